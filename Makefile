@@ -1,0 +1,49 @@
+# `make book` and `make test` are the two that matter; CONTRIBUTING.md has the list.
+PYTHON ?= python3
+PY := .venv/bin/python
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+# One thread a library, so that numbers do not depend on the number of cores.
+export OMP_NUM_THREADS ?= 1
+export PYTHONHASHSEED ?= 0
+
+.PHONY: help env book notebooks preview test lint lock clean colab-check test-unit test-book test-browser
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+env:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Install Python 3.11 or newer, or name one: make book PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) tools/setup_environment.py
+
+## make book         execute every chapter, write _build/html
+book: env
+	@$(PY) tools/build_book.py
+
+## make notebooks    reader, student and instructor notebooks in _build/notebooks
+notebooks: book
+	@$(PY) -m tools.publish
+
+## make preview      serve the book on 127.0.0.1
+preview: book
+	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+## make test         everything that proves the project
+test: env
+	@$(PY) tools/run_tests.py
+
+lint: env
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+## make colab-check  run every reader notebook as Colab would
+colab-check: notebooks
+	@$(PY) tools/colab_check.py
+
+## make lock         resolve the newest versions that work together
+lock:
+	@$(PYTHON) tools/lock.py
+
+## make clean        remove what was built (the environment stays)
+clean:
+	rm -rf _build

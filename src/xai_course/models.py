@@ -1,0 +1,261 @@
+"""The networks that the whole book explains: one per running subject, trained once and shipped.
+
+Every chapter loads the same weights, so that two explanations of "the network" speak of one thing.
+``python -m xai_course.models`` trains them all again and rewrites the files with their settings,
+training log and hashes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+import warnings
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+from numpy.typing import ArrayLike
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_safetensors
+from safetensors.numpy import save as write_safetensors
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+
+from xai_course import data
+from xai_course.networks import PiecewiseLinearNetwork
+
+__all__ = ["TrainedModel", "available_models", "load_model", "train_model"]
+
+_FOLDER = files("xai_course") / "_data"
+_HASHES = "models.json"
+
+# The recipe of Sudjianto et al. (2020), section 3: Adam, a validation share of 20 %, stop after 100
+# epochs without progress. Only the sizes and what is named here differ from model to model.
+_COMMON = {"early_stopping": True, "validation_fraction": 0.2, "n_iter_no_change": 100}
+_RECIPES: dict[str, dict[str, Any]] = {
+    "co_circles": {"hidden_sizes": (40, 40, 40, 40), "max_iter": 2000, "standardize": False},
+    "breast_cancer": {"hidden_sizes": (5, 5), "max_iter": 2000, "alpha": 1.0},
+    "home_lending": {"hidden_sizes": (5, 5), "max_iter": 2000},
+    "fashion_mnist": {
+        "hidden_sizes": (256, 64),
+        "max_iter": 100,
+        "n_iter_no_change": 10,
+        "standardize": False,
+        "dtype": "float32",  # half the file; the shipped network *is* the rounded one
+    },
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A trained classifier with the scaling of its inputs.
+
+    Attributes
+    ----------
+    name : str
+        The data set's name.
+    network : PiecewiseLinearNetwork
+        Takes *standardised* inputs. Its output is the logit of class 1, or one logit per class.
+    mean, scale : ndarray of float64, shape (n_features,)
+        Standardised inputs are ``(X - mean) / scale``; both come from the training rows. Zeros and
+        ones where the data need no scaling.
+    log : dict
+        Settings, versions, the loss of each epoch and the validation score of each epoch.
+    """
+
+    name: str
+    network: PiecewiseLinearNetwork
+    mean: np.ndarray
+    scale: np.ndarray
+    log: dict[str, Any] = field(repr=False)
+
+    def standardize(self, X: ArrayLike) -> np.ndarray:
+        """Return the inputs that `network` takes, shape (n_samples, n_features)."""
+        return (np.asarray(X, dtype=np.float64) - self.mean) / self.scale
+
+    def in_data_units(self) -> PiecewiseLinearNetwork:
+        """Return the same function as one network that takes inputs in their original units.
+
+        The scaling is affine, so it goes into the first layer and nothing else changes: patterns
+        and outputs are the same, coefficients are per original unit.
+        """
+        first = self.network.weights[0] / self.scale
+        bias = self.network.biases[0] - first @ self.mean
+        return PiecewiseLinearNetwork(
+            (first, *self.network.weights[1:]), (bias, *self.network.biases[1:])
+        )
+
+
+def available_models() -> list[str]:
+    """Return the names that `load_model` and `train_model` take."""
+    return list(_RECIPES)
+
+
+def load_model(name: str) -> TrainedModel:
+    """Load a shipped network.
+
+    Parameters
+    ----------
+    name : str
+        One of `available_models`.
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    OSError
+        If the file is missing or damaged; the message says how to repair it.
+
+    Notes
+    -----
+    Explained in the chapter *local-linear-models*.
+    """
+    _check_name(name)
+    return _read(Path(str(_FOLDER)), name)
+
+
+def train_model(
+    name: str, *, hidden_sizes: tuple[int, ...] | None = None, seed: int = 0
+) -> TrainedModel:
+    """Train one of the book's networks, as it is shipped or in another size or with another seed.
+
+    Parameters
+    ----------
+    name : str
+        One of `available_models`.
+    hidden_sizes : tuple of int, optional
+        Neurons per hidden layer. Defaults to the shipped network's.
+    seed : int
+        Seed of the initial weights, the validation rows and the batches. The split into training
+        and test rows stays the book's.
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    _check_name(name)
+    settings = {"alpha": 1e-4, "standardize": True, "dtype": "float64", **_COMMON, **_RECIPES[name]}
+    settings |= {"hidden_sizes": tuple(hidden_sizes or settings["hidden_sizes"]), "seed": seed}
+    X, _, y, _ = _dataset(name).split()
+    scaler = StandardScaler(with_mean=settings["standardize"], with_std=settings["standardize"])
+    inputs = scaler.fit_transform(X)
+    mlp = MLPClassifier(
+        settings["hidden_sizes"],
+        random_state=seed,
+        **{key: settings[key] for key in ("alpha", "max_iter", *_COMMON)},
+    )
+    start = time.perf_counter()
+    with warnings.catch_warnings():  # reaching max_iter is a setting here, not a surprise
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp.fit(inputs, y)
+    n_features = X.shape[1]
+    return TrainedModel(
+        name=name,
+        network=PiecewiseLinearNetwork.from_sklearn(mlp),
+        mean=np.zeros(n_features) if scaler.mean_ is None else scaler.mean_,
+        scale=np.ones(n_features) if scaler.scale_ is None else scaler.scale_,
+        log={
+            "settings": settings,
+            "training_rows": len(y),
+            "seconds": round(time.perf_counter() - start, 1),
+            "versions": {"numpy": np.__version__, "scikit-learn": sklearn.__version__},
+            "loss": [round(loss, 6) for loss in mlp.loss_curve_],
+            "validation_accuracy": [round(float(s), 6) for s in mlp.validation_scores_],
+        },
+    )
+
+
+def _dataset(name: str) -> data.Dataset:
+    generators = {"co_circles": data.co_circles, "home_lending": data.home_lending}
+    return generators[name]() if name in generators else data.load(name)
+
+
+def _check_name(name: str) -> None:
+    if name not in _RECIPES:
+        raise ValueError(f"There is no model {name!r}. The models are {', '.join(_RECIPES)}.")
+
+
+# Files
+
+
+def _write(folder: Path, model: TrainedModel) -> None:
+    """Write a model and its hash into `folder`; each file is replaced in one step."""
+    tensors = {"mean": model.mean, "scale": model.scale}
+    dtype = model.log["settings"]["dtype"]
+    for i, (weight, bias) in enumerate(
+        zip(model.network.weights, model.network.biases, strict=True)
+    ):
+        tensors |= {f"weights.{i}": weight.astype(dtype), f"biases.{i}": bias.astype(dtype)}
+    content = write_safetensors(tensors, metadata={"log": json.dumps(model.log)})
+    hashes = _read_hashes(folder) | {model.name: hashlib.sha256(content).hexdigest()}
+    _replace(folder / f"{model.name}.safetensors", content)
+    _replace(folder / _HASHES, (json.dumps(hashes, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _read(folder: Path, name: str) -> TrainedModel:
+    """Read a model that `_write` wrote."""
+    path = folder / f"{name}.safetensors"
+    remedy = "Install xai-course again, or run: python -m xai_course.models " + name
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing. {remedy}") from None
+    expected, found = _read_hashes(folder).get(name), hashlib.sha256(content).hexdigest()
+    if expected != found:
+        raise OSError(f"{path} is damaged: its SHA-256 is {found}, expected {expected}. {remedy}")
+    try:
+        tensors = read_safetensors(content)
+        length = int.from_bytes(content[:8], "little")
+        log = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["log"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise OSError(f"{path} is not a model of this book ({error}). {remedy}") from error
+    n_layers = sum(key.startswith("weights.") for key in tensors)
+    network = PiecewiseLinearNetwork(
+        [tensors[f"weights.{i}"] for i in range(n_layers)],
+        [tensors[f"biases.{i}"] for i in range(n_layers)],
+    )
+    return TrainedModel(name, network, tensors["mean"], tensors["scale"], log)
+
+
+def _read_hashes(folder: Path) -> dict[str, str]:
+    path = folder / _HASHES
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_name(path.name + ".part")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description="Train the book's networks and write their files.")
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(_RECIPES))
+    parser.add_argument("--folder", type=Path, default=Path(str(_FOLDER)))
+    arguments = parser.parse_args()
+    for name in arguments.names or _RECIPES:
+        model = train_model(name)
+        _write(arguments.folder, model)
+        print(f"{name}: {model.network!r}, {model.log['seconds']} s")
+
+
+if __name__ == "__main__":
+    _main()

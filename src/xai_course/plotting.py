@@ -1,0 +1,188 @@
+"""One plot style for the whole book, and the plots that several chapters share.
+
+Signed values use `SIGNED`, a diverging map centred at zero; magnitudes use `MAGNITUDE`, a
+sequential map. Both can be told apart by colour-blind readers. The line colours are those of Okabe
+and Ito.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from numpy.typing import ArrayLike
+
+__all__ = [
+    "MAGNITUDE",
+    "SIGNED",
+    "plot_contributions",
+    "plot_regions",
+    "plot_signed_field",
+    "use_style",
+]
+
+SIGNED = "PuOr_r"
+MAGNITUDE = "cividis"
+# Okabe and Ito's orange and blue, dark enough for text-size marks on white and in grey.
+POSITIVE, NEGATIVE = "#b35806", "#542788"
+
+
+def use_style() -> None:
+    """Set the book's matplotlib style for this session."""
+    plt.style.use(str(files("xai_course") / "book.mplstyle"))
+
+
+def _grid(bounds: ArrayLike, resolution: int) -> tuple[np.ndarray, list[float]]:
+    (x_low, x_high), (y_low, y_high) = np.asarray(bounds, dtype=float)
+    # Pixel centres, so that a picture of n pixels shows n samples and no pixel lies on an edge.
+    x = x_low + (np.arange(resolution) + 0.5) * (x_high - x_low) / resolution
+    y = y_low + (np.arange(resolution) + 0.5) * (y_high - y_low) / resolution
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    return points, [x_low, x_high, y_low, y_high]
+
+
+def _label_pixels(patterns: np.ndarray, resolution: int) -> np.ndarray:
+    rows = np.ascontiguousarray(patterns).view([("", patterns.dtype)] * patterns.shape[1]).ravel()
+    return np.unique(rows, return_inverse=True)[1].reshape(resolution, resolution)
+
+
+def plot_regions(
+    pattern: Callable[[np.ndarray], np.ndarray],
+    bounds: ArrayLike,
+    *,
+    seen: ArrayLike | None = None,
+    resolution: int = 600,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the regions of a network with two inputs, seen on a grid of pixels.
+
+    Parameters
+    ----------
+    pattern : callable
+        Takes points of shape (n, 2), returns their patterns, shape (n, n_neurons).
+    bounds : array_like, shape (2, 2)
+        Lowest and highest value of each input.
+    seen : array_like, shape (n_seen, n_neurons), optional
+        Patterns to set apart: all other regions are drawn dark.
+    resolution : int
+        Pixels along each side. Regions smaller than a pixel can be missed.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = plt.gca() if ax is None else ax
+    points, extent = _grid(bounds, resolution)
+    patterns = pattern(points)
+    label = _label_pixels(patterns, resolution)
+    # Neighbouring labels are unlike in lightness, so that regions stay apart in grey too.
+    shade = (label * 0.6180339887) % 1.0
+    color = ListedColormap(plt.get_cmap("Pastel1").colors)
+    ax.imshow(shade, extent=extent, origin="lower", cmap=color, vmin=0, vmax=1, aspect="auto")
+    if seen is not None:
+        known = {row.tobytes() for row in np.asarray(seen, dtype=patterns.dtype)}
+        unseen = np.array([row.tobytes() not in known for row in patterns])
+        veil = np.where(unseen, 0.75, 0.0).reshape(resolution, resolution)
+        ax.imshow(np.zeros_like(veil), alpha=veil, extent=extent, origin="lower", cmap="gray",
+                  aspect="auto")  # fmt: skip
+    edge = np.zeros(label.shape)
+    edge[:, 1:] = np.maximum(edge[:, 1:], label[:, 1:] != label[:, :-1])
+    edge[1:] = np.maximum(edge[1:], label[1:] != label[:-1])
+    ax.imshow(np.zeros_like(edge), alpha=edge, extent=extent, origin="lower", cmap="gray",
+              aspect="auto")  # fmt: skip
+    ax.set(xlabel="$x_1$", ylabel="$x_2$")
+    ax.grid(visible=False)
+    return ax
+
+
+def plot_signed_field(
+    function: Callable[[np.ndarray], np.ndarray],
+    bounds: ArrayLike,
+    *,
+    label: str,
+    limit: float | None = None,
+    resolution: int = 300,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a function of two inputs on the signed map, with its zero line.
+
+    Parameters
+    ----------
+    function : callable
+        Takes points of shape (n, 2), returns values of shape (n,).
+    bounds : array_like, shape (2, 2)
+        Lowest and highest value of each input.
+    label : str
+        What the colour means, with its unit.
+    limit : float, optional
+        Largest absolute value of the colour bar. Defaults to the largest value seen.
+    resolution : int
+        Pixels along each side.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = plt.gca() if ax is None else ax
+    points, extent = _grid(bounds, resolution)
+    values = np.asarray(function(points)).reshape(resolution, resolution)
+    limit = float(np.abs(values).max()) if limit is None else limit
+    image = ax.imshow(values, extent=extent, origin="lower", cmap=SIGNED, vmin=-limit, vmax=limit,
+                      aspect="auto")  # fmt: skip
+    ax.contour(values, levels=[0.0], extent=extent, colors="black", linewidths=1.5)
+    ax.figure.colorbar(image, ax=ax, label=label)
+    ax.set(xlabel="$x_1$", ylabel="$x_2$")
+    ax.grid(visible=False)
+    return ax
+
+
+def plot_contributions(
+    names: Sequence[str],
+    values: ArrayLike,
+    *,
+    unit: str,
+    n_shown: int = 10,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw signed contributions as bars, the largest on top.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One name per value.
+    values : array_like, shape (n_features,)
+        Contribution of each feature.
+    unit : str
+        Label of the axis.
+    n_shown : int
+        How many bars to draw; the rest is summed into one bar.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    values = np.asarray(values, dtype=float)
+    if len(names) != len(values):
+        raise ValueError(f"Got {len(names)} names for {len(values)} values.")
+    ax = plt.gca() if ax is None else ax
+    order = np.argsort(-np.abs(values), kind="stable")
+    labels = [names[i] for i in order[:n_shown]]
+    shown = list(values[order[:n_shown]])
+    rest = order[n_shown:]
+    if len(rest):
+        labels.append(f"sum of the other {len(rest)}")
+        shown.append(values[rest].sum())
+    colors = [POSITIVE if value > 0 else NEGATIVE for value in shown]
+    ax.barh(range(len(shown)), shown, color=colors)
+    ax.set_yticks(range(len(shown)), labels)
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set_xlabel(unit)
+    return ax

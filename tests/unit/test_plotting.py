@@ -1,0 +1,69 @@
+"""The shared plots: what they draw is what they were given."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from xai_course import plotting
+from xai_course.networks import PiecewiseLinearNetwork
+
+BOX = [[-1, 1], [-2, 2]]
+
+
+@pytest.fixture(autouse=True)
+def _no_window(monkeypatch):
+    mpl.use("Agg")
+    yield
+    plt.close("all")
+
+
+def cross():
+    """Return a network whose four regions are the quadrants."""
+    return PiecewiseLinearNetwork([np.eye(2), np.ones((1, 2))], [np.zeros(2), np.zeros(1)])
+
+
+def test_style_is_packaged():
+    with mpl.rc_context():
+        plotting.use_style()
+        assert mpl.rcParams["figure.constrained_layout.use"]
+
+
+def test_regions_are_drawn_where_they_are():
+    ax = plotting.plot_regions(cross().activation_pattern, BOX, resolution=8)
+    shades, edges = ax.images[0].get_array(), ax.images[-1].get_alpha()
+    assert ax.images[0].get_extent() == [-1, 1, -2, 2]
+    assert len(np.unique(shades)) == 4
+    assert len(np.unique(shades[:4, :4])) == 1
+    assert edges[:, 4].all()
+    assert edges[4].all()
+    assert edges.sum() == 15
+
+
+def test_unseen_regions_are_dark():
+    ax = plotting.plot_regions(cross().activation_pattern, BOX, seen=[[1, 1]], resolution=8)
+    veil = ax.images[1].get_alpha()
+    assert (veil[4:, 4:] == 0).all()
+    assert (veil > 0).sum() == 48
+
+
+def test_signed_field_is_centred_at_zero():
+    _, ax = plt.subplots()
+    plotting.plot_signed_field(lambda X: X[:, 0] + 3, BOX, label="value", resolution=10, ax=ax)
+    low, high = ax.images[0].get_clim()
+    assert low == -high == pytest.approx(-3.9)
+    assert ax.figure.axes[1].get_ylabel() == "value"
+
+
+def test_contributions_are_sorted_and_complete():
+    ax = plotting.plot_contributions(list("abcd"), [1.0, -3.0, 0.5, 0.25], unit="u", n_shown=2)
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    widths = [bar.get_width() for bar in ax.patches]
+    assert labels == ["b", "a", "sum of the other 2"]
+    assert widths == [-3.0, 1.0, 0.75]
+    assert ax.patches[0].get_facecolor() == mpl.colors.to_rgba(plotting.NEGATIVE)
+
+
+def test_contributions_need_one_name_each():
+    with pytest.raises(ValueError, match="Got 1 names for 2 values"):
+        plotting.plot_contributions(["a"], [1.0, 2.0], unit="u")

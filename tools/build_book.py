@@ -1,0 +1,185 @@
+"""Build the book: execute what changed, render everything, say where it is and how long it took.
+
+Jupyter Book caches executed notebooks by their own code only. A page would go on showing old
+numbers after a change in the library, so this script first forgets the executions of every chapter
+whose imported modules, package data or pinned packages have changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import yaml
+from jupyter_cache import get_cache
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = "xai_course"
+
+
+def main() -> int:
+    """Build the book and return an exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=ROOT, help="checkout to build")
+    root = parser.parse_args().root.resolve()
+    build = root / "_build"
+    pages = executable_pages(root)
+    forget_stale_executions(root, pages)
+    status = run_jupyter_book(root)
+    if status:
+        # Sphinx would not repeat the warnings of pages that it has read already, and a second run
+        # would look green. The executions stay in their cache.
+        shutil.rmtree(build / ".doctrees", ignore_errors=True)
+        print(f"\nThe book was not built: see the messages above (exit {status}).", file=sys.stderr)
+        return status
+    report(root, pages)
+    return 0
+
+
+def pages_of(root: Path) -> list[str]:
+    """Return the pages of `_toc.yml` in order, the landing page first."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text())
+    parts = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [toc["root"], *parts]
+
+
+def executable_pages(root: Path) -> list[str]:
+    """Return the pages that hold code."""
+    return [page for page in pages_of(root) if "{code-cell}" in source(root, page).read_text()]
+
+
+def source(root: Path, page: str) -> Path:
+    """Return the text file of a page."""
+    return root / "book" / f"{page}.md"
+
+
+def run_jupyter_book(root: Path) -> int:
+    """Run Jupyter Book, warnings being errors; return its exit status."""
+    command = [
+        *(sys.executable, "-m", "jupyter_book.cli.main", "build", "book"),
+        *("--config", str(root / "_config.yml"), "--toc", str(root / "_toc.yml")),
+        *("--path-output", "."),
+        *("-W", "-n", "--keep-going"),
+    ]
+    # One thread a library: results then do not depend on the machine's number of cores.
+    environment = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+
+
+# What a chapter depends on
+
+
+def forget_stale_executions(root: Path, pages: list[str]) -> None:
+    """Drop cached executions whose code is the same but whose imports have changed."""
+    record = root / "_build" / "fingerprints.json"
+    old = json.loads(record.read_text()) if record.is_file() else {}
+    new = {page: fingerprint(root, page) for page in pages}
+    stale = {str(source(root, page)) for page in pages if old.get(page) != new[page]}
+    cache_folder = root / "_build" / ".jupyter_cache"
+    if cache_folder.is_dir():
+        cache = get_cache(str(cache_folder))
+        for cached in cache.list_cache_records():
+            if str(Path(cached.uri).resolve()) in stale:
+                cache.remove_cache(cached.pk)
+    for page in pages:
+        if old.get(page) != new[page]:
+            (root / "_build" / ".doctrees" / f"{page}.doctree").unlink(missing_ok=True)
+    record.parent.mkdir(exist_ok=True)
+    draft = record.with_suffix(".part")
+    draft.write_text(json.dumps(new, indent=1))
+    draft.replace(record)
+
+
+def fingerprint(root: Path, page: str) -> str:
+    """Return a hash of everything but its own text that decides what a page prints."""
+    digest = hashlib.sha256(sys.version.encode())
+    library = root / "src" / LIBRARY
+    files = {file for file in library.rglob("*") if file.is_file() and is_data(file)}
+    files |= {root / "constraints" / "lock.txt"} | imported_files(root, page)
+    for file in sorted(files):
+        digest.update(str(file.relative_to(root)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def is_data(file: Path) -> bool:
+    """Tell package data from code and from what Python leaves behind."""
+    return file.suffix not in {".py", ".pyc"}
+
+
+def imported_files(root: Path, page: str) -> set[Path]:
+    """Return the library's files that a page imports, directly or through each other."""
+    notebook = jupytext.read(source(root, page))
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    waiting = {name for cell in cells for name in imported_names(cell)}
+    if f"{LIBRARY}.checks" in waiting:  # which finds the checks of a chapter by its name
+        waiting.add(f"{LIBRARY}.checks.{Path(page).name.replace('-', '_')}")
+    found: set[Path] = set()
+    while waiting:
+        file = module_file(root, waiting.pop())
+        if file is not None and file not in found:
+            found.add(file)
+            waiting |= set(imported_names(file.read_text()))
+    return found
+
+
+def imported_names(code: str) -> Iterator[str]:
+    """Yield the names of the library's modules that some code may import."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # the page's own execution will say so, and where
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == LIBRARY:
+                yield name
+                yield from (name.rsplit(".", n)[0] for n in range(1, name.count(".") + 1))
+
+
+def module_file(root: Path, name: str) -> Path | None:
+    """Return the file of a module of the library, or None if the name is not a module."""
+    path = root / "src" / Path(*name.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+# What to say at the end
+
+
+def report(root: Path, pages: list[str]) -> None:
+    """Print each chapter's seconds and the address of the first page."""
+    seconds = execution_seconds(root)
+    print("\nExecution, in seconds:")
+    for page in pages:
+        taken = seconds.get(str(source(root, page)))
+        print(f"  {page:<45} {'?' if taken is None else f'{taken:.1f}'}")
+    landing = root / "_build" / "html" / f"{pages_of(root)[0]}.html"
+    print(f"\nThe book is here: {landing.as_uri()}")
+
+
+def execution_seconds(root: Path) -> dict[str, float]:
+    """Return the seconds of the newest execution of each source file."""
+    cache = get_cache(str(root / "_build" / ".jupyter_cache"))
+    records = sorted(cache.list_cache_records(), key=lambda record: record.created)
+    return {str(Path(r.uri).resolve()): r.data.get("execution_seconds") for r in records}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
