@@ -41,6 +41,10 @@ def main() -> int:
         shutil.rmtree(build / ".doctrees", ignore_errors=True)
         print(f"\nThe book was not built: see the messages above (exit {status}).", file=sys.stderr)
         return status
+    missing = [page for page in pages_of(root) if not rendered(root, page).is_file()]
+    if missing:
+        print(f"\nThese pages were not rendered: {', '.join(missing)}.", file=sys.stderr)
+        return 1
     report(root, pages)
     return 0
 
@@ -62,10 +66,15 @@ def source(root: Path, page: str) -> Path:
     return root / "book" / f"{page}.md"
 
 
+def rendered(root: Path, page: str) -> Path:
+    """Return the HTML file of a page."""
+    return root / "_build" / "html" / f"{page}.html"
+
+
 def run_jupyter_book(root: Path) -> int:
     """Run Jupyter Book, warnings being errors; return its exit status."""
     command = [
-        *(sys.executable, "-m", "jupyter_book.cli.main", "build", "book"),
+        *(str(Path(sys.executable).with_name("jupyter-book")), "build", "book"),
         *("--config", str(root / "_config.yml"), "--toc", str(root / "_toc.yml")),
         *("--path-output", "."),
         *("-W", "-n", "--keep-going"),
@@ -170,8 +179,7 @@ def report(root: Path, pages: list[str]) -> None:
     for page in pages:
         taken = seconds.get(str(source(root, page)))
         print(f"  {page:<45} {'?' if taken is None else f'{taken:.1f}'}")
-    landing = root / "_build" / "html" / f"{pages_of(root)[0]}.html"
-    print(f"\nThe book is here: {landing.as_uri()}")
+    print(f"\nThe book is here: {rendered(root, pages_of(root)[0]).as_uri()}")
 
 
 def execution_seconds(root: Path) -> dict[str, float]:

@@ -1,0 +1,114 @@
+"""`make book` on throw-away copies: the broken fails, and a change in `src` reaches the page."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAD = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A page
+"""
+CELL = "\n```{{code-cell}} ipython3\n{}\n```\n"
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Return a copy of the project with one tiny page, and a way to build it."""
+    for name in ("_config.yml", "constraints/lock.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("book/_ext", "book/_static", "src"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "book" / "references.bib", tmp_path / "book")
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: intro\nparts:\n  - caption: Part\n    chapters:\n"
+        "      - file: part/page\n"
+    )
+    (tmp_path / "book" / "part").mkdir()
+    (tmp_path / "book" / "intro.md").write_text("# Start\n")
+    return tmp_path
+
+
+def write_page(book, *parts):
+    (book / "book" / "part" / "page.md").write_text(HEAD + "".join(parts))
+
+
+def build(book):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "build_book.py"), "--root", str(book)],
+        env=os.environ | {"PYTHONPATH": str(book / "src")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def html(book):
+    return (book / "_build" / "html" / "part" / "page.html").read_text()
+
+
+def test_a_change_in_src_reaches_the_page(book):
+    module = book / "src" / "xai_course" / "answer.py"
+    other = book / "src" / "xai_course" / "other.py"
+    module.write_text("VALUE = 'before-the-change'\n")
+    other.write_text("VALUE = 1\n")
+    write_page(book, CELL.format("from xai_course import answer\nprint(answer.VALUE)"))
+    first = build(book)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "before-the-change" in html(book)
+    assert re.search(r"part/page +\d+\.\d", first.stdout)
+    assert first.stdout.rstrip().endswith("_build/html/intro.html")
+
+    other.write_text("VALUE = 2\n")
+    module_untouched = build(book)
+    assert module_untouched.returncode == 0
+    assert "Executing notebook" not in module_untouched.stderr + module_untouched.stdout
+
+    module.write_text("VALUE = 'after-the-change'\n")
+    assert build(book).returncode == 0
+    assert "after-the-change" in html(book)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([CELL.format("1 / 0")], "ZeroDivisionError"),
+        (["\nSee {ref}`nowhere`.\n"], "nowhere"),
+        (["\nSee {doc}`missing-page`.\n"], "missing-page"),
+        (["\nSee {cite:t}`nobody2000`.\n"], "nobody2000"),
+        (["\n### A heading that skips a level\n"], "Non-consecutive header level"),
+        (["\n```{unknown-directive}\n```\n"], "unknown-directive"),
+    ],
+    ids=["failing cell", "broken reference", "missing page", "citation", "warning", "directive"],
+)
+def test_what_is_broken_fails_twice(book, parts, message):
+    write_page(book, *parts)
+    for _ in range(2):  # an incremental second run must not look green
+        result = build(book)
+        assert result.returncode != 0
+        assert message in result.stdout + result.stderr
+
+
+def test_a_cell_over_its_limit_fails(book):
+    config = book / "_config.yml"
+    config.write_text(config.read_text().replace("timeout: 60", "timeout: 2"))
+    write_page(book, CELL.format("import time\ntime.sleep(10)"))
+    result = build(book)
+    assert result.returncode != 0
+    assert "CellTimeoutError" in result.stdout + result.stderr
