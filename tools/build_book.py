@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
+import nbformat
 import yaml
 from jupyter_cache import get_cache
 
@@ -45,6 +46,7 @@ def main() -> int:
     if missing:
         print(f"\nThese pages were not rendered: {', '.join(missing)}.", file=sys.stderr)
         return 1
+    save_executed(root, pages)
     report(root, pages)
     return 0
 
@@ -169,7 +171,23 @@ def module_file(root: Path, name: str) -> Path | None:
     return None
 
 
-# What to say at the end
+# What is left behind, and what to say at the end
+
+
+def save_executed(root: Path, pages: list[str]) -> None:
+    """Write each page's notebook with all its outputs to `_build/executed`.
+
+    MyST-NB's own copies in `_build/jupyter_execute` lack the values that were glued into the prose,
+    so a comparison with a second run would not cover them.
+    """
+    cache = get_cache(str(root / "_build" / ".jupyter_cache"))
+    folder = root / "_build" / "executed"
+    shutil.rmtree(folder, ignore_errors=True)
+    for page in pages:
+        _, notebook = cache.merge_match_into_notebook(jupytext.read(source(root, page)))
+        target = folder / f"{page}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, target)
 
 
 def report(root: Path, pages: list[str]) -> None:

@@ -47,7 +47,7 @@ STAGES = (
         "nbval",
         (
             *(*PYTEST, "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "60"),
-            *("--nbval-sanitize-with", "tests/nbval-sanitize.cfg", "_build/jupyter_execute"),
+            *("--nbval-sanitize-with", "tests/nbval-sanitize.cfg", "_build/executed"),
         ),
         ("book",),
     ),

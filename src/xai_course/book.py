@@ -23,7 +23,8 @@ def glue(name: str, value: object) -> None:
     from IPython.display import display
 
     display(
-        {"application/papermill.record/text/plain": str(value)},
+        # The reader of this output evaluates a literal: the quotes keep "+0.50" as it is.
+        {"application/papermill.record/text/plain": repr(str(value))},
         raw=True,
         metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
     )

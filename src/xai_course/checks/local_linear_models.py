@@ -66,21 +66,23 @@ def _compare_models(
 
 
 @exercise(f"ex-{SLUG}-3")
-def coverage(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
+def coverage_curve(answer: Callable[..., Any]) -> str:
     """Compare with counts made by hand, then with a larger random case."""
-    train = np.array([[0, 1, 1], [1, 1, 0], [1, 1, 0]], dtype=np.uint8)
-    test = np.array([[1, 1, 0], [1, 1, 0], [1, 1, 0], [0, 1, 0], [1, 1, 1]], dtype=np.uint8)
-    found = answer(train, test)
-    if np.ndim(found) == 0 and np.isclose(found, 0.4):
-        raise CheckFailed("0.4 is the share of rows that were *not* seen; return the seen ones.")
-    if np.ndim(found) == 0 and np.isclose(found, 1 / 3):
-        raise CheckFailed("1/3 counts different patterns; count rows, repeated ones too.")
-    assert_close(found, 0.6, "The coverage of five rows, three of which were seen,")
+    train = np.array([[0, 1, 1], [1, 1, 0], [1, 1, 0], [0, 0, 0]], dtype=np.uint8)
+    test = np.array([[1, 1, 0], [1, 1, 0], [1, 1, 0], [0, 1, 1], [1, 1, 1]], dtype=np.uint8)
+    found = np.asarray(answer(train, test, [1, 2, 4]))
+    if found.shape == (3,) and np.allclose(found, [0.8, 0.2, 0.2]):
+        raise CheckFailed("These are the shares that are *not* covered.")
+    if found.shape == (3,) and np.allclose(found, [1 / 3, 2 / 3, 2 / 3]):
+        raise CheckFailed("These shares count different patterns; count rows, repeated ones too.")
+    assert_close(found, [0.2, 0.8, 0.8], "The coverage of five rows by the first 1, 2 and 4")
     rng = np.random.default_rng(3)
     train, test = (rng.integers(0, 2, size=(n, 8), dtype=np.uint8) for n in (200, 300))
-    expected = (test[:, None] == train[None]).all(axis=2).any(axis=1).mean()
-    assert_close(answer(train, test), expected, "The coverage of 300 random rows")
-    return "The shares are right, also where patterns repeat."
+    sizes = [0, 10, 100, 200]
+    same = (test[:, None] == train[None]).all(axis=2)
+    expected = [same[:, :size].any(axis=1).mean() for size in sizes]
+    assert_close(answer(train, test, sizes), expected, "The coverage of 300 random rows")
+    return "The curve is right, also where patterns repeat."
 
 
 @exercise(f"ex-{SLUG}-4")

@@ -1,0 +1,50 @@
+"""The small book of these tests: where it is, and how it is built and read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parents[2]
+FIXTURES = Path(__file__).parent / "fixtures"
+sys.path.insert(0, str(ROOT))  # tools is not installed
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which the stand-in library comes before the real one."""
+    path = os.pathsep.join(
+        filter(None, [str(FIXTURES / "lib"), str(ROOT), os.environ.get("PYTHONPATH")])
+    )
+    # nbgrader and nbclient look for programs beside the interpreter.
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    changed = {"PYTHONPATH": path, "PATH": programs}
+    return {k: v for k, v in os.environ.items() if k != "XAI_COURSE_STRICT"} | changed
+
+
+def copy_course(folder: Path) -> Path:
+    """Copy the small book, with the repository's own extension and constraints, to `folder`."""
+    shutil.copytree(FIXTURES / "course", folder, dirs_exist_ok=True)
+    shutil.copy(ROOT / "book/_ext/colab_link.py", folder / "book/_ext")
+    (folder / "constraints").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "constraints/colab.txt", folder / "constraints")
+    return folder
+
+
+def build(course: Path) -> subprocess.CompletedProcess[str]:
+    """Build the small book as `make book` builds the real one: every warning is an error."""
+    program = str(Path(sys.executable).parent / "jupyter-book")
+    command = [program, "build", "book", "--path-output", "."]
+    command += ["--config", "_config.yml", "--toc", str(course / "_toc.yml"), "-W", "-n"]
+    return subprocess.run(
+        command, cwd=course, env=environment(), capture_output=True, text=True, check=False
+    )
+
+
+def read(path: Path):
+    """Read one notebook."""
+    return nbformat.read(path, as_version=4)

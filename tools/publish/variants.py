@@ -1,0 +1,194 @@
+"""Lay a chapter out for readers, students and instructors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import nbformat
+
+from tools.publish.chapter import Chapter, Code, Exercise, Item, Solution, Text
+from tools.publish.filter import BIBLIOGRAPHY, folded
+from tools.publish.project import Project
+
+VARIANTS = ("reader", "student", "instructor")
+ANSWER = "Your answer:"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell before it gets its id.
+
+    Attributes
+    ----------
+    key
+        What the id is made from: the place within an exercise, or the text itself. So an id
+        outlives changes in other cells.
+    """
+
+    kind: str
+    source: str
+    role: str
+    key: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def layout(chapter: Chapter, variant: str) -> list[Cell]:
+    """Return the cells of one variant, without head, set-up and licence."""
+    cells: list[Cell] = []
+    for item in chapter.items:
+        if isinstance(item, Exercise):
+            cells.extend(exercise_cells(item, variant))
+        elif isinstance(item, Solution):
+            cells.extend(_solution_cells(chapter.solved(item), item, variant))
+        else:
+            cells.extend(_plain_cells([item], "text", None))
+    works = chapter.works
+    return [_with_works(cell, works) for cell in cells if cell.source.strip()]
+
+
+def notebook(
+    project: Project, chapter: Chapter, variant: str, cells: list[Cell], setup: str
+) -> str:
+    """Return a notebook as the text of its file: head, set-up, the cells and the licence."""
+    first_code = next((i for i, cell in enumerate(cells) if cell.kind == "code"), len(cells))
+    whole = [
+        Cell("markdown", f"{chapter.title}\n\n{_links(project, chapter)}", "head", "head"),
+        *([_overview(chapter)] if variant == "instructor" and chapter.exercises else []),
+        *cells[:first_code],
+        Cell("code", setup, "set-up", "set-up"),
+        *cells[first_code:],
+        Cell("markdown", _licence(project), "licence", "licence"),
+    ]
+    metadata = {
+        "colab": {"provenance": []},
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "xai_course": {
+            "edition": project.version,
+            "source": f"{chapter.docname}.md",
+            "variant": variant,
+        },
+    }
+    result = nbformat.v4.new_notebook(metadata=metadata, cells=list(_with_ids(chapter, whole)))
+    nbformat.validate(result)
+    return nbformat.writes(result, version=4).rstrip("\n") + "\n"
+
+
+def exercise_cells(exercise: Exercise, variant: str) -> list[Cell]:
+    """Return the question, the stubs, the checks and the hints; for students, a place to answer."""
+    heading = f'<a id="{exercise.label}"></a>**Exercise {exercise.name}. {exercise.title}**'
+    first, *rest = exercise.items
+    assert isinstance(first, Text)  # chapter.py has read the first line from it
+    items = [Text(f"{heading}\n\n{first.markdown}", first.line), *rest]
+    cells = _plain_cells(items, "exercise", exercise.label)
+    if variant == "student" and exercise.is_open:
+        cells.append(Cell("markdown", ANSWER, "answer", f"{exercise.label}/written"))
+    return cells
+
+
+def _plain_cells(items: Iterable[Text | Code], role: str, label: str | None) -> list[Cell]:
+    cells = []
+    for position, item in enumerate(items):
+        is_code = isinstance(item, Code)
+        source = item.source if is_code else item.markdown
+        key = f"{label}/{role}/{position}" if label else source
+        if is_code:
+            cells.append(Cell("code", source, role, key, _metadata(item)))
+        else:
+            cells.append(Cell("markdown", source, role, key))
+        if is_code and item.caption:
+            cells.append(Cell("markdown", item.caption, f"{role}-caption", key))
+    return cells
+
+
+def _metadata(code: Code) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"tags": list(code.tags)} if code.tags else {}
+    if code.alt:
+        metadata["mystnb"] = {"image": {"alt": code.alt}}
+    return metadata
+
+
+def _solution_cells(exercise: Exercise, solution: Solution, variant: str) -> list[Cell]:
+    if variant == "student":
+        return []
+    if variant == "instructor":
+        title = Text(f"**Solution of exercise {exercise.name}**", solution.line)
+        return _plain_cells([title, *solution.items], "solution", exercise.label)
+    parts: list[str] = []
+    for item in solution.items:
+        if isinstance(item, Text):
+            parts.append(item.markdown)
+        elif not {"check", "hidden-test"} & set(item.tags):
+            parts.extend(part for part in (_fenced(item.source), item.caption) if part)
+    body = folded("Solution", "\n\n".join(parts))
+    return [Cell("markdown", body, "solution", exercise.label)]
+
+
+def _fenced(code: str) -> str:
+    fence = "```"
+    while fence in code:
+        fence += "`"
+    return f"{fence}python\n{code}\n{fence}"
+
+
+def _links(project: Project, chapter: Chapter) -> str:
+    report = quote(f"{chapter.docname}, edition {project.version}: ")
+    source = project.source(chapter.docname).relative_to(project.root).as_posix()
+    return " · ".join(
+        f"[{text}]({address})"
+        for text, address in (
+            ("This page in the book", project.page(chapter.docname)),
+            ("Source", project.blob(source)),
+            ("Report a problem", f"{project.repository}/issues/new?title={report}"),
+        )
+    )
+
+
+def _licence(project: Project) -> str:
+    return (
+        "Text: [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/). "
+        f"Code: [BSD-3-Clause]({project.blob('LICENSE')})."
+    )
+
+
+def _overview(chapter: Chapter) -> Cell:
+    rows = [
+        f"| {e.number}. {e.title} | {e.kind} | {e.difficulty} | {e.minutes} | {e.points} "
+        f"| {e.objective} |"
+        for e in chapter.exercises
+    ]
+    minutes = sum(exercise.minutes for exercise in chapter.exercises)
+    points = sum(exercise.points for exercise in chapter.exercises)
+    table = [
+        "**For instructors**",
+        "",
+        "| Exercise | Kind | Difficulty | Minutes | Points | Objective |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        f"| **Total** | | | {minutes} | {points} | |",
+    ]
+    return Cell("markdown", "\n".join(table), "overview", "overview")
+
+
+def _with_works(cell: Cell, works: str) -> Cell:
+    if cell.kind != "markdown" or BIBLIOGRAPHY not in cell.source:
+        return cell
+    key = cell.key.replace(BIBLIOGRAPHY, "")
+    return Cell(cell.kind, cell.source.replace(BIBLIOGRAPHY, works), cell.role, key, cell.metadata)
+
+
+def _with_ids(chapter: Chapter, cells: list[Cell]) -> Iterator[nbformat.NotebookNode]:
+    seen: dict[str, int] = {}
+    for cell in cells:
+        name = "\n".join((chapter.slug, cell.role, cell.key))
+        seen[name] = seen.get(name, 0) + 1  # two equal cells are told apart by their order
+        digest = hashlib.sha256(f"{name}\n{seen[name]}".encode()).hexdigest()[:12]
+        new = getattr(nbformat.v4, f"new_{cell.kind}_cell")
+        yield new(source=cell.source, metadata=cell.metadata, id=f"{cell.role}-{digest}")
+
+
+__all__ = ["ANSWER", "VARIANTS", "Cell", "Item", "exercise_cells", "layout", "notebook"]
