@@ -88,14 +88,14 @@ def coverage_curve(answer: Callable[..., Any]) -> str:
 @exercise(f"ex-{SLUG}-4")
 def distance_to_border(answer: Callable[..., float]) -> str:
     """Step to both sides of the border that is claimed, and look whether the pattern changes."""
+    W, b = np.array([[1.0, 0.0], [2.0, 0.0]]), np.array([1.0, -1.0])
+    never = answer(W, b, np.zeros(2), np.array([0.0, 1.0]))
+    assert_equal(never, np.inf, "The distance where no neuron ever switches")
     rng = np.random.default_rng(4)
     for _ in range(20):
         W, b = rng.normal(size=(6, 3)), rng.normal(size=6)
         x, d = rng.normal(size=3), rng.normal(size=3)
         _walk(answer(W, b, x, d), W, b, x, d)
-    W, b = np.array([[1.0, 0.0], [2.0, 0.0]]), np.array([1.0, -1.0])
-    never = answer(W, b, np.zeros(2), np.array([0.0, 1.0]))
-    assert_equal(never, np.inf, "The distance where no neuron ever switches")
     return "Nothing switches before your border and something does behind it, on 20 walks."
 
 

@@ -1,0 +1,359 @@
+"""Parse the book once, so that rules and exercise tests read structure and never raw text.
+
+Jupytext reads the cells, as it does in the build; MyST's own parser reads the prose. The n-th
+`code-cell` directive of the prose is the n-th code cell of the notebook, which gives every cell a
+line number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import yaml
+from markdown_it.renderer import RendererHTML
+from markdown_it.tree import SyntaxTreeNode
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
+
+# Jupyter Book's own defaults; `_config.yml` does not change them.
+MYST_EXTENSIONS = {"colon_fence", "dollarmath", "linkify", "substitution", "tasklist"}
+DIRECTIVE = re.compile(r"^\{(?P<name>[^}]+)\}\s*(?P<argument>.*)$")
+OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
+# Their content is not MyST.
+VERBATIM = {"code-cell", "math", "bibliography", "nb-exec-table", "tableofcontents"}
+
+_parser = create_md_parser(MdParserConfig(enable_extensions=MYST_EXTENSIONS), RendererHTML)
+
+
+@dataclass(frozen=True)
+class Role:
+    """One role, such as `` {term}`region` ``."""
+
+    name: str
+    content: str
+    line: int
+
+    @property
+    def target(self) -> str:
+        """What the role points at: the part in angle brackets, or all of it."""
+        match = re.fullmatch(r".*<(.+)>\s*", self.content, flags=re.DOTALL)
+        return " ".join((match.group(1) if match else self.content).split())
+
+
+@dataclass
+class Block:
+    """One top-level block of a page: a heading, a paragraph, a list or a directive."""
+
+    kind: str  # markdown-it's name of the block, "directive" for directives
+    line: int
+    text: str = ""  # words of a heading or paragraph; the argument of a directive
+    level: int = 0  # of a heading
+    name: str = ""  # of a directive
+    options: dict[str, str] = field(default_factory=dict)
+    content: str = ""  # of a directive, without its options
+    blocks: list[Block] = field(default_factory=list)  # inside a directive that holds MyST
+    roles: list[Role] = field(default_factory=list)
+    strong: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)  # of a list
+    emphasised: bool = False  # a paragraph that is emphasised from its first to its last word
+
+    def walk(self) -> Iterator[Block]:
+        """Give this block and everything inside it."""
+        yield self
+        for block in self.blocks:
+            yield from block.walk()
+
+
+@dataclass
+class Cell:
+    """One code cell."""
+
+    number: int  # from 1, in reading order
+    line: int
+    source: str
+    metadata: dict[str, Any]
+
+    @property
+    def tags(self) -> list[str]:
+        """The cell's tags."""
+        return list(self.metadata.get("tags", []))
+
+
+@dataclass
+class Exercise:
+    """One exercise with its solution: everything between the four gates."""
+
+    identifier: str
+    title: str
+    line: int
+    blocks: list[Block]
+    cells: list[Cell]
+    solution_blocks: list[Block] = field(default_factory=list)
+    solution_cells: list[Cell] = field(default_factory=list)
+    solution_line: int = 0
+
+    @property
+    def stubs(self) -> list[Cell]:
+        """The cells that a reader fills in."""
+        return [cell for cell in self.cells if "exercise" in cell.tags]
+
+    @property
+    def checks(self) -> list[Cell]:
+        """The check cells after the stub."""
+        return [cell for cell in self.cells if "check" in cell.tags]
+
+    @property
+    def solutions(self) -> list[Cell]:
+        """The cells with the answer."""
+        return [cell for cell in self.solution_cells if "solution" in cell.tags]
+
+    @property
+    def hidden_tests(self) -> list[Cell]:
+        """The cells that only instructors see."""
+        return [cell for cell in self.solution_cells if "hidden-test" in cell.tags]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person has to mark it."""
+        return any(b.strong[:1] == ["Model answer."] for b in self.solution_blocks)
+
+
+def _words(node: SyntaxTreeNode) -> str:
+    """Join the visible words of a node; a role counts as its content."""
+    if node.type in {"text", "code_inline", "math_inline", "myst_role"}:
+        return node.content
+    if node.type in {"softbreak", "hardbreak"}:
+        return " "
+    return "".join(_words(child) for child in node.children)
+
+
+def _option_lines(content: str) -> tuple[dict[str, str], str, int]:
+    """Split a directive's content into its options, the rest, and the number of lines taken."""
+    lines = content.splitlines()
+    if lines and lines[0].strip() == "---":
+        end = next((i for i, one in enumerate(lines[1:], 1) if one.strip() == "---"), 0)
+        options = yaml.safe_load("\n".join(lines[1:end])) or {}
+        return {k: str(v) for k, v in options.items()}, "\n".join(lines[end + 1 :]), end + 1
+    options = {}
+    for taken, line in enumerate(lines):
+        match = OPTION.match(line)
+        if not match:
+            return options, "\n".join(lines[taken:]), taken
+        options[match["key"]] = match["value"].strip()
+    return options, "", len(lines)
+
+
+def _block(node: SyntaxTreeNode, offset: int) -> Block:
+    """Turn one top-level node into a block."""
+    line = (node.map[0] if node.map else 0) + offset + 1
+    directive = DIRECTIVE.match(node.info.strip()) if "fence" in node.type else None
+    if directive:
+        options, content, taken = _option_lines(node.content)
+        name = directive["name"].strip()
+        if name == "glossary":  # definitions are indented MyST
+            inner = parse_blocks("\n".join(map(str.strip, content.splitlines())), line + taken)
+        else:
+            inner = [] if name in VERBATIM else parse_blocks(content, line + taken)
+        block = Block("directive", line, directive["argument"].strip(), 0, name, options, content)
+        block.blocks = inner
+        # A caption is MyST too, although the parser leaves it in the argument.
+        if name not in VERBATIM and block.text:
+            block.roles = [r for b in parse_blocks(block.text, line - 1) for r in b.roles]
+        return block
+    block = Block(node.type, line, _words(node).strip())
+    block.level = int(node.tag[1]) if node.type == "heading" else 0
+    for inside in node.walk():
+        if inside.type == "myst_role":
+            block.roles.append(Role(inside.meta["name"], inside.content, line))
+        if inside.type == "strong":
+            block.strong.append(_words(inside).strip())
+        if "fence" in inside.type and inside is not node:
+            block.blocks.append(_block(inside, offset))
+    if node.type in {"ordered_list", "bullet_list"}:
+        block.items = [_words(child).strip() for child in node.children]
+    if node.type == "paragraph":
+        visible = [c for c in node.children[0].children if _words(c).strip()]
+        block.emphasised = [c.type for c in visible] == ["em"]
+    return block
+
+
+def parse_blocks(text: str, offset: int = 0) -> list[Block]:
+    """Parse MyST; `offset` is the number of lines above it in its file."""
+    tree = SyntaxTreeNode(_parser.parse(text))
+    return [_block(node, offset) for node in tree.children if node.type != "front_matter"]
+
+
+@dataclass
+class Page:
+    """One page of the book."""
+
+    path: Path
+    name: str  # as in _toc.yml, without an ending
+
+    @property
+    def slug(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition("/")[2]
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The page's top-level blocks."""
+        return parse_blocks(self.path.read_text(encoding="utf-8"))
+
+    def walk(self) -> Iterator[Block]:
+        """Give every block at every depth."""
+        for block in self.blocks:
+            yield from block.walk()
+
+    @property
+    def roles(self) -> list[Role]:
+        """All roles of the page."""
+        return [role for block in self.walk() for role in block.roles]
+
+    def at(self, line: int) -> str:
+        """Say where a problem is."""
+        return f"{self.path.name}:{line}"
+
+
+@dataclass
+class Chapter(Page):
+    """One page that is a notebook."""
+
+    @cached_property
+    def notebook(self) -> Any:
+        """The notebook as jupytext reads it."""
+        return jupytext.read(self.path)
+
+    @cached_property
+    def header(self) -> dict[str, Any]:
+        """The header as written; jupytext would correct it silently."""
+        first = _parser.parse(self.path.read_text(encoding="utf-8"))[:1]
+        is_header = first and first[0].type == "front_matter"
+        return (yaml.safe_load(first[0].content) or {}) if is_header else {}
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The code cells with the lines on which they begin."""
+        code = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+        lines = [block.line for block in self.blocks if block.name == "code-cell"]
+        if len(code) != len(lines):
+            raise ValueError(
+                f"{self.path.name}: jupytext finds {len(code)} code cells and MyST {len(lines)}"
+            )
+        return [
+            Cell(number, line, cell.source, dict(cell.metadata))
+            for number, (cell, line) in enumerate(zip(code, lines, strict=True), 1)
+        ]
+
+    def where(self, cell: Cell) -> str:
+        """Say where a cell is."""
+        return f"{self.at(cell.line)} (code cell {cell.number})"
+
+    @cached_property
+    def exercises(self) -> list[Exercise]:
+        """The exercises in reading order, each with its solution."""
+        by_line = {cell.line: cell for cell in self.cells}
+        found: dict[str, Exercise] = {}
+        inside: tuple[list[Block], list[Cell]] | None = None
+        for block in self.blocks:
+            if block.name == "exercise-start":
+                name = block.options.get("label", "")
+                found[name] = Exercise(name, block.text, block.line, [], [])
+                inside = found[name].blocks, found[name].cells
+            elif block.name == "solution-start":
+                # A solution without an exercise is kept, so that a rule can report it.
+                one = found.setdefault(block.text, Exercise(block.text, "", block.line, [], []))
+                one.solution_line = block.line
+                inside = one.solution_blocks, one.solution_cells
+            elif block.name in {"exercise-end", "solution-end"}:
+                inside = None
+            elif inside is not None:
+                inside[0].append(block)
+                inside[1].extend([by_line[block.line]] if block.name == "code-cell" else [])
+        return list(found.values())
+
+    def section(self, title: str) -> list[Block]:
+        """Give the blocks below the second-level heading `title`."""
+        blocks: list[Block] = []
+        inside = False
+        for block in self.blocks:
+            if block.kind == "heading" and block.level <= 2:
+                inside = block.level == 2 and block.text == title
+            elif inside:
+                blocks.append(block)
+        return blocks
+
+
+def toc_names(toc: dict[str, Any]) -> list[str]:
+    """Every page that a table of contents names, in order."""
+    names = [toc[key] for key in ("root", "file") if key in toc]
+    for key in ("parts", "chapters", "sections"):
+        for entry in toc.get(key, []):
+            names.extend(toc_names(entry))
+    return names
+
+
+@dataclass
+class Book:
+    """A checkout that holds a book."""
+
+    root: Path
+
+    @property
+    def source(self) -> Path:
+        """The folder of the pages."""
+        return self.root / "book"
+
+    @property
+    def html(self) -> Path:
+        """The folder of the built pages."""
+        return self.root / "_build" / "html"
+
+    @cached_property
+    def toc(self) -> list[str]:
+        """The names of all pages."""
+        return toc_names(yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf-8")))
+
+    @cached_property
+    def pages(self) -> list[Page]:
+        """The pages that exist; a page in a folder is a chapter."""
+        kinds = [(Chapter if "/" in name else Page)(self.path(name), name) for name in self.toc]
+        return [page for page in kinds if page.path.exists()]
+
+    def path(self, name: str) -> Path:
+        """Where the source of a page lies."""
+        return self.source / f"{name}.md"
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        """The pages that are notebooks."""
+        return [page for page in self.pages if isinstance(page, Chapter)]
+
+    @cached_property
+    def glossary(self) -> list[tuple[list[str], int]]:
+        """The entries of the glossary: the names of each, and its line."""
+        entries: list[tuple[list[str], int]] = []
+        page = Page(self.path("glossary"), "glossary")
+        for block in page.walk():
+            if block.name != "glossary":
+                continue
+            in_names = False
+            for number, line in enumerate(block.content.splitlines(), 1):
+                is_name = bool(line.strip()) and not line[0].isspace()
+                if is_name and in_names:
+                    entries[-1][0].append(line.strip())
+                elif is_name:
+                    entries.append(([line.strip()], block.line + len(block.options) + number))
+                in_names = is_name
+        return entries
+
+
+BOOK = Book(Path(__file__).resolve().parents[2])
+# A small checkout that keeps every rule; tests break one thing in a copy of it.
+FIXTURE = Path(__file__).parent / "fixtures" / "repo"

@@ -1,0 +1,759 @@
+"""The rules of CONTRIBUTING.md, "How a chapter is written", one function each.
+
+A rule takes the book and a chapter, or the book alone, and gives a list of problems: where, what is
+wrong, and what is accepted. An empty list means that the rule is kept.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from importlib.metadata import packages_distributions
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import yaml
+from chapters import Book, Cell, Chapter, Exercise, Page
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pybtex.database import parse_file
+
+ALLOWED_DIRECTIVES = frozenset(
+    [
+        "admonition",
+        "note",
+        "tip",
+        "warning",
+        "important",
+        "dropdown",
+        "math",
+        "figure",
+        "list-table",
+        "code-cell",
+        "exercise-start",
+        "exercise-end",
+        "solution-start",
+        "solution-end",
+        "bibliography",
+    ]
+)
+FRONT_MATTER_DIRECTIVES = frozenset(
+    ["glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item-card"]
+)
+ALLOWED_ROLES = frozenset(
+    ["cite:t", "cite:p", "term", "ref", "doc", "numref", "eq", "math", "glue:text", "runtime"]
+)
+
+GLANCE = ["Objectives", "Prerequisites", "Time", "GPU", "Data"]
+# The sections with fixed titles, in order. Four or more with free titles stand before them.
+SECTIONS = [
+    "When it misleads", "Where it stands", "Exercises", "Summary", "Read next", "Works cited",
+]  # fmt: skip
+KINDS = ("by hand", "code", "interpret", "critique")
+META = re.compile(
+    rf"(?P<kind>{'|'.join(KINDS)}) · difficulty (?P<difficulty>[1-5]) of 5 · "
+    r"(?P<minutes>[1-9]\d*) minutes? · objective (?P<objective>[1-9]\d*)"
+)
+OPEN_PARTS = ["Model answer.", "A weak answer.", "Marking guide."]
+SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+VAGUE = {"understand", "know", "learn", "appreciate", "the", "a", "an", "how", "what", "why", "to"}
+TERMS = re.compile(r"licen[cs]e|CC|MIT|BSD|Apache|public domain|terms|generate", re.IGNORECASE)
+# Axes methods that draw; `subplots` opens an empty picture, which is still one.
+DRAWS = {
+    "subplots", "figure", "plot", "scatter", "bar", "barh", "hist", "imshow", "pcolormesh",
+    "contour", "contourf", "fill_between", "boxplot", "violinplot", "matshow", "errorbar",
+}  # fmt: skip
+INSTALLER = re.compile(r"\b(pip3?|conda|mamba|apt|apt-get)\b.{0,12}\binstall\b")
+
+MAX_CELL_LINES = 15
+MIN_EXERCISES = 4
+MIN_KINDS = 3
+SUMMARY_LINES = 5
+MIN_CAPTION, MIN_ALT = 20, 20  # characters: shorter ones only name the picture
+MIN_PAGE_WORDS = 20
+MAX_PAGE_BYTES = 1_000_000
+MAX_TRACKED_BYTES = 5_000_000
+
+ChapterRule = Callable[[Book, Chapter], list[str]]
+BookRule = Callable[[Book], list[str]]
+
+
+# --- the page ---------------------------------------------------------------------------------
+
+
+def head(book: Book, chapter: Chapter) -> list[str]:
+    """A Jupytext header for MyST and the kernel `python3`."""
+    metadata = chapter.header
+    text = metadata.get("jupytext", {}).get("text_representation", {})
+    kernel = metadata.get("kernelspec", {})
+    wanted = [
+        ("jupytext.text_representation.extension", text.get("extension"), ".md"),
+        ("jupytext.text_representation.format_name", text.get("format_name"), "myst"),
+        ("kernelspec.name", kernel.get("name"), "python3"),
+        ("kernelspec.display_name", kernel.get("display_name"), "Python 3"),
+    ]
+    return [
+        f"{chapter.at(1)}: {key} is {given!r}; {right!r} is accepted"
+        for key, given, right in wanted
+        if given != right
+    ]
+
+
+def promise(book: Book, chapter: Chapter) -> list[str]:
+    """The title, and below it exactly one sentence."""
+    if not chapter.blocks or (chapter.blocks[0].kind, chapter.blocks[0].level) != ("heading", 1):
+        return [f"{chapter.at(1)}: the page must begin with its title, `# Title`"]
+    titles = [b for b in chapter.blocks if b.kind == "heading" and b.level == 1]
+    second = chapter.blocks[1] if len(chapter.blocks) > 1 else chapter.blocks[0]
+    sentences = re.findall(r"[.!?](?=\s|$)", second.text)
+    problems = [f"{chapter.at(b.line)}: a second title; one is accepted" for b in titles[1:]]
+    if second.kind != "paragraph" or len(sentences) != 1 or not second.text.endswith("."):
+        problems.append(
+            f"{chapter.at(second.line)}: one sentence, ending in a full stop, must follow the "
+            f"title and promise what the reader will be able to do; found {second.text[:60]!r}"
+        )
+    return problems
+
+
+def _glance(chapter: Chapter) -> tuple[int, dict[str, str], list[str]]:
+    """Read the box: its line (0: none), the text of each entry in order, the objectives."""
+    boxes = [b for b in chapter.blocks if "at-a-glance" in b.options.get("class", "").split()]
+    if not boxes or boxes[0].name != "admonition":
+        return 0, {}, []
+    entries: dict[str, str] = {}
+    objectives: list[str] = []
+    last = ""
+    for block in boxes[0].blocks:
+        label = block.strong[0].rstrip(":. ") if block.strong else ""
+        if label and block.text.startswith(block.strong[0]):
+            last = label
+            entries[last] = block.text.removeprefix(block.strong[0])
+        elif last:
+            entries[last] += " " + (block.text or " ".join(block.items))
+        if last == "Objectives" and block.kind == "ordered_list":
+            objectives.extend(block.items)
+        if any(role.name == "runtime" for role in block.roles):
+            entries[last] += " {runtime}"
+    return boxes[0].line, entries, objectives
+
+
+def at_a_glance(book: Book, chapter: Chapter) -> list[str]:
+    """The box with its five entries, in order."""
+    line, entries, objectives = _glance(chapter)
+    where = chapter.at(line or 1)
+    if not line:
+        return [f"{where}: an `admonition` of class `at-a-glance` is missing"]
+    if list(entries) != GLANCE:
+        return [f"{where}: entries {list(entries)}; accepted: {GLANCE}, in this order"]
+    problems = [] if objectives else [f"{where}: Objectives must be a numbered list"]
+    for objective in objectives:
+        first = objective.split()[0].lower()
+        if first in VAGUE or first.endswith("ing"):
+            problems.append(
+                f"{where}: objective {objective!r} must begin with a verb that can be checked, "
+                "such as Compute, Explain or Compare"
+            )
+    rest = {
+        "Time": (r"minutes.*minutes.*\{runtime\}|minutes.*\{runtime\}.*minutes",
+                 "minutes to read, minutes for the exercises and the role {runtime}"),
+        "GPU": (r"not needed|no\b|needed|optional", "whether a GPU is needed"),
+        "Data": (TERMS.pattern, "the terms of each data set, such as its licence"),
+        "Prerequisites": (r"\w+", "what the reader must know"),
+    }  # fmt: skip
+    for entry, (pattern, wanted) in rest.items():
+        if not re.search(pattern, entries[entry], re.IGNORECASE | re.DOTALL):
+            problems.append(f"{where}: {entry} must say {wanted}; found {entries[entry]!r}")
+    return problems
+
+
+def section_order(book: Book, chapter: Chapter) -> list[str]:
+    """The sections with fixed titles once each, in order, after four or more free ones."""
+    titles = [b.text for b in chapter.blocks if b.kind == "heading" and b.level == 2]
+    fixed = [title for title in titles if title in SECTIONS]
+    if fixed != SECTIONS:
+        return [f"{chapter.at(1)}: sections {fixed}; accepted: {SECTIONS}, in this order"]
+    first = titles.index(SECTIONS[0])
+    problems = []
+    if first < 4:
+        problems.append(
+            f"{chapter.at(1)}: {first} sections before {SECTIONS[0]!r}; at least 4 are needed: "
+            "the idea, the method, agreement with an independent implementation, real data"
+        )
+    if titles[first:] != SECTIONS:
+        strange = [title for title in titles[first:] if title not in SECTIONS]
+        problems.append(f"{chapter.at(1)}: {strange} must stand before {SECTIONS[0]!r}")
+    return problems
+
+
+def closing_sections(book: Book, chapter: Chapter) -> list[str]:
+    """Five lines of summary, something to read next, and the list of works cited."""
+    problems = []
+    items = [len(b.items) for b in chapter.section("Summary") if b.items]
+    if items != [SUMMARY_LINES]:
+        problems.append(
+            f"{chapter.at(1)}: Summary must be one list of {SUMMARY_LINES} items; found {items}"
+        )
+    for title in ("When it misleads", "Where it stands", "Read next"):
+        if not chapter.section(title):
+            problems.append(f"{chapter.at(1)}: the section {title!r} is empty")
+    if not any(b.name == "bibliography" for b in chapter.section("Works cited")):
+        problems.append(f"{chapter.at(1)}: Works cited must hold a `bibliography` directive")
+    return problems
+
+
+def allowed_markup(book: Book, chapter: Chapter) -> list[str]:
+    """Only directives and roles that read well in the book and in Colab."""
+    problems = [
+        f"{chapter.at(b.line)}: directive {b.name!r}; accepted: {sorted(ALLOWED_DIRECTIVES)}"
+        for b in chapter.walk()
+        if b.kind == "directive" and b.name not in ALLOWED_DIRECTIVES
+    ]
+    return problems + [
+        f"{chapter.at(r.line)}: role {r.name!r}; accepted: {sorted(ALLOWED_ROLES)}"
+        for r in chapter.roles
+        if r.name not in ALLOWED_ROLES
+    ]
+
+
+def front_matter_markup(book: Book) -> list[str]:
+    """The pages around the chapters may use a few directives more."""
+    accepted = ALLOWED_DIRECTIVES | FRONT_MATTER_DIRECTIVES
+    pages = [page for page in book.pages if not isinstance(page, Chapter)]
+    problems = [
+        f"{page.at(b.line)}: directive {b.name!r}; accepted: {sorted(accepted)}"
+        for page in pages
+        for b in page.walk()
+        if b.kind == "directive" and b.name not in accepted
+    ]
+    return problems + [
+        f"{page.at(r.line)}: role {r.name!r}; accepted: {sorted(ALLOWED_ROLES)}"
+        for page in pages
+        for r in page.roles
+        if r.name not in ALLOWED_ROLES
+    ]
+
+
+def slug(book: Book, chapter: Chapter) -> list[str]:
+    """Lower case with hyphens, no leading number, unique."""
+    problems = []
+    for part in chapter.name.split("/"):
+        if not SLUG.fullmatch(part):
+            problems.append(
+                f"{chapter.name}: {part!r} is no slug; accepted: lower case letters and digits "
+                "with hyphens, beginning with a letter"
+            )
+    same = [page.name for page in book.pages if page.slug == chapter.slug]
+    if len(same) > 1:
+        problems.append(f"{chapter.name}: the slug is not unique: {same}")
+    return problems
+
+
+# --- the cells --------------------------------------------------------------------------------
+
+
+def _tree(cell: Cell) -> ast.Module | None:
+    """Parse a cell; None where it is not plain Python, which another rule reports."""
+    try:
+        return ast.parse(cell.source)
+    except SyntaxError:
+        return None
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Name the top-level packages that a cell imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." if node.level else (node.module or "").partition(".")[0]
+
+
+def first_cell(book: Book, chapter: Chapter) -> list[str]:
+    """All imports and the plot style in the first code cell, and no import later."""
+    if not chapter.cells:
+        return [f"{chapter.at(1)}: a chapter needs code cells"]
+    first, *others = chapter.cells
+    problems = []
+    tree = _tree(first)
+    calls = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)] if tree else []
+    if not tree or not list(_imports(tree)) or "plotting.use_style" not in calls:
+        problems.append(
+            f"{chapter.where(first)}: the first code cell must hold the chapter's imports and "
+            "`plotting.use_style()`"
+        )
+    for cell in others:
+        tree = _tree(cell)
+        if tree and list(_imports(tree)) and not {"exercise", "solution"} & set(cell.tags):
+            problems.append(
+                f"{chapter.where(cell)}: an import; accepted only in the first code cell and in "
+                "cells tagged `exercise` or `solution`"
+            )
+    return problems
+
+
+def plain_python(book: Book, chapter: Chapter) -> list[str]:
+    """No magic, no shell, no installer: the published notebooks have one set-up cell."""
+    problems = []
+    for cell in chapter.cells:
+        lines = [line.strip() for line in cell.source.splitlines()]
+        bad = [line for line in lines if line[:1] in {"!", "%"} or INSTALLER.search(line)]
+        problems += [f"{chapter.where(cell)}: {line!r}; plain Python is accepted" for line in bad]
+        if not bad and _tree(cell) is None:
+            problems.append(f"{chapter.where(cell)}: not valid Python")
+    return problems
+
+
+def cells_at_top_level(book: Book, chapter: Chapter) -> list[str]:
+    """A code cell inside another directive is shown and never executed."""
+    top = {id(block) for block in chapter.blocks}
+    return [
+        f"{chapter.at(b.line)}: a code cell inside another directive; accepted at top level only"
+        for b in chapter.walk()
+        if b.name == "code-cell" and id(b) not in top
+    ]
+
+
+def cell_length(book: Book, chapter: Chapter) -> list[str]:
+    """One thought for each cell."""
+    lengths = [(cell, len(cell.source.splitlines())) for cell in chapter.cells]
+    return [
+        f"{chapter.where(cell)}: {length} lines; at most {MAX_CELL_LINES} are accepted"
+        for cell, length in lengths
+        if length > MAX_CELL_LINES
+    ]
+
+
+def _distribution_names(pyproject: Path) -> set[str]:
+    """Name the distributions that pyproject.toml depends on."""
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    return {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+
+
+def imports_covered(book: Book, chapter: Chapter) -> list[str]:
+    """Every import is there in Colab after the set-up cell: no further package is installed."""
+    declared = _distribution_names(book.root / "pyproject.toml")
+    providers = packages_distributions()
+    problems = []
+    for cell in chapter.cells:
+        for name in _imports(_tree(cell) or ast.Module([], [])):
+            owners = {canonicalize_name(one) for one in providers.get(name, [name])}
+            known = name in sys.stdlib_module_names or name == "xai_course"
+            if not known and not owners & declared:
+                problems.append(
+                    f"{chapter.where(cell)}: import of {name!r}; accepted: the standard library, "
+                    "xai_course and the dependencies in pyproject.toml"
+                )
+    return problems
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def _executed_cells(book: Book, chapter: Chapter) -> list[dict] | None:
+    """The executed code cells, if the last build executed this very source."""
+    path = book.root / "_build" / "jupyter_execute" / f"{chapter.name}.ipynb"
+    if not path.exists():
+        return None
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    sources = ["".join(cell["source"]).strip() for cell in code]
+    current = [cell.source.strip() for cell in chapter.cells]
+    return code if sources == current else None
+
+
+def _draws(cell: Cell) -> bool:
+    """Guess from the source whether a cell draws."""
+    tree = _tree(cell)
+    calls = [n.func for n in ast.walk(tree) if isinstance(n, ast.Call)] if tree else []
+    names = [f for f in calls if isinstance(f, ast.Attribute)]
+    return any(f.attr in DRAWS or f.attr.startswith("plot_") for f in names)
+
+
+def _plotting_cells(book: Book, chapter: Chapter) -> list[Cell]:
+    """The cells that show a picture: as executed, or from the source before the first build."""
+    executed = _executed_cells(book, chapter)
+    if executed is None:
+        # A stub or a hidden test may call what draws and show nothing.
+        silent = {"exercise", "solution", "hidden-test", "remove-cell", "remove-output"}
+        return [c for c in chapter.cells if _draws(c) and not silent & set(c.tags)]
+    pairs = zip(chapter.cells, executed, strict=True)
+    return [
+        cell
+        for cell, done in pairs
+        if any("image/png" in output.get("data", {}) for output in done["outputs"])
+        and not {"remove-cell", "remove-output"} & set(cell.tags)
+    ]
+
+
+def figure_metadata(book: Book, chapter: Chapter) -> list[str]:
+    """Caption, name and alternative text for every plot."""
+    problems = []
+    drawing = _plotting_cells(book, chapter)
+    marked = [cell for cell in chapter.cells if cell.metadata.get("mystnb")]
+    for cell in {c.number: c for c in drawing + marked}.values():
+        mystnb = cell.metadata.get("mystnb", {})
+        figure, image = mystnb.get("figure", {}), mystnb.get("image", {})
+        caption, alt = str(figure.get("caption", "")).strip(), str(image.get("alt", "")).strip()
+        where = chapter.where(cell)
+        if not figure.get("name"):
+            problems.append(f"{where}: this cell draws; `mystnb: figure: name` is missing")
+        if len(caption) < MIN_CAPTION:
+            problems.append(
+                f"{where}: caption {caption!r}; say what to see, {MIN_CAPTION}+ letters"
+            )
+        if len(alt) < MIN_ALT or alt == caption:
+            problems.append(
+                f"{where}: alt {alt!r}; describe the picture for who cannot see it, in {MIN_ALT} "
+                "letters or more and in other words than the caption"
+            )
+    return problems
+
+
+def figures_mentioned(book: Book, chapter: Chapter) -> list[str]:
+    """Every figure is referred to at least once in the prose of its chapter."""
+    named = {
+        str(cell.metadata["mystnb"]["figure"]["name"]): cell.line
+        for cell in chapter.cells
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+    }
+    figures = [b for b in chapter.walk() if b.name == "figure" and "name" in b.options]
+    named |= {b.options["name"]: b.line for b in figures}
+    mentioned = {role.target for role in chapter.roles if role.name in {"numref", "ref"}}
+    return [
+        f"{chapter.at(line)}: figure {name!r} is not mentioned; accepted: {{numref}}`{name}`"
+        for name, line in named.items()
+        if name not in mentioned
+    ]
+
+
+# --- exercises --------------------------------------------------------------------------------
+
+
+def exercise_ids(book: Book, chapter: Chapter) -> list[str]:
+    """Identifiers `ex-<slug>-<n>`, counted from 1 without a gap."""
+    found = [exercise.identifier for exercise in chapter.exercises]
+    wanted = [f"ex-{chapter.slug}-{n}" for n in range(1, len(found) + 1)]
+    return [] if found == wanted else [f"{chapter.at(1)}: exercises {found}; accepted: {wanted}"]
+
+
+def exercise_mix(book: Book, chapter: Chapter) -> list[str]:
+    """Enough exercises, of different kinds."""
+    found = [META.fullmatch(e.blocks[0].text) for e in chapter.exercises if e.blocks]
+    kinds = {match["kind"] for match in found if match}
+    problems = []
+    if len(chapter.exercises) < MIN_EXERCISES:
+        problems.append(
+            f"{chapter.at(1)}: {len(chapter.exercises)} exercises; at least {MIN_EXERCISES} are "
+            "needed"
+        )
+    if len(kinds) < MIN_KINDS:
+        problems.append(f"{chapter.at(1)}: kinds {sorted(kinds)}; at least {MIN_KINDS} of {KINDS}")
+    return problems
+
+
+def exercise_meta(book: Book, chapter: Chapter) -> list[str]:
+    """The line of kind, difficulty, minutes and objective."""
+    objectives = len(_glance(chapter)[2])
+    problems = []
+    for exercise in chapter.exercises:
+        first = exercise.blocks[0] if exercise.blocks else None
+        where = chapter.at(first.line if first else exercise.line)
+        match = META.fullmatch(first.text) if first and first.emphasised else None
+        if not match:
+            problems.append(
+                f"{where}: {exercise.identifier}: the first line must read "
+                "*kind · difficulty 1 of 5 · 5 minutes · objective 2*, "
+                f"with a kind of {KINDS} and a difficulty from 1 to 5"
+            )
+        elif int(match["objective"]) > objectives:
+            problems.append(
+                f"{where}: {exercise.identifier}: objective {match['objective']}; the chapter has "
+                f"{objectives}"
+            )
+    return problems
+
+
+def _calls_check(cell: Cell, identifier: str) -> bool:
+    """Whether a cell calls `check` with this identifier."""
+    tree = _tree(cell)
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)] if tree else []
+    return any(
+        ast.unparse(call.func) == "check"
+        and len(call.args) == 2
+        and isinstance(call.args[0], ast.Constant)
+        and call.args[0].value == identifier
+        for call in calls
+    )
+
+
+def _raises_not_implemented(cell: Cell) -> bool:
+    """Whether a stub raises NotImplementedError."""
+    tree = _tree(cell)
+    raised = [n.exc for n in ast.walk(tree) if isinstance(n, ast.Raise)] if tree else []
+    return any(one and ast.unparse(one).startswith("NotImplementedError") for one in raised)
+
+
+def _problems_of_stub(chapter: Chapter, exercise: Exercise) -> Iterator[str]:
+    """Say what is missing around the code that a reader writes."""
+    where = f"{chapter.at(exercise.line)}: {exercise.identifier}"
+    if not exercise.stubs:
+        if not exercise.is_open:
+            yield f"{where}: needs a cell tagged `exercise`, or a solution with {OPEN_PARTS}"
+        if exercise.checks or exercise.solutions:
+            yield f"{where}: a check or a solution cell without a cell tagged `exercise`"
+        return
+    if not any(_raises_not_implemented(cell) for cell in exercise.stubs):
+        yield f"{where}: the stub must `raise NotImplementedError`"
+    if not any(_calls_check(cell, exercise.identifier) for cell in exercise.checks):
+        yield f"{where}: a cell tagged `check` must call check({exercise.identifier!r}, answer)"
+    tags = [tag for cell in exercise.solution_cells for tag in cell.tags if tag != "remove-cell"]
+    order = [tag for tag in tags if tag in {"solution", "check"}]
+    if "solution" not in order or order[-1] != "check":
+        yield f"{where}: the solution needs a cell tagged `solution` and then one tagged `check`"
+    later = [cell for cell in exercise.solution_cells if "check" in cell.tags]
+    if later and not any(_calls_check(cell, exercise.identifier) for cell in later):
+        yield f"{where}: the solution's check must call check({exercise.identifier!r}, answer)"
+
+
+def exercise_parts(book: Book, chapter: Chapter) -> list[str]:
+    """Stub, check, hints, solution; or an open question with its three answers."""
+    problems = []
+    for exercise in chapter.exercises:
+        where = f"{chapter.at(exercise.line)}: {exercise.identifier}"
+        if not exercise.solution_line:
+            problems.append(f"{where}: no solution-start names it")
+        hints = [b for b in exercise.blocks if b.name == "dropdown" and b.text.startswith("Hint")]
+        if not hints:
+            problems.append(f"{where}: at least one `dropdown` named Hint is needed")
+        problems += _problems_of_stub(chapter, exercise)
+        parts = [b.strong[0] for b in exercise.solution_blocks if b.strong[:1]]
+        found = [part for part in parts if part in OPEN_PARTS]
+        if found and found != OPEN_PARTS:
+            problems.append(f"{where}: an open question has {found}; accepted: {OPEN_PARTS}")
+    return problems
+
+
+def exercise_gates(book: Book, chapter: Chapter) -> list[str]:
+    """The four gates of an exercise, in turn, and each cell inside the right pair."""
+    order = ["exercise-start", "exercise-end", "solution-start", "solution-end"]
+    gates = [b for b in chapter.blocks if b.name in order]
+    problems = [
+        f"{chapter.at(gate.line)}: {gate.name} where {order[n % 4]} is expected"
+        for n, gate in enumerate(gates)
+        if gate.name != order[n % 4]
+    ][:1]
+    if len(gates) % 4:
+        problems.append(f"{chapter.at(1)}: an exercise or a solution is not closed")
+    for exercise in chapter.exercises:
+        wanted = exercise.identifier.replace("ex-", "sol-", 1)
+        labels = [g.options.get("label") for g in gates if g.text == exercise.identifier]
+        classes = [g.options.get("class") for g in gates if g.text == exercise.identifier]
+        if labels != [wanted] or classes != ["dropdown"]:
+            problems.append(
+                f"{chapter.at(exercise.line)}: the solution has label {labels}, class {classes}; "
+                f"accepted: {wanted!r} and 'dropdown'"
+            )
+    inside = {c.number for e in chapter.exercises for c in (*e.cells, *e.solution_cells)}
+    for cell in chapter.cells:
+        stray = {"exercise", "solution", "check", "hidden-test"} & set(cell.tags)
+        if stray and cell.number not in inside:
+            problems.append(f"{chapter.where(cell)}: tag {sorted(stray)} outside an exercise")
+        if "hidden-test" in cell.tags and "remove-cell" not in cell.tags:
+            problems.append(f"{chapter.where(cell)}: `hidden-test` needs `remove-cell` beside it")
+    return problems
+
+
+# --- words and works --------------------------------------------------------------------------
+
+
+def _cited(page: Page) -> Iterator[tuple[str, int]]:
+    """Give the keys that a page cites."""
+    for role in page.roles:
+        if role.name.startswith("cite"):
+            yield from ((key.strip(), role.line) for key in role.content.split(","))
+
+
+def citations(book: Book) -> list[str]:
+    """Every key is in references.bib, and every entry is cited."""
+    path = book.source / "references.bib"
+    keys = set(parse_file(str(path)).entries)
+    cited = [(page, key, line) for page in book.pages for key, line in _cited(page)]
+    problems = [
+        f"{page.at(line)}: {key!r} is not in references.bib"
+        for page, key, line in cited
+        if key not in keys
+    ]
+    unused = keys - {key for _, key, _ in cited}
+    return problems + [f"references.bib: {key!r} is cited on no page" for key in sorted(unused)]
+
+
+def terms(book: Book) -> list[str]:
+    """Every term is in the glossary, and every entry of the glossary is used."""
+    entries = [{name.casefold() for name in names} for names, _ in book.glossary]
+    known = set().union(*entries)
+    used = [(page, role) for page in book.pages for role in page.roles if role.name == "term"]
+    problems = [
+        f"{page.at(role.line)}: term {role.target!r} is not in the glossary"
+        for page, role in used
+        if role.target.casefold() not in known
+    ]
+    targets = {role.target.casefold() for _, role in used}
+    return problems + [
+        f"glossary.md:{line}: {names[0]!r} is used on no page"
+        for (names, line), one in zip(book.glossary, entries, strict=True)
+        if not one & targets
+    ]
+
+
+def glossary_order(book: Book) -> list[str]:
+    """The glossary is in alphabetical order."""
+    names = [names[0].casefold() for names, _ in book.glossary]
+    pairs = pairwise(names)
+    problems = [f"glossary.md: {b!r} must stand before {a!r}" for a, b in pairs if b < a]
+    return problems if names else ["glossary.md: no `glossary` directive with entries"]
+
+
+# --- the checkout -----------------------------------------------------------------------------
+
+
+def pages_exist(book: Book) -> list[str]:
+    """Every page of _toc.yml has a source."""
+    return [f"_toc.yml: {name} has no file book/{name}.md" for name in book.toc
+            if not book.path(name).exists()]  # fmt: skip
+
+
+def only_toc_files(book: Book) -> list[str]:
+    """Otherwise Sphinx would execute every notebook and script below book/."""
+    config = yaml.safe_load((book.root / "_config.yml").read_text(encoding="utf-8"))
+    if config.get("only_build_toc_files") is True:
+        return []
+    return ["_config.yml: only_build_toc_files must be true"]
+
+
+def tracked_files(book: Book) -> list[str]:
+    """No notebook and no large file is tracked, or about to be."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=book.root, capture_output=True, text=True, check=True)
+    problems = []
+    for name in filter(None, done.stdout.split("\0")):
+        path = book.root / name
+        if path.suffix == ".ipynb":
+            problems.append(f"{name}: notebooks are built, never tracked")
+        if path.exists() and path.stat().st_size > MAX_TRACKED_BYTES:
+            problems.append(f"{name}: {path.stat().st_size} bytes; at most {MAX_TRACKED_BYTES}")
+    return problems
+
+
+# --- the built book ---------------------------------------------------------------------------
+
+LOADING = {
+    "script": ("src",), "img": ("src", "srcset"), "iframe": ("src",), "source": ("src", "srcset"),
+    "video": ("src", "poster"), "audio": ("src",), "embed": ("src",), "object": ("data",),
+    "track": ("src",), "input": ("src",), "use": ("href", "xlink:href"), "image": ("href",),
+}  # fmt: skip
+# A link element with one of these loads nothing.
+QUIET_LINKS = {"canonical", "next", "prev", "index", "search", "author", "license", "genindex"}
+CSS_URL = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s;]+)""")
+
+
+class _Resources(HTMLParser):
+    """Collect what a page loads by itself, and the words of its article."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+        self.words: list[str] = []
+        self._style = False
+        self._article = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        wanted = LOADING.get(tag, ())
+        if tag == "link" and not set(given.get("rel", "").split()) & QUIET_LINKS:
+            wanted = ("href",)
+        for key in wanted:
+            self.urls += [one.split()[0] for one in given.get(key, "").split(",") if one.strip()]
+        self.urls += CSS_URL.findall(given.get("style", ""))
+        self._style = tag == "style"
+        self._article += tag == "article"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._style = False
+        self._article -= tag == "article"
+
+    def handle_data(self, data: str) -> None:
+        if self._style:
+            self.urls += CSS_URL.findall(data)
+        elif self._article:
+            self.words += data.split()
+
+
+def _is_external(url: str) -> bool:
+    return url.startswith(("http:", "https:", "//"))
+
+
+def no_external_resource(book: Book) -> list[str]:
+    """A page loads nothing from the web; links that a reader follows are fine."""
+    problems = []
+    for path in sorted(book.html.rglob("*.html")):
+        urls = _Resources(path.read_text(encoding="utf-8")).urls
+        name = path.relative_to(book.html)
+        problems += [f"{name}: loads {url}; no page may" for url in urls if _is_external(url)]
+    for path in sorted(book.html.rglob("*.css")):
+        urls = CSS_URL.findall(path.read_text(encoding="utf-8"))
+        name = path.relative_to(book.html)
+        problems += [f"{name}: loads {url}; no sheet may" for url in urls if _is_external(url)]
+    return problems
+
+
+def pages_built(book: Book) -> list[str]:
+    """Every page of _toc.yml is in the built book, and has content."""
+    problems = []
+    for name in book.toc:
+        path = book.html / f"{name}.html"
+        if not path.exists():
+            problems.append(f"_build/html/{name}.html is missing")
+            continue
+        words = len(_Resources(path.read_text(encoding="utf-8")).words)
+        if words < MIN_PAGE_WORDS:
+            problems.append(f"{name}.html: {words} words; at least {MIN_PAGE_WORDS} are needed")
+    return problems
+
+
+def pages_light(book: Book) -> list[str]:
+    """A page with its own pictures stays below a megabyte."""
+    problems = []
+    for name in book.toc:
+        path = book.html / f"{name}.html"
+        if not path.exists():
+            continue
+        size = path.stat().st_size
+        for url in set(_Resources(path.read_text(encoding="utf-8")).urls):
+            local = path.parent / unquote(urlsplit(url).path)
+            if not _is_external(url) and "_images" in local.parts and local.exists():
+                size += local.stat().st_size
+        if size > MAX_PAGE_BYTES:
+            problems.append(f"{name}.html: {size} bytes with pictures; at most {MAX_PAGE_BYTES}")
+    return problems
+
+
+CHAPTER_RULES: tuple[ChapterRule, ...] = (
+    head, promise, at_a_glance, section_order, closing_sections, allowed_markup, slug,
+    first_cell, plain_python, cells_at_top_level, cell_length, imports_covered, figure_metadata,
+    figures_mentioned,
+    exercise_ids, exercise_mix, exercise_meta, exercise_parts, exercise_gates,
+)  # fmt: skip
+BOOK_RULES: tuple[BookRule, ...] = (
+    pages_exist, front_matter_markup, citations, terms, glossary_order, only_toc_files,
+    tracked_files,
+)  # fmt: skip
+# These read _build/html.
+BUILT_RULES: tuple[BookRule, ...] = (no_external_resource, pages_built, pages_light)

@@ -1,0 +1,257 @@
+"""Every exercise teaches: the stub waits, the solution passes, and wrong answers get help.
+
+The planted wrong answers of a chapter lie in `wrong_answers/<slug with underscores>.py`:
+`WRONG_ANSWERS: dict[str, list[tuple[answer, piece of the message]]]`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import subprocess
+import symtable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chapters import BOOK, Book, Cell, Chapter, Exercise
+
+from xai_course.checks import CheckFailed
+
+Namespace = dict[str, Any]
+WRONG_FOLDER = Path(__file__).parent / "wrong_answers"
+MIN_WRONG = 2
+
+
+def run(cells: list[Cell], namespace: Namespace) -> Namespace:
+    """Execute cells in a copy of a namespace, as a kernel would."""
+    namespace = dict(namespace)
+    for cell in cells:
+        exec(compile(cell.source, f"cell {cell.number}", "exec"), namespace)
+    return namespace
+
+
+def answer_name(exercise: Exercise) -> str:
+    """Name the object that the exercise's check is given."""
+    calls = [n for n in ast.walk(ast.parse(exercise.checks[0].source)) if isinstance(n, ast.Call)]
+    call = next(call for call in calls if ast.unparse(call.func) == "check")
+    return ast.unparse(call.args[1])
+
+
+def variables(source: str) -> tuple[set[str], set[str]]:
+    """Name the notebook's variables that a cell reads, and those that it assigns."""
+    tables = [symtable.symtable(source, "cell", "exec")]
+    top = tables[0].get_symbols()
+    read = {symbol.get_name() for symbol in top if symbol.is_referenced()}
+    for table in tables:  # functions and comprehensions, at every depth
+        tables.extend(table.get_children())
+        if table is not tables[0]:
+            read |= {one.get_name() for one in table.get_symbols() if one.is_global()}
+    return read, {symbol.get_name() for symbol in top if symbol.is_assigned()}
+
+
+def needed_cells(chapter: Chapter, exercise: Exercise) -> list[Cell]:
+    """The first cell, and the cells above the exercises that assign what this one reads.
+
+    A solution may try an answer on the chapter's data; executing the whole chapter for it would
+    take half a minute.
+    """
+    start = min(one.line for one in chapter.exercises)
+    above = [cell for cell in chapter.cells[1:] if cell.line < start]
+    needed: list[Cell] = []
+    wanted: set[str] = set()
+    for cell in reversed([*above, *exercise.cells, *exercise.solution_cells]):
+        read, assigned = variables(cell.source)
+        if cell not in above or assigned & wanted:
+            # What a cell reads and assigns is taken for its own, as a loop's variable is.
+            wanted = (wanted | read) - assigned
+            needed[:0] = [cell] if cell in above else []
+    return [chapter.cells[0], *needed]
+
+
+def load_wrong_answers(chapter: Chapter, folder: Path = WRONG_FOLDER) -> dict[str, list]:
+    """Import a chapter's planted wrong answers."""
+    path = folder / f"{chapter.slug.replace('-', '_')}.py"
+    assert path.exists(), f"{path.name} is missing: plant {MIN_WRONG} wrong answers an exercise"
+    spec = importlib.util.spec_from_file_location(f"wrong_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.WRONG_ANSWERS
+
+
+def with_stub(book: Book) -> list[tuple[Chapter, Exercise]]:
+    """Give the exercises that a reader answers in code."""
+    return [(c, e) for c in book.chapters for e in c.exercises if e.stubs]
+
+
+# --- what is proved for one exercise; test_exercises_can_fail.py gives each a reason to fail ------
+
+
+def stub_waits(exercise: Exercise, namespace: Namespace, output: Callable[[], str]) -> None:
+    """An untouched stub is no error for a reader, and one for a grader."""
+    stubbed = run(exercise.stubs, namespace)
+    answer, check = stubbed[answer_name(exercise)], stubbed["check"]
+    output()
+    check(exercise.identifier, answer, strict=False)
+    assert "Not attempted yet" in output()
+    with pytest.raises(CheckFailed, match="Not attempted yet"):
+        check(exercise.identifier, answer, strict=True)
+
+
+def solution_passes(exercise: Exercise, namespace: Namespace, output: Callable[[], str]) -> None:
+    """The solution passes the check that the reader gets, and every hidden test."""
+    solved = run(exercise.solutions, run(exercise.stubs, namespace))
+    output()
+    run([c for c in exercise.solution_cells if "check" in c.tags], solved)
+    assert f"{exercise.identifier}: Passed" in output()
+    run(exercise.hidden_tests, solved)
+
+
+def wrong_answers_get_help(
+    exercise: Exercise, namespace: Namespace, wrong: list[tuple[Callable, str]]
+) -> None:
+    """Each planted wrong answer fails, with a message that helps."""
+    assert len(wrong) >= MIN_WRONG, f"{exercise.identifier}: plant {MIN_WRONG} or more"
+    for answer, piece in wrong:
+        assert piece.strip(), f"{exercise.identifier}: say what the message must contain"
+        with pytest.raises(CheckFailed) as caught:
+            namespace["check"](exercise.identifier, answer, strict=True)
+        assert piece in str(caught.value)
+
+
+def solution_keeps_the_stub(exercise: Exercise) -> None:
+    """A reader's signature and docstring are the solution's."""
+    solution = "\n".join(cell.source for cell in exercise.solutions).splitlines()
+    for cell in exercise.stubs:
+        kept = [line for line in cell.source.splitlines() if "NotImplementedError" not in line]
+        missing = [line for line in kept if line.strip() and line not in solution]
+        # A comment tells the reader what to do; the solution has done it.
+        missing = [line for line in missing if not line.strip().startswith("#")]
+        assert not missing, f"{exercise.identifier}: not in the solution: {missing}"
+
+
+def hidden_tests_can_fail(
+    exercise: Exercise, namespace: Namespace, wrong: list[tuple[Callable, str]]
+) -> None:
+    """Hidden tests fail on the stub and on a planted wrong answer."""
+    stubbed = run(exercise.stubs, namespace)
+    with pytest.raises((AssertionError, NotImplementedError)):
+        run(exercise.hidden_tests, stubbed)
+    name = answer_name(exercise)
+    caught = 0
+    for answer, _ in wrong:
+        try:
+            run(exercise.hidden_tests, {**stubbed, name: answer})
+        except Exception:  # a wrong answer may fail in any way
+            caught += 1
+    assert caught, f"{exercise.identifier}: the hidden test accepts every planted wrong answer"
+
+
+def skip_everything(chapter: Chapter) -> Any:
+    """The chapter's notebook as it is for a reader who does no exercise."""
+    skipped = {c.line for e in chapter.exercises for c in e.solution_cells}
+    notebook = chapter.notebook.copy()
+    code = iter(chapter.cells)
+    notebook["cells"] = [
+        cell
+        for cell in chapter.notebook.cells
+        if cell.cell_type != "code" or next(code).line not in skipped
+    ]
+    return notebook
+
+
+def execute(notebook: Any, folder: Path) -> None:
+    """Execute a notebook in a kernel of its own, from top to bottom."""
+    program = (
+        "import json, sys, nbformat, nbclient\n"
+        "notebook = nbformat.reads(sys.stdin.read(), as_version=4)\n"
+        "nbclient.NotebookClient(notebook, timeout=60, kernel_name='python3').execute()\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "XAI_COURSE_STRICT"}
+    # A process of its own: the kernel's event loop must not meet the browser tests'.
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(notebook),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+# --- the real chapters ----------------------------------------------------------------------------
+
+CASES = with_stub(BOOK)
+on_every_exercise = pytest.mark.parametrize(
+    ("chapter", "exercise"), CASES, ids=[exercise.identifier for _, exercise in CASES]
+)
+
+
+@pytest.fixture
+def namespace(chapter: Chapter, exercise: Exercise) -> Iterator[Namespace]:
+    """What the chapter defines above an exercise, as far as the exercise needs it."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    yield run(needed_cells(chapter, exercise), {"__name__": "__main__"})
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Give what was printed since the last call."""
+    return lambda: capsys.readouterr().out
+
+
+def test_there_are_exercises() -> None:
+    assert CASES, "no chapter has an exercise with a stub: nothing would be tested"
+
+
+@on_every_exercise
+def test_stub_waits(chapter, exercise, namespace, output) -> None:
+    stub_waits(exercise, namespace, output)
+
+
+@on_every_exercise
+def test_solution_passes(chapter, exercise, namespace, output) -> None:
+    solution_passes(exercise, namespace, output)
+
+
+@on_every_exercise
+def test_wrong_answers_get_help(chapter, exercise, namespace) -> None:
+    wrong = load_wrong_answers(chapter).get(exercise.identifier, [])
+    wrong_answers_get_help(exercise, namespace, wrong)
+
+
+@on_every_exercise
+def test_solution_keeps_the_stub(chapter, exercise) -> None:
+    solution_keeps_the_stub(exercise)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "exercise"),
+    [(c, e) for c, e in CASES if e.hidden_tests],
+    ids=[e.identifier for _, e in CASES if e.hidden_tests],
+)
+def test_hidden_tests_can_fail(chapter, exercise, namespace) -> None:
+    wrong = load_wrong_answers(chapter).get(exercise.identifier, [])
+    hidden_tests_can_fail(exercise, namespace, wrong)
+
+
+@pytest.mark.parametrize("chapter", BOOK.chapters, ids=lambda chapter: chapter.slug)
+def test_wrong_answers_name_real_exercises(chapter: Chapter) -> None:
+    known = {exercise.identifier for exercise in chapter.exercises if exercise.stubs}
+    assert set(load_wrong_answers(chapter)) == known
+
+
+@pytest.mark.parametrize("chapter", BOOK.chapters, ids=lambda chapter: chapter.slug)
+def test_a_reader_who_skips_every_exercise_loses_nothing(chapter: Chapter) -> None:
+    execute(skip_everything(chapter), chapter.path.parent)

@@ -1,0 +1,222 @@
+"""Every rule passes a good chapter and catches one that breaks it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import rules
+from chapters import FIXTURE, Book
+
+CHAPTER = "book/toy-part/good-chapter.md"
+PAGE = "_build/html/toy-part/good-chapter.html"
+LONG = "x = 1\n" * 15
+GLANCE_DATA = "**Data:** five numbers that the chapter generates itself; public domain.\n"
+STUB = '    """Return the number of regions."""\n    raise NotImplementedError'
+IMPORT_CELL = "```{code-cell} ipython3\nimport os\n```\n\n## Real data"
+NESTED = "````{note}\n```{code-cell} ipython3\n1\n```\n````\n\n## Real data"
+EXERCISE_4 = ("```{exercise-start} A claim to judge", "## Summary")
+
+# rule, file, what is replaced (once), by what, a piece of the message
+BROKEN = [
+    ("head", CHAPTER, "format_name: myst", "format_name: markdown", "format_name"),
+    ("head", CHAPTER, "  name: python3", "  name: ir", "kernelspec.name"),
+    ("head", CHAPTER, "display_name: Python 3", "display_name: R", "display_name"),
+    ("promise", CHAPTER, "by hand.\n", "by hand. It is easy.\n", "one sentence"),
+    ("promise", CHAPTER, "# A good chapter\n", "## A good chapter\n", "title"),
+    ("at_a_glance", CHAPTER, ":class: at-a-glance", ":class: note", "missing"),
+    ("at_a_glance", CHAPTER, "**GPU:** not needed.\n\n", "", "in this order"),
+    ("at_a_glance", CHAPTER, "1. Count the", "1. Understand the", "verb"),
+    ("at_a_glance", CHAPTER, "{runtime}`toy-part/good-chapter`", "3 s", "Time must say"),
+    ("at_a_glance", CHAPTER, GLANCE_DATA, "**Data:** five numbers.\n", "Data must say"),
+    ("section_order", CHAPTER, "## Where it stands", "## Where it is", "in this order"),
+    ("section_order", CHAPTER, "## Real data\n", "", "at least 4"),
+    ("section_order", CHAPTER, "## Read next", "## More\n\n## Read next", "must stand before"),
+    ("closing_sections", CHAPTER, "5. A sample can miss one.\n", "", "5 items"),
+    ("closing_sections", CHAPTER, "The rest of the book.\n", "", "is empty"),
+    ("closing_sections", CHAPTER, "```{bibliography}", "```{note}", "bibliography"),
+    ("allowed_markup", CHAPTER, "```{dropdown} Hint 1", "```{margin} Hint 1", "'margin'"),
+    ("allowed_markup", CHAPTER, "{term}`region`", "{abbr}`region`", "'abbr'"),
+    ("first_cell", CHAPTER, "plotting.use_style()\n", "", "use_style"),
+    ("first_cell", CHAPTER, "## Real data", IMPORT_CELL, "an import"),
+    ("plain_python", CHAPTER, "grid = np", "%matplotlib inline\ngrid = np", "%matplotlib"),
+    ("plain_python", CHAPTER, "grid = np", "!ls\ngrid = np", "!ls"),
+    ("plain_python", CHAPTER, "grid = np", "run('pip install x')\ngrid = np", "pip install"),
+    ("plain_python", CHAPTER, "grid = np", "grid = = np", "not valid Python"),
+    ("cells_at_top_level", CHAPTER, "## Real data", NESTED, "inside another directive"),
+    ("cell_length", CHAPTER, "grid = np", LONG + "grid = np", "18 lines"),
+    ("imports_covered", CHAPTER, "import numpy as np\n", "import seaborn\n", "'seaborn'"),
+    ("figure_metadata", CHAPTER, "    name: fig-toy\n", "", "name"),
+    ("figure_metadata", CHAPTER, "The slope changes only where x is zero.", "A plot.", "caption"),
+    (
+        "figure_metadata", CHAPTER, "A line that falls to zero at the origin and rises after it.",
+        "The slope changes only where x is zero.", "other words",
+    ),
+    (
+        "figure_metadata", CHAPTER, "## Real data",
+        "```{code-cell} ipython3\n_ = plt.plot(grid)\n```\n\n## Real data", "this cell draws",
+    ),
+    ("figures_mentioned", CHAPTER, "name: fig-toy", "name: fig-other", "'fig-other'"),
+    ("exercise_ids", CHAPTER, ":label: ex-good-chapter-2", ":label: ex-good-chapter-7", "-7"),
+    ("exercise_mix", CHAPTER, EXERCISE_4, "", "3 exercises"),
+    ("exercise_meta", CHAPTER, "difficulty 1 of 5", "difficulty 6 of 5", "first line"),
+    ("exercise_meta", CHAPTER, "*by hand ·", "*mental ·", "first line"),
+    ("exercise_meta", CHAPTER, "objective 1*", "objective 9*", "objective 9"),
+    ("exercise_parts", CHAPTER, STUB, STUB.replace("raise NotImplementedError", "pass"), "raise"),
+    ("exercise_parts", CHAPTER, 'check("ex-good-chapter-1"', 'check("ex-1"', "must call check"),
+    ("exercise_parts", CHAPTER, "```{dropdown} Hint 1", "```{dropdown} Look", "Hint"),
+    ("exercise_parts", CHAPTER, ":tags: [solution]", ":tags: [other]", "tagged `solution`"),
+    ("exercise_parts", CHAPTER, "**Marking guide.**", "Marking guide.", "open question"),
+    ("exercise_parts", CHAPTER, "**Model answer.**", "Model answer.", "open question"),
+    (
+        "exercise_parts", CHAPTER, "```{solution-start} ex-good-chapter-1",
+        "```{solution-start} ex-other-1", "no solution-start",
+    ),
+    ("exercise_gates", CHAPTER, "```{exercise-end}\n```\n", "", "expected"),
+    ("exercise_gates", CHAPTER, ":class: dropdown", ":class: note", "dropdown"),
+    ("exercise_gates", CHAPTER, ":label: sol-good-chapter-1", ":label: sol-1", "label"),
+    ("exercise_gates", CHAPTER, "[hidden-test, remove-cell]", "[hidden-test]", "beside it"),
+    ("exercise_gates", CHAPTER, ":tags: [remove-cell]", ":tags: [check]", "outside an exercise"),
+    ("pages_exist", "_toc.yml", "file: glossary", "file: lost", "book/lost.md"),
+    ("front_matter_markup", "book/intro.md", "This book", "{kbd}`This` book", "'kbd'"),
+    ("front_matter_markup", "book/references.md", "{bibliography}", "{tabset}", "'tabset'"),
+    ("citations", CHAPTER, "{cite:p}`toy2020regions`", "{cite:p}`toy2021`", "toy2021"),
+    ("citations", CHAPTER, "{cite:p}`toy2020regions`", "here", "cited on no page"),
+    ("terms", CHAPTER, "{term}`region`", "{term}`area`", "'area'"),
+    ("terms", CHAPTER, "{term}`region`", "region", "used on no page"),
+    ("glossary_order", "book/glossary.md", "\nbreakpoint\n", "\nslope\n", "before 'slope'"),
+    ("glossary_order", "book/glossary.md", "{glossary}", "{note}", "no `glossary`"),
+    ("only_toc_files", "_config.yml", "only_build_toc_files: true", "", "must be true"),
+    ("no_external_resource", PAGE, "<p>", '<img src="https://example.org/a.png"><p>', "a.png"),
+    ("no_external_resource", PAGE, "<p>", '<script src="//example.org/a.js"></script><p>', "a.js"),
+    ("no_external_resource", PAGE, "<p>", "<style>@import 'http://example.org/a'</style><p>", "/a"),
+    (
+        "no_external_resource", PAGE, "<p>",
+        '<link rel="preconnect" href="https://fonts.example.org"><p>', "fonts",
+    ),
+    ("no_external_resource", "_build/html/a.css", "a{}", "a{b: url(https://x.org/y)}", "x.org/y"),
+    ("pages_built", PAGE, "word " * 30, "one", "2 words"),
+    ("pages_light", PAGE, "word " * 30, "word " * 250_000, "bytes"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the good checkout, with pages that look built."""
+    root = tmp_path / "repo"
+    shutil.copytree(FIXTURE, root)
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+    (root / "_build" / "html" / "toy-part").mkdir(parents=True)
+    (root / ".gitignore").write_text("_build\n", encoding="utf-8")
+    for name in Book(root).toc:
+        page = f'<html><link rel="canonical" href="https://x.org"><article><p>{"word " * 30}'
+        page += '<a href="https://x.org">x</a></article></html>'
+        (root / "_build" / "html" / f"{name}.html").write_text(page, encoding="utf-8")
+    (root / "_build" / "html" / "a.css").write_text("a{}", encoding="utf-8")
+    return root
+
+
+def apply(name: str, root: Path) -> list[str]:
+    """Apply the rule of this name to every chapter, or to the book."""
+    rule: Callable[..., list[str]] = getattr(rules, name)
+    book = Book(root)
+    if rule in rules.CHAPTER_RULES:
+        return [problem for chapter in book.chapters for problem in rule(book, chapter)]
+    return rule(book)
+
+
+ALL_RULES = [one.__name__ for one in (*rules.CHAPTER_RULES, *rules.BOOK_RULES, *rules.BUILT_RULES)]
+
+
+@pytest.mark.parametrize("name", ALL_RULES)
+def test_good_book_passes(name: str, checkout: Path) -> None:
+    assert apply(name, checkout) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "old", "new", "piece"),
+    BROKEN,
+    ids=[f"{r[0]}-{n}" for n, r in enumerate(BROKEN)],
+)
+def test_broken_book_is_caught(
+    name: str, file: str, old: str | tuple[str, str], new: str, piece: str, checkout: Path
+) -> None:
+    path = checkout / file
+    text = path.read_text(encoding="utf-8")
+    if isinstance(old, tuple):  # everything from the first piece to the second
+        start = text.index(old[0])
+        old = text[start : text.index(old[1], start)]
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    problems = apply(name, checkout)
+    assert any(piece in problem for problem in problems), problems
+
+
+def test_two_kinds_are_no_mix(checkout: Path) -> None:
+    path = checkout / CHAPTER
+    text = path.read_text(encoding="utf-8").replace("*critique", "*code")
+    path.write_text(text.replace("*interpret", "*code"), encoding="utf-8")
+    assert "kinds" in apply("exercise_mix", checkout)[0]
+
+
+@pytest.mark.parametrize("name", ["02-good-chapter", "Good", "good_chapter"])
+def test_bad_slug_is_caught(name: str, checkout: Path) -> None:
+    (checkout / CHAPTER).rename(checkout / "book" / "toy-part" / f"{name}.md")
+    toc = checkout / "_toc.yml"
+    toc.write_text(toc.read_text(encoding="utf-8").replace("good-chapter", name), encoding="utf-8")
+    assert "no slug" in apply("slug", checkout)[0]
+
+
+def test_same_slug_twice_is_caught(checkout: Path) -> None:
+    shutil.copy(checkout / CHAPTER, checkout / "book" / "good-chapter.md")
+    toc = checkout / "_toc.yml"
+    text = toc.read_text(encoding="utf-8").replace("file: glossary", "file: good-chapter")
+    toc.write_text(text, encoding="utf-8")
+    assert "not unique" in apply("slug", checkout)[0]
+
+
+@pytest.mark.parametrize(("name", "size"), [("a.ipynb", 2), ("big.bin", 5_000_001)])
+def test_files_that_git_must_not_hold(name: str, size: int, checkout: Path) -> None:
+    (checkout / name).write_bytes(b"0" * size)
+    assert name in apply("tracked_files", checkout)[0]
+
+
+def test_missing_built_page_is_caught(checkout: Path) -> None:
+    (checkout / PAGE).unlink()
+    assert "is missing" in apply("pages_built", checkout)[0]
+
+
+def test_picture_counts_for_its_page(checkout: Path) -> None:
+    images = checkout / "_build" / "html" / "_images"
+    images.mkdir()
+    (images / "a.png").write_bytes(b"0" * 1_100_000)
+    page = checkout / PAGE
+    text = page.read_text(encoding="utf-8").replace("<p>", '<img src="../_images/a.png"><p>')
+    page.write_text(text, encoding="utf-8")
+    assert "bytes" in apply("pages_light", checkout)[0]
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_execution_decides_what_draws(edited: bool, checkout: Path) -> None:
+    """A picture of a call that no list names is found, unless the source changed since."""
+    book = Book(checkout)
+    chapter = book.chapters[0]
+    notebook = {"cells": []}
+    for cell in chapter.cells:
+        outputs = [{"data": {"image/png": "AAAA"}}] if "assert_allclose" in cell.source else []
+        source = cell.source + "\n# edited" * edited
+        notebook["cells"].append({"cell_type": "code", "source": source, "outputs": outputs})
+    path = checkout / "_build" / "jupyter_execute" / "toy-part" / "good-chapter.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    problems = rules.figure_metadata(book, chapter)
+    assert bool(problems) is not edited
+
+
+def test_every_rule_has_a_mutation() -> None:
+    elsewhere = {"slug", "tracked_files"}
+    assert set(ALL_RULES) == {row[0] for row in BROKEN} | elsewhere
