@@ -7,7 +7,7 @@ SHELL := /bin/bash
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: help env book notebooks preview test lint lock clean colab-check test-unit test-book test-browser
+.PHONY: help env book notebooks preview test nbval lint lock clean colab-check
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ preview: book
 ## make test         everything that proves the project
 test: env
 	@$(PY) tools/run_tests.py
+
+## make nbval        run every chapter again; it must print what it printed in the book
+nbval: env
+	@$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 60 --nbval-sanitize-with tests/nbval-sanitize.cfg _build/executed
 
 lint: env
 	$(PY) -m ruff check .

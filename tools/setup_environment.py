@@ -70,7 +70,7 @@ def python() -> Path:
 
 def pip_install(arguments: list[str]) -> int:
     """Run pip in the environment and return its exit status."""
-    command = [str(python()), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    command = [str(python()), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     return subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
 
 

@@ -25,25 +25,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pybtex.database import parse_file
 
-ALLOWED_DIRECTIVES = frozenset(
-    [
-        "admonition",
-        "note",
-        "tip",
-        "warning",
-        "important",
-        "dropdown",
-        "math",
-        "figure",
-        "list-table",
-        "code-cell",
-        "exercise-start",
-        "exercise-end",
-        "solution-start",
-        "solution-end",
-        "bibliography",
-    ]
-)
+from tools.publish.filter import OPTIONS
+
+# What the publishing filter can translate, and what it takes apart itself.
+GATES = {"exercise-start", "exercise-end", "solution-start", "solution-end"}
+ALLOWED_DIRECTIVES = frozenset(OPTIONS) | GATES | {"code-cell"}
 FRONT_MATTER_DIRECTIVES = frozenset(
     ["glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item-card"]
 )
