@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from xai_course._validation import check_array
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import _scores, plots
+
+if TYPE_CHECKING:
+    from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
 
 __all__ = ["UnwrapperClassifier", "UnwrapperRegressor"]
 
@@ -233,6 +236,60 @@ class _Unwrapper(BaseEstimator):
 
     def _own_outputs(self) -> np.ndarray:
         return self.network.forward(self._X)
+
+    # Simplification
+
+    def merge(
+        self,
+        n_clusters: int | None = None,
+        n_neighbors: int | float | None = None,
+        min_samples: int = 30,
+        penalty: str | None = None,
+        *,
+        C: float = 1.0,
+        distance: str = "coefficients",
+        one_standard_error: bool = False,
+        cv: int = 5,
+        seed: int = 0,
+    ) -> MergedRegressor | MergedClassifier:
+        """Merge the regions into a few clusters, and refit a linear model in each.
+
+        Parameters
+        ----------
+        n_clusters, n_neighbors, min_samples, penalty, C, distance, one_standard_error, cv, seed
+            As in `MergedRegressor`.
+
+        Returns
+        -------
+        MergedRegressor or MergedClassifier
+            Fitted. Refitting the unwrapper does not change it.
+
+        Raises
+        ------
+        ValueError
+            If an option is not accepted; the message names it.
+        sklearn.exceptions.NotFittedError
+            If the unwrapper is not fitted.
+
+        Notes
+        -----
+        Sudjianto et al. (2020), Algorithm 1. Explained in the chapter *unwrapping-merging*.
+        """
+        from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
+
+        kind = MergedClassifier if isinstance(self, UnwrapperClassifier) else MergedRegressor
+        return kind(
+            self,
+            n_clusters,
+            n_neighbors,
+            min_samples,
+            penalty,
+            C=C,
+            distance=distance,
+            one_standard_error=one_standard_error,
+            cv=cv,
+            seed=seed,
+        ).fit()
 
     # Pictures
 

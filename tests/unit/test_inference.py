@@ -1,0 +1,340 @@
+"""Inference: statsmodels' numbers, honest by default, and a clear error where it is not defined."""
+
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from sklearn.neural_network import MLPRegressor
+
+from xai_course import data, models
+from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.unwrapping import PostSelectionWarning, UnwrapperClassifier, UnwrapperRegressor
+from xai_course.unwrapping.inference import fit_glm, inference_table
+
+COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
+
+
+def random_network(sizes, seed=0):
+    rng = np.random.default_rng(seed)
+    return PiecewiseLinearNetwork(
+        [rng.normal(size=(b, a)) for a, b in pairwise(sizes)],
+        [rng.normal(size=b) for b in sizes[1:]],
+    )
+
+
+@pytest.fixture(scope="module")
+def circles():
+    """Return the paper's merged CoCircles example with its rows."""
+    X_train, X_test, y_train, y_test = data.co_circles().split()
+    unwrapper = UnwrapperClassifier(models.load_model("co_circles").network).fit(X_train, y_train)
+    return unwrapper.merge(10, 5, penalty="l2"), X_train, X_test, y_train, y_test
+
+
+@pytest.fixture(scope="module")
+def regression():
+    """Return a merge of a random network, and fresh rows."""
+    rng = np.random.default_rng(1)
+    network = random_network([2, 8, 8, 1], seed=1)
+    X = rng.normal(size=(800, 2))
+    y = network.forward(X)[:, 0] + rng.normal(size=800)
+    frame = pd.DataFrame(X, columns=["age", "size"])
+    merged = UnwrapperRegressor(network).fit(frame[:400], y[:400]).merge(4)
+    return merged, X[400:], y[400:]
+
+
+def naive(merged, cluster, **options):
+    with pytest.warns(PostSelectionWarning, match="p-values are too small"):
+        return merged.inference(cluster, method="naive", **options)
+
+
+# Table 2 of the paper
+
+
+def test_table_2_is_penalised_coefficients_in_an_unpenalised_formula(circles):
+    merged, X, *_ = circles
+    printed = [
+        ([5.3201, 4.3638, 4.1135], [0.9076, 0.7963, 0.8906]),
+        ([5.5461, 4.4345, -3.4950], [0.8524, 0.9225, 0.9619]),
+    ]
+    for k, (coef, std_err) in enumerate(printed):
+        own = merged.labels_ == k
+        design = sm.add_constant(X[own])
+        beta = np.array([*merged.intercept_[k], *merged.coef_[k, 0]])
+        p = 1 / (1 + np.exp(-design @ beta))
+        information = design.T @ ((p * (1 - p))[:, None] * design)
+        np.testing.assert_allclose(beta, coef, atol=2e-4)
+        np.testing.assert_allclose(np.sqrt(np.diag(np.linalg.inv(information))), std_err, atol=2e-4)
+
+
+def test_maximum_likelihood_of_table_2(circles):
+    merged, X, _, y, _ = circles
+    table = naive(merged, 0)
+    assert list(table.index) == ["intercept", "x1", "x2"]
+    assert list(table.columns) == COLUMNS
+    assert table["coef"].round(2).tolist() == [16.73, 13.19, 13.90]
+    assert table["std_err"].round(2).tolist() == [2.05, 1.68, 1.84]
+    assert table.attrs["label"] == "post-selection: p-values are too small"
+    assert table.attrs["n_rows"] == 252
+    own = merged.labels_ == 0
+    fit = sm.Logit(y[own], sm.add_constant(X[own])).fit(disp=0)
+    np.testing.assert_allclose(table["coef"], fit.params, rtol=1e-6)
+    np.testing.assert_allclose(table["std_err"], fit.bse, rtol=1e-6)
+    np.testing.assert_allclose(table["statistic"], fit.tvalues, rtol=1e-6)
+    np.testing.assert_allclose(table["p_value"], fit.pvalues, rtol=1e-3)
+    np.testing.assert_allclose(table[["ci_low", "ci_high"]], fit.conf_int(), rtol=1e-6)
+
+
+# Honest tests
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC3"])
+def test_honest_regression_is_statsmodels_on_the_fresh_rows(regression, cov_type):
+    merged, X, y = regression
+    own = merged.apply(X) == 1
+    fit = sm.OLS(y[own], sm.add_constant(X[own])).fit(cov_type=cov_type, use_t=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = merged.inference(1, X, y, cov_type=cov_type, alpha=0.1)
+    expected = np.column_stack(
+        [fit.params, fit.bse, fit.tvalues, fit.pvalues, fit.conf_int(alpha=0.1)]
+    )
+    np.testing.assert_allclose(table[COLUMNS], expected, rtol=1e-8)
+    assert list(table.index) == ["intercept", "age", "size"]
+    assert table.attrs["method"] == "honest"
+    assert table.attrs["n_rows"] == own.sum()
+
+
+def test_robust_errors_of_a_logistic_model_use_the_leverages():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = (rng.random(60) < 0.5).astype(int)
+    design = sm.add_constant(X)
+    fit = sm.Logit(y, design).fit(disp=0)
+    p = fit.predict()
+    root = np.sqrt(p * (1 - p))[:, None] * design
+    leverage = np.einsum("ij,jk,ik->i", root, fit.cov_params(), root)
+    score = ((y - p) / (1 - leverage))[:, None] * design
+    expected = np.sqrt(np.diag(fit.cov_params() @ (score.T @ score) @ fit.cov_params()))
+    table = inference_table(X, y, ["a", "b"], classification=True, cov_type="HC3")
+    np.testing.assert_allclose(table["std_err"], expected, rtol=1e-6)
+    np.testing.assert_allclose(table["statistic"], table["coef"] / table["std_err"])
+    # Without leverages it would be this, which statsmodels returns for every HC.
+    plain = sm.Logit(y, design).fit(disp=0, cov_type="HC3").bse
+    assert (table["std_err"] > plain).all()
+
+
+def test_honest_keeps_labels_of_any_kind(circles):
+    merged, X, X_test, y, y_test = circles
+    named = UnwrapperClassifier(merged.unwrapper.network).fit(X, np.where(y == 1, "yes", "no"))
+    other = named.merge(10, 5, penalty="l2")
+    one = merged.inference(2, X_test, y_test)
+    two = other.inference(2, X_test, np.where(y_test == 1, "yes", "no"))
+    pd.testing.assert_frame_equal(one, two)
+    with pytest.raises(ValueError, match="y holds 'maybe', which is not one of the classes"):
+        other.inference(2, X_test, np.full(len(X_test), "maybe"))
+
+
+def test_honest_without_fresh_rows_says_why_and_how(regression):
+    merged, X, y = regression
+    for rows in ((), (X,), (None, y)):
+        with pytest.raises(ValueError, match=r"neither the network nor the merge has seen.*half"):
+            merged.inference(0, *rows)
+
+
+def test_training_rows_as_fresh_rows_are_noticed(regression):
+    merged, X, y = regression
+    with pytest.warns(PostSelectionWarning, match="400 of the 400 rows are training rows"):
+        merged.inference(0, merged._X, merged._y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        merged.inference(0, np.vstack([X, merged._X[:3]]), np.append(y, merged._y[:3]))
+
+
+def test_honest_tests_keep_their_level():
+    """No feature has an effect: about 5 % of honest p-values may be below 5 %."""
+    n, replicates = 300, 100
+    honest, published = [], []
+    for seed in range(replicates):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(2 * n, 2)), rng.normal(size=2 * n)
+        mlp = MLPRegressor(
+            hidden_layer_sizes=(10, 10), solver="lbfgs", max_iter=50, random_state=seed
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network = PiecewiseLinearNetwork.from_sklearn(mlp.fit(X[:n], y[:n]))
+            merged = UnwrapperRegressor(network).fit(X[:n], y[:n]).merge(5)
+            for k in range(len(merged.counts_)):
+                published += list(merged.inference(k, method="naive")["p_value"][1:])
+                honest += list(merged.inference(k, X[n:], y[n:])["p_value"][1:])
+    rates = {name: np.mean(np.array(p) < 0.05) for name, p in
+             (("honest", honest), ("naive", published))}  # fmt: skip
+    print(f"{len(honest)} tests: {rates}")
+    # Three binomial standard errors; the tests of one cluster are nearly independent.
+    band = 3 * np.sqrt(0.05 * 0.95 / len(honest))
+    assert len(honest) > 300
+    assert abs(rates["honest"] - 0.05) < band
+    assert rates["naive"] > rates["honest"]
+
+
+# Where a test is not defined
+
+
+def table_of(X, y, classification=False):
+    names = [f"x{j + 1}" for j in range(X.shape[1])]
+    return inference_table(X, y, names, classification=classification, what="Cluster 3")
+
+
+def test_dependent_columns_are_named():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3))
+    X = np.column_stack([X[:, 0], np.full(50, 4.2), X[:, 1], 1e3 * (X[:, 0] - X[:, 1]), X[:, 2]])
+    with pytest.raises(ValueError, match=r"Cluster 3 has columns .* before them: x2, x4\."):
+        table_of(X, rng.normal(size=50))
+
+
+@pytest.mark.parametrize("classification", [False, True])
+def test_large_means_and_odd_units_change_no_test(classification):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 2))
+    y = rng.integers(0, 2, 80) if classification else rng.normal(size=80)
+    plain = table_of(X, y, classification)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        moved = table_of(np.column_stack([1e6 + X[:, 0], 1e-9 * X[:, 1]]), y, classification)
+    slopes = ["statistic", "p_value"]
+    np.testing.assert_allclose(moved.loc["x1":, slopes], plain.loc["x1":, slopes], rtol=1e-6)
+    np.testing.assert_allclose(moved.loc["x2", "coef"], 1e9 * plain.loc["x2", "coef"], rtol=1e-6)
+
+
+def test_too_few_rows():
+    X = np.random.default_rng(0).normal(size=(4, 3))
+    with pytest.raises(ValueError, match="Cluster 3 has 4 rows, too few to test 4 coefficients"):
+        table_of(X, X[:, 0])
+
+
+def test_one_class():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(ValueError, match="Cluster 3 holds rows of one class only"):
+        table_of(X, np.ones(30), classification=True)
+
+
+@pytest.mark.parametrize("kind", ["complete", "quasi-complete"])
+def test_separated_classes(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 2))
+    if kind == "complete":
+        y = X[:, 0] + X[:, 1] > 0.1
+    else:
+        X[:, 1] = X[:, 1] > 1
+        y = (X[:, 1] == 1) | (rng.random(100) < 0.5)
+    with pytest.raises(ValueError, match="Cluster 3 has classes that a linear function separates"):
+        table_of(X, y.astype(int), classification=True)
+
+
+def test_several_classes():
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(300, 2)), rng.integers(0, 3, 300)
+    merged = UnwrapperClassifier(random_network([2, 6, 3])).fit(X, y).merge(2, penalty="l2")
+    for call in (merged.inference, merged.bootstrap):
+        with pytest.raises(ValueError, match="two classes, got 3 classes"):
+            call(0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ([99], {}, "There is no cluster 99; they are 0 to"),
+        ([-1], {}, "There is no cluster -1"),
+        (["a"], {}, "There is no cluster 'a'"),
+        ([True], {}, "There is no cluster True"),
+        ([0], {"method": "bayes"}, "method must be 'honest' or 'naive', got 'bayes'"),
+        ([0], {"cov_type": "HC9"}, "cov_type must be 'nonrobust' or 'HC3', got 'HC9'"),
+        ([0], {"alpha": 1.0}, "alpha must lie between 0 and 1"),
+        ([0], {"method": "naive"}, "takes no X and y"),
+    ],
+)
+def test_bad_options(regression, arguments, options, message):
+    merged, X, y = regression
+    with pytest.raises(ValueError, match=message):
+        merged.inference(*arguments, X, y, **options)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X, y[:-1]), "X has 400 rows, but y has 399"),
+        (lambda X, y: (X[:, :1], y), "X has 1 features"),
+        (lambda X, y: (X, np.where(y > 0, np.nan, y)), "y must be finite"),
+        (lambda X, y: (X[:2], y[:2]), "Cluster 0 has . rows, too few"),
+    ],
+)
+def test_bad_rows(regression, change, message):
+    merged, X, y = regression
+    with pytest.raises(ValueError, match=message):
+        merged.inference(0, *change(X, y))
+
+
+# Bootstrap
+
+
+def test_bootstrap_of_least_squares_has_their_standard_errors(regression):
+    merged, *_ = regression
+    table = merged.bootstrap(0, 400, penalty=None, progress=False)
+    assert list(table.columns) == ["coef", "mean", "std", "ci_low", "ci_high", "probability_zero"]
+    expected = naive(merged, 0, cov_type="HC3")
+    np.testing.assert_allclose(table["coef"], expected["coef"])
+    np.testing.assert_allclose(table["std"], expected["std_err"], rtol=0.15)
+    assert (table["ci_low"] < table["mean"]).all()
+    assert (table["mean"] < table["ci_high"]).all()
+    assert (table["probability_zero"] == 0).all()
+
+
+def test_bootstrap_counts_zeros(regression):
+    merged, *_ = regression
+    table = merged.bootstrap(0, 50, penalty="l1", C=0.005, progress=False)
+    assert 0 < table["probability_zero"].max() <= 1
+    assert table.loc["intercept", "probability_zero"] == 0
+    own = merged.labels_ == 0
+    coef, intercept = fit_glm(merged._X[own], merged._y[own], penalty="l1", C=0.005)
+    np.testing.assert_allclose(table["coef"], [*intercept, *coef[0]])
+
+
+def test_bootstrap_is_reproducible_and_independent_of_processes(circles):
+    merged, *_ = circles
+    one = merged.bootstrap(0, 6, C=0.1, seed=3, progress=False)
+    pd.testing.assert_frame_equal(one, merged.bootstrap(0, 6, C=0.1, seed=3, progress=False))
+    assert not one.equals(merged.bootstrap(0, 6, C=0.1, seed=4, progress=False))
+    two_processes = merged.bootstrap(0, 6, C=0.1, seed=3, n_jobs=2, progress=False)
+    pd.testing.assert_frame_equal(one, two_processes)
+
+
+def test_bootstrap_of_the_selection_is_wider(circles):
+    merged, *_ = circles
+    fixed = merged.bootstrap(0, 40, penalty="l2", progress=False)
+    redone = merged.bootstrap(0, 40, penalty="l2", resample_selection=True, progress=False)
+    np.testing.assert_allclose(fixed["coef"], redone["coef"])
+    assert (redone["std"] > fixed["std"]).all()
+
+
+def test_bootstrap_of_the_selection_of_a_regression(regression):
+    merged, *_ = regression
+    table = merged.bootstrap(0, 5, penalty=None, resample_selection=True, progress=False)
+    assert np.isfinite(table.to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_boot": 1}, "n_boot must be a whole number from 2"),
+        ({"penalty": "l0"}, "penalty must be"),
+        ({"C": -1.0}, "C must be a positive number"),
+        ({"alpha": 0}, "alpha must lie between 0 and 1"),
+    ],
+)
+def test_bad_bootstrap_options(regression, options, message):
+    with pytest.raises(ValueError, match=message):
+        regression[0].bootstrap(0, **options)
