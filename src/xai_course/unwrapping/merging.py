@@ -33,7 +33,7 @@ _GRID = (*range(1, 11), 15, 20)
 
 _NO_FRESH_ROWS = (
     "method='honest' needs rows X, y that neither the network nor the merge has seen: the clusters "
-    "were chosen with the training responses, so p-values on the same rows are too small. Train "
+    "were chosen with the training responses, so p-values on the same rows may be too small. Train "
     "the network and the unwrapper on one half of the rows and pass the other half here; "
     "method='naive' is the test on the training rows, as published."
 )
@@ -273,7 +273,7 @@ class _Merged(BaseEstimator):
             that `apply` puts into the cluster are used.
         method : {"honest", "naive"}
             "naive" is the published test, on the training rows. They chose the cluster, so its
-            p-values are too small.
+            p-values may be too small.
         cov_type : {"nonrobust", "HC3"}
             HC3 holds where the variances of the model are wrong.
         alpha : float
@@ -309,7 +309,7 @@ class _Merged(BaseEstimator):
             if X is not None or y is not None:
                 raise ValueError("method='naive' tests on the training rows and takes no X and y.")
             own = self.labels_ == cluster
-            X, y, label = self._X[own], self._y[own], "post-selection: p-values are too small"
+            X, y, label = self._X[own], self._y[own], "post-selection: p-values may be too small"
             warnings.warn(
                 f"{label}, because the same rows chose the cluster.",
                 PostSelectionWarning,
@@ -348,7 +348,7 @@ class _Merged(BaseEstimator):
         n_seen = sum(row.tobytes() in seen for row in X)
         if 2 * n_seen > len(X):
             warnings.warn(
-                f"{n_seen} of the {len(X)} rows are training rows: p-values are too small.",
+                f"{n_seen} of the {len(X)} rows are training rows: p-values may be too small.",
                 PostSelectionWarning,
                 stacklevel=3,
             )
@@ -601,7 +601,8 @@ class MergedRegressor(RegressorMixin, _Merged):
         ridge regression's ``alpha`` is ``1 / C``, the lasso's ``1 / (C * rows)``.
     distance : {"coefficients", "predictions"}
         What Ward's linkage compares: intercepts and coefficients, which depend on the units of the
-        features, or predictions on the training rows, which do not.
+        features, or predictions on the training rows, which do not. Neighbours, small clusters and
+        votes go by the features' own distances either way.
     one_standard_error : bool
         Whether ``n_clusters=None`` takes the smallest K within one standard error of the best.
     cv : int
