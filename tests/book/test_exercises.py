@@ -172,6 +172,7 @@ def execute(notebook: Any, folder: Path) -> None:
         "nbclient.NotebookClient(notebook, timeout=60, kernel_name='python3').execute()\n"
     )
     environment = {k: v for k, v in os.environ.items() if k != "XAI_COURSE_STRICT"}
+    environment.setdefault("OMP_NUM_THREADS", "1")  # as the book is built
     # A process of its own: the kernel's event loop must not meet the browser tests'.
     done = subprocess.run(
         [sys.executable, "-c", program],
