@@ -1,15 +1,13 @@
 """Flattening: Algorithm 2 step by step, training that can only help, and a fair comparison."""
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from random_networks import random_network
 from sklearn.metrics import log_loss, roc_auc_score
 
 from xai_course import data, models
-from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import (
     FlatClassifier,
     FlatNetwork,
@@ -18,14 +16,6 @@ from xai_course.unwrapping import (
     UnwrapperRegressor,
     single_hidden_layer,
 )
-
-
-def random_network(sizes, seed=0):
-    rng = np.random.default_rng(seed)
-    return PiecewiseLinearNetwork(
-        [rng.normal(size=(b, a)) for a, b in pairwise(sizes)],
-        [rng.normal(size=b) for b in sizes[1:]],
-    )
 
 
 @pytest.fixture(scope="module")

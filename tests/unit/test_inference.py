@@ -1,12 +1,12 @@
 """Inference: statsmodels' numbers, honest by default, and a clear error where it is not defined."""
 
 import warnings
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from random_networks import random_network
 from sklearn.neural_network import MLPRegressor
 
 from xai_course import data, models
@@ -15,14 +15,6 @@ from xai_course.unwrapping import PostSelectionWarning, UnwrapperClassifier, Unw
 from xai_course.unwrapping.inference import fit_glm, inference_table
 
 COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
-
-
-def random_network(sizes, seed=0):
-    rng = np.random.default_rng(seed)
-    return PiecewiseLinearNetwork(
-        [rng.normal(size=(b, a)) for a, b in pairwise(sizes)],
-        [rng.normal(size=b) for b in sizes[1:]],
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 """Merging: the paper's numbers, each step against its plain definition, edges, bad input."""
 
 import warnings
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from random_networks import random_network
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist
 from sklearn.base import clone
@@ -27,14 +27,6 @@ from xai_course.unwrapping import (
     UnwrapperRegressor,
 )
 from xai_course.unwrapping.inference import fit_glm, is_separated
-
-
-def random_network(sizes, seed=0):
-    rng = np.random.default_rng(seed)
-    return PiecewiseLinearNetwork(
-        [rng.normal(size=(b, a)) for a, b in pairwise(sizes)],
-        [rng.normal(size=b) for b in sizes[1:]],
-    )
 
 
 @pytest.fixture(scope="module")

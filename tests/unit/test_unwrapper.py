@@ -1,7 +1,5 @@
 """The unwrapper: exact, stateless in prediction, reproducible, and right in every number."""
 
-from itertools import pairwise
-
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_networks import random_network
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
@@ -16,14 +15,6 @@ from sklearn.metrics import roc_auc_score
 from xai_course import data, models
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import UnwrapperClassifier, UnwrapperRegressor, _scores
-
-
-def random_network(sizes, seed=0):
-    rng = np.random.default_rng(seed)
-    return PiecewiseLinearNetwork(
-        [rng.normal(size=(b, a)) for a, b in pairwise(sizes)],
-        [rng.normal(size=b) for b in sizes[1:]],
-    )
 
 
 @pytest.fixture(scope="module")
