@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xai_course._validation import check_array
+from xai_course.regions import Region, Regions, enumerate_regions
 
 if TYPE_CHECKING:
     import torch
@@ -270,6 +271,55 @@ class PiecewiseLinearNetwork:
         if not ((array == 0) | (array == 1)).all():
             raise ValueError("patterns must hold 0 and 1 only.")
         return array.astype(np.uint8, copy=False)
+
+    # Regions
+
+    def region(self, pattern: ArrayLike) -> Region:
+        """Return the region of a pattern: where every hidden neuron is on its segment.
+
+        Parameters
+        ----------
+        pattern : array_like, shape (n_hidden,)
+
+        Returns
+        -------
+        Region
+            Half-spaces, local linear model, facets, neighbours; not cut off at any bounds.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the pattern does not fit the network.
+        """
+        return Region(self, pattern)
+
+    def enumerate_regions(
+        self, bounds: ArrayLike, max_regions: int = 100_000, progress: bool = False
+    ) -> Regions:
+        """Return all regions within a box, each cut off at it.
+
+        Parameters
+        ----------
+        bounds : array_like, shape (n_features, 2)
+            Lower and upper bound of every input.
+        max_regions : int
+            The budget.
+        progress : bool
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        Regions
+            A sequence of `Region`, ordered by pattern; see `xai_course.regions.enumerate_regions`.
+
+        Raises
+        ------
+        RegionBudgetError
+            If there are more than `max_regions`.
+        TypeError, ValueError
+            If the bounds do not fit the network.
+        """
+        return enumerate_regions(self, bounds, max_regions, progress)
 
     # Conversion
 
