@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linprog
-from scipy.spatial import ConvexHull, HalfspaceIntersection
-from tqdm.auto import tqdm
+from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
+from tqdm import tqdm
 
 from xai_course._validation import check_array
 
@@ -59,6 +59,10 @@ _BOX = -1  # stands where a neuron's number would, for a side of the box
 _LP_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 # In units of the region's frame; a ball that reaches it is taken to be unbounded.
 _LARGEST_RADIUS = 1e4
+# Rows that stay farther from the region than this, in units of its frame, are no candidates.
+_NEAR = 1e-6
+# Up to here Qhull finds a region's corners faster than a few linear programs run.
+_QHULL_FEATURES = 5
 
 
 class RegionBudgetError(RuntimeError):
@@ -132,42 +136,47 @@ def _split_layers(network: PiecewiseLinearNetwork, pattern: np.ndarray) -> list[
 # --- linear programs ------------------------------------------------------------------------------
 
 
-def _inscribed_ball(
-    A: np.ndarray, b: np.ndarray, normal: np.ndarray | None = None, offset: float = 0.0
-) -> tuple[np.ndarray | None, float]:
-    """Return centre and radius of the largest ball in ``A x <= b``; negative if there is none.
+class _Section:
+    """The polytope ``A x <= b`` (unit rows, or zero rows), or its part in one row's hyperplane."""
 
-    The rows have unit length or are zero. With `normal` and `offset` it is the largest disc in the
-    hyperplane ``normal @ x = offset``. The radius is measured at the centre, not the program's.
-    """
-    equal: dict[str, np.ndarray] = {}
-    across = A
-    if normal is not None:
-        across = A - np.outer(A @ normal, normal)
-        equal = {"A_eq": np.append(normal, 0.0)[None], "b_eq": np.array([offset])}
-    lengths = np.linalg.norm(across, axis=1)
-    lengths[lengths < RESOLUTION] = 0.0
-    found = linprog(
-        np.append(np.zeros(A.shape[1]), -1.0),
-        A_ub=np.column_stack([A, lengths]),
-        b_ub=b,
-        bounds=[(None, None)] * A.shape[1] + [(None, _LARGEST_RADIUS)],
-        method="highs",
-        options=_LP_OPTIONS,
-        **equal,
-    )
-    if found.status == 2:
-        return None, -np.inf
-    if found.status != 0:
-        raise RuntimeError(f"The linear program failed: {found.message}")
-    center = found.x[:-1]
-    if normal is not None:
-        center = center - (normal @ center - offset) * normal
-    slack = b - A @ center
-    if (slack[lengths == 0] < -RESOLUTION).any():
-        return None, -np.inf
-    radius = (slack[lengths > 0] / lengths[lengths > 0]).min(initial=_LARGEST_RADIUS)
-    return center, float(radius)
+    def __init__(self, A: np.ndarray, b: np.ndarray, row: int | None = None) -> None:
+        self.A, self.b, self.row = A, b, row
+        within = A if row is None else A - np.outer(A @ A[row], A[row])
+        self.lengths = np.linalg.norm(within, axis=1)
+        self.lengths[self.lengths < RESOLUTION] = 0.0
+
+    def measured(self, center: np.ndarray) -> tuple[np.ndarray, float]:
+        """Move a centre onto the hyperplane; return it and the radius of the ball around it.
+
+        Whatever proposed the centre, the radius is measured. It is negative outside.
+        """
+        if self.row is not None:
+            center = center - (self.A[self.row] @ center - self.b[self.row]) * self.A[self.row]
+        slack, crossed = self.b - self.A @ center, self.lengths > 0
+        if (slack[~crossed] < -RESOLUTION).any():
+            return center, -np.inf
+        ratios = slack[crossed] / self.lengths[crossed]
+        return center, float(ratios.min(initial=_LARGEST_RADIUS))
+
+    def largest_ball(self) -> tuple[np.ndarray, float]:
+        """Return centre and radius of the largest ball, by a linear program."""
+        d = self.A.shape[1]
+        equal = {}
+        if self.row is not None:
+            equal = {"A_eq": np.append(self.A[self.row], 0.0)[None], "b_eq": self.b[[self.row]]}
+        found = linprog(
+            np.append(np.zeros(d), -1.0),
+            A_ub=np.column_stack([self.A, self.lengths]),
+            b_ub=self.b,
+            bounds=[(None, None)] * d + [(None, _LARGEST_RADIUS)],
+            options=_LP_OPTIONS,
+            **equal,
+        )
+        if found.status == 2:  # parallel rows exclude each other, or a row says 0 <= -1
+            return np.full(d, np.nan), -np.inf
+        if found.status != 0:
+            raise RuntimeError(f"The linear program failed: {found.message}")
+        return self.measured(found.x[:-1])
 
 
 # --- one region -----------------------------------------------------------------------------------
@@ -185,7 +194,7 @@ class Facet(NamedTuple):
         Of unit length, outward.
     offset : float
     center : ndarray, shape (n_features,)
-        A point inside the facet, the centre of the largest disc in it.
+        A point inside the facet, clear of its rim.
     """
 
     neurons: tuple[int, ...]
@@ -338,12 +347,21 @@ class Region:
             inside &= ((low <= X) & (high >= X)).all(axis=1)
         return inside
 
-    # Linear programs, in a frame where the box (or the offsets) are about one in size
+    # Linear programs, in a frame where the region, the box or the offsets are about one in size
+
+    @property
+    def _is_planar(self) -> bool:
+        """Whether the corners can be had by clipping, which no tolerance limits."""
+        return self.bounds is not None and self.network.n_features <= 2
 
     @cached_property
     def _frame(self) -> tuple[np.ndarray, float]:
-        if self.bounds is not None:
-            return self.bounds.mean(axis=1), float(np.ptp(self.bounds, axis=1).max() / 2)
+        box = self.bounds
+        if self._is_planar and len(self._corners):
+            found = self._corners[:, : self.network.n_features]
+            box = np.column_stack([found.min(axis=0), found.max(axis=0)])
+        if box is not None:
+            return box.mean(axis=1), float(np.ptp(box, axis=1).max() / 2)
         return np.zeros(self.network.n_features), max(1.0, float(np.abs(self.b).max(initial=0)))
 
     @cached_property
@@ -352,8 +370,13 @@ class Region:
         return (self.b - self.A @ origin) / unit
 
     @cached_property
-    def _ball(self) -> tuple[np.ndarray | None, float]:
-        return _inscribed_ball(self.A, self._framed_b)
+    def _ball(self) -> tuple[np.ndarray, float]:
+        section = _Section(self.A, self._framed_b)
+        balls = [section.largest_ball()]
+        if self._is_planar and len(self._corners):  # the better one for a needle
+            middle = self._corners.mean(axis=0)[: self.network.n_features]
+            balls.append(section.measured((middle - self._frame[0]) / self._frame[1]))
+        return max(balls, key=lambda ball: ball[1])
 
     def chebyshev_center(self) -> tuple[np.ndarray, float]:
         """Return centre and radius of a largest ball in the region.
@@ -369,14 +392,20 @@ class Region:
         ValueError
             If the region is empty.
         """
-        center, radius = self._ball
-        if center is None or radius <= RESOLUTION:
+        if self.is_empty():
             raise ValueError(f"{self} is empty.")
+        center, radius = self._ball
         origin, unit = self._frame
         return origin + unit * center, np.inf if radius >= _LARGEST_RADIUS else unit * radius
 
     def is_empty(self) -> bool:
-        """Return whether the region holds no ball of radius `RESOLUTION` (relative to the box)."""
+        """Return whether the region has no interior, as far as can be told.
+
+        With one or two features and bounds: whether its polygon is no thicker than rounding errors.
+        Else: whether it holds no ball of radius `RESOLUTION`, relative to the box.
+        """
+        if self._is_planar:
+            return len(self._corners) == 0
         return self._ball[1] <= RESOLUTION
 
     def facets(self) -> list[Facet]:
@@ -399,8 +428,8 @@ class Region:
         for i, row in enumerate(rows):
             if done[i] or (neurons[i] == _BOX and not with_box):
                 continue
-            center, radius = _inscribed_ball(A, b, A[i], b[i])
-            if center is None or radius <= RESOLUTION:
+            center = self._facet_center(_Section(A, b, i))
+            if center is None:
                 continue
             same = np.abs(np.column_stack([A - A[i], b - b[i]])).max(axis=1) <= RESOLUTION
             done |= same
@@ -409,15 +438,46 @@ class Region:
                 shared = () if on_box else tuple(neurons[same].tolist())
                 yield Facet(shared, self.A[row], float(self.b[row]), origin + unit * center)
 
+    def _facet_center(self, facet: _Section) -> np.ndarray | None:
+        """Return a point inside a facet, or None if it is none: the corners' mean, or by LP."""
+        if self._outline is not None:
+            corners = self._outline[
+                np.abs(self._outline @ facet.A[facet.row] - facet.b[facet.row]) <= RESOLUTION
+            ]
+            if len(corners) >= len(corners.T):
+                center, radius = facet.measured(corners.mean(axis=0))
+                if radius > RESOLUTION:
+                    return center
+        center, radius = facet.largest_ball()
+        return center if radius > RESOLUTION else None
+
+    @cached_property
+    def _outline(self) -> np.ndarray | None:
+        """The corners in the frame, where they can be had quickly: by clipping or by Qhull."""
+        d = self.network.n_features
+        if self._is_planar and d == 2:
+            return (self._corners - self._frame[0]) / self._frame[1]
+        if self.bounds is None or not 3 <= d <= _QHULL_FEATURES:
+            return None
+        try:
+            corners = self._qhull_corners()
+        except QhullError:
+            return None
+        return corners if np.isfinite(corners).all() else None
+
     @cached_property
     def _near_rows(self) -> np.ndarray:
-        """The rows that come near the region's bounding box; all others are redundant."""
-        axes = np.eye(self.network.n_features)
-        low = np.array([self._least(axis) for axis in axes])
-        high = np.array([-self._least(-axis) for axis in axes])
-        farthest = np.where(self.A > 0, high, low)
-        reach = np.multiply(self.A, farthest, where=self.A != 0, out=np.zeros_like(self.A))
-        return np.flatnonzero(reach.sum(axis=1) >= self._framed_b - 10 * RESOLUTION)
+        """The rows that come near a corner or the bounding box; all others are redundant."""
+        if self._outline is not None:
+            reach = (self.A @ self._outline.T).max(axis=1)
+        else:
+            axes = np.eye(self.network.n_features)
+            low = np.array([self._least(axis) for axis in axes])
+            high = np.array([-self._least(-axis) for axis in axes])
+            farthest = np.where(self.A > 0, high, low)
+            parts = np.multiply(self.A, farthest, where=self.A != 0, out=np.zeros_like(self.A))
+            reach = parts.sum(axis=1)
+        return np.flatnonzero(reach >= self._framed_b - _NEAR)
 
     def _least(self, direction: np.ndarray) -> float:
         """Return the least value of ``direction @ y`` for y in the region's frame."""
@@ -457,8 +517,9 @@ class Region:
         """Corners within `bounds`, for up to two features; in 1-D as a strip of height one."""
         assert self.bounds is not None
         corners = _box_corners(self.bounds)
+        tolerance = 8 * ROUNDING * np.abs(corners).max()
         for normal, offset in zip(self.A, self.b, strict=True):
-            corners = _clip(corners, np.resize(np.append(normal, 0.0), 2), offset)
+            corners = _clip(corners, np.resize(np.append(normal, 0.0), 2), offset, tolerance)
         return corners
 
     def polygon(self, bounds: ArrayLike | None = None) -> np.ndarray:
@@ -505,7 +566,7 @@ class Region:
     def volume(self) -> float:
         """Length, area or volume of the region within its bounds; infinite if it is unbounded.
 
-        In three and more dimensions it is Qhull's, which is quick up to about six.
+        In three and more dimensions it is Qhull's, which is quick up to about six features.
         """
         if self.bounds is None:
             raise ValueError("The volume needs bounds; make the region with bounds.")
@@ -513,10 +574,14 @@ class Region:
             return _areas(self._corners, np.array([len(self._corners)]))[0]
         if self.is_empty():
             return 0.0
-        rows = self.A.any(axis=1)
-        half_spaces = np.column_stack([self.A[rows], -self._framed_b[rows]])
-        corners = HalfspaceIntersection(half_spaces, self._ball[0]).intersections
-        return float(ConvexHull(corners).volume * self._frame[1] ** self.network.n_features)
+        return float(
+            ConvexHull(self._qhull_corners()).volume * self._frame[1] ** self.network.n_features
+        )
+
+    def _qhull_corners(self) -> np.ndarray:
+        """Return all corners in the frame; the region is bounded and not empty."""
+        half_spaces = np.column_stack([self.A, -self._framed_b])
+        return HalfspaceIntersection(half_spaces, self._ball[0]).intersections
 
     # Where an output is zero
 
@@ -531,6 +596,9 @@ class Region:
         coef = check_array(coef, "coef", 1)
         if self.is_empty():
             raise ValueError(f"{self} is empty.")
+        if self._is_planar:
+            values = self._corners[:, : len(coef)] @ coef + intercept
+            return float(values.min()), float(values.max())
         origin, unit = self._frame
         length = float(np.linalg.norm(coef)) or 1.0
         middle = float(coef @ origin) + intercept
@@ -548,19 +616,46 @@ class Region:
         low, high = self.range(coef, intercept)
         return low < -margin and high > margin
 
-    def segment(self, coef: ArrayLike, intercept: float = 0.0) -> np.ndarray | None:
+    def segment(
+        self, coef: ArrayLike, intercept: float = 0.0, bounds: ArrayLike | None = None
+    ) -> np.ndarray | None:
         """Return the two ends of the line ``coef @ x + intercept = 0`` in the region, or None.
 
-        For two features, within the region's bounds. None where the line does not run through the
-        interior.
+        Parameters
+        ----------
+        coef : array_like, shape (2,)
+        intercept : float
+        bounds : array_like, shape (2, 2), optional
+            As for `polygon`.
+
+        Returns
+        -------
+        ndarray, shape (2, 2), or None
+            One end per row, the positive side on the right. None where the line does not run
+            through the interior.
+
+        Raises
+        ------
+        ValueError
+            If the network has another number of features, or there are no bounds.
         """
-        if self.network.n_features != 2:
-            raise ValueError(f"A segment needs two features, got {self.network.n_features}.")
-        corners = self._within(None)._corners
-        sizes = np.array([len(corners)]) if len(corners) else np.empty(0, dtype=int)
-        coef = check_array(coef, "coef", 1)[None]
-        _, ends = _segments(corners, sizes, coef, np.array([float(intercept)]), self.bounds)
+        coef = _check_lines(self.network, np.asarray(coef)[None], 1)
+        region = self._within(bounds)
+        if region.is_empty():
+            return None
+        sizes = np.array([len(region._corners)])
+        intercept = check_array(np.reshape(intercept, 1), "intercept", 1)
+        _, ends = _segments(region._corners, sizes, coef, intercept)
         return ends[0] if len(ends) else None
+
+
+def _check_lines(network: PiecewiseLinearNetwork, coef: ArrayLike, n_lines: int) -> np.ndarray:
+    if network.n_features != 2:
+        raise ValueError(f"Segments need two features, the network has {network.n_features}.")
+    coef = check_array(coef, "coef", 2)
+    if coef.shape != (n_lines, 2):
+        raise ValueError(f"coef must hold {n_lines} x 2 numbers, got shape {coef.shape}.")
+    return coef
 
 
 def _segment_ends(
@@ -660,34 +755,36 @@ def _with_crossings(
     return both.reshape(-1, 2), cross
 
 
-def _clip(corners: np.ndarray, normal: np.ndarray, offset: float) -> np.ndarray:
-    """Return the part of one polygon with ``normal @ x <= offset``; no rows if it has no area."""
-    if len(corners) == 0:
-        return corners
+def _clip(corners: np.ndarray, normal: np.ndarray, offset: float, tolerance: float) -> np.ndarray:
+    """Return the part of one polygon with ``normal @ x <= offset``; no rows if it is too thin."""
     z = corners @ normal - offset
+    if z.min(initial=0.0) >= -tolerance:
+        return corners[:0]
     points, cross = _with_crossings(corners, z, _following(np.array([len(corners)])))
-    kept = points[np.column_stack([z <= 0, cross]).ravel()]
-    return kept if (z < 0).any() else kept[:0]
+    return points[np.column_stack([z <= 0, cross]).ravel()]
 
 
 def _segments(
-    points: np.ndarray,
-    sizes: np.ndarray,
-    coef: np.ndarray,
-    intercept: np.ndarray,
-    bounds: np.ndarray,
+    points: np.ndarray, sizes: np.ndarray, coef: np.ndarray, intercept: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which polygons the line of the same number cuts, and the two ends, (n, 2, 2)."""
-    starts, owner = _starts(sizes), np.repeat(np.arange(len(sizes)), sizes)
-    z = (coef[owner] * points).sum(axis=1) + intercept[owner]
-    size = np.abs(coef) @ np.abs(bounds).max(axis=1) + np.abs(intercept)
-    z = np.where(np.abs(z) <= ROUNDING * size[owner], 0.0, z)
-    if len(sizes) == 0:
-        return np.empty(0, dtype=int), np.empty((0, 2, 2))
+    coef_of = np.repeat(coef, sizes, axis=0)
+    terms = coef_of * points
+    z = terms.sum(axis=1) + np.repeat(intercept, sizes)
+    size = np.abs(terms).sum(axis=1) + np.repeat(np.abs(intercept), sizes)
+    z[np.abs(z) <= ROUNDING * size] = 0.0
+    starts = _starts(sizes)
     cut = (np.minimum.reduceat(z, starts) < 0) & (np.maximum.reduceat(z, starts) > 0)
     both, cross = _with_crossings(points, z, _following(sizes))
-    ends = np.column_stack([z == 0, cross]) & cut[owner][:, None]
-    return np.flatnonzero(cut), both[ends.ravel()].reshape(-1, 2, 2)
+    on_line = np.column_stack([z == 0, cross]) & np.repeat(cut, sizes)[:, None]
+    chosen = np.flatnonzero(on_line)
+    owner = np.repeat(np.arange(len(sizes)), sizes)[chosen // 2]
+    along = both[chosen] @ [0, 1] * coef[owner, 0] - both[chosen] @ [1, 0] * coef[owner, 1]
+    order = np.lexsort([along, owner])  # two each, or more where corners lie close together
+    numbers = np.flatnonzero(cut)
+    first = np.searchsorted(owner[order], numbers)
+    last = np.searchsorted(owner[order], numbers, side="right") - 1
+    return numbers, both[chosen[order]][np.column_stack([first, last])]
 
 
 class _Polygons:
@@ -790,12 +887,12 @@ class Regions(Sequence[Region]):
         network: PiecewiseLinearNetwork,
         bounds: np.ndarray,
         patterns: np.ndarray,
-        corners: Sequence[np.ndarray] | None = None,
+        known: Sequence[dict[str, Any]],
     ) -> None:
-        # lexsort takes the last key first, and needs one key at least
+        # `known` holds cached properties of each region. lexsort takes the first key last.
         order = np.lexsort([np.zeros(len(patterns)), *patterns.T[::-1]])
         self.network, self.bounds, self.patterns = network, bounds, patterns[order]
-        self._corners = None if corners is None else [corners[i] for i in order]
+        self._known = [known[i] for i in order]
 
     def __len__(self) -> int:
         return len(self.patterns)
@@ -807,23 +904,24 @@ class Regions(Sequence[Region]):
     def __getitem__(self, index: int | slice) -> Region | list[Region]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        known = {} if self._corners is None else {"_corners": self._corners[index]}
-        return Region._trusted(self.network, self.patterns[index], self.bounds, **known)
+        pattern, known = self.patterns[index], self._known[index]
+        return Region._trusted(self.network, pattern, self.bounds, **known)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} regions of {self.network!r})"
 
     @cached_property
     def _flat(self) -> tuple[np.ndarray, np.ndarray]:
-        sizes = np.array([len(corners) for corners in self._corners])
-        return np.concatenate(self._corners), sizes
+        """Corners of all polygons, one after another, and how many each has."""
+        corners = [known["_corners"] for known in self._known]
+        return np.concatenate(corners), np.array(list(map(len, corners)))
 
     @cached_property
     def volumes(self) -> np.ndarray:
         """Length, area or volume of each region, shape (n_regions,); they add up to the box's."""
-        if self._corners is None:
-            return np.array([region.volume for region in self])
-        return _areas(*self._flat)
+        if self.network.n_features <= 2:
+            return _areas(*self._flat)
+        return np.array([region.volume for region in self])
 
     @cached_property
     def _numbers(self) -> dict[bytes, int]:
@@ -859,18 +957,13 @@ class Regions(Sequence[Region]):
         numbers : ndarray of int, shape (n_segments,)
             The regions whose interior their line runs through.
         ends : ndarray, shape (n_segments, 2, 2)
-            The two ends of each piece.
+            The two ends of each piece, the positive side on the right.
         """
-        if self.network.n_features != 2:
-            raise ValueError(f"Segments need two features, got {self.network.n_features}.")
-        coef = check_array(coef, "coef", 2)
+        coef = _check_lines(self.network, coef, len(self))
         intercept = check_array(intercept, "intercept", 1)
-        if coef.shape != (len(self), 2) or intercept.shape != (len(self),):
-            raise ValueError(
-                f"coef and intercept must have shapes ({len(self)}, 2) and ({len(self)},), got "
-                f"{coef.shape} and {intercept.shape}."
-            )
-        return _segments(*self._flat, coef, intercept, self.bounds)
+        if len(intercept) != len(self):
+            raise ValueError(f"intercept must hold {len(self)} numbers, got {len(intercept)}.")
+        return _segments(*self._flat, coef, intercept)
 
 
 def enumerate_regions(
@@ -922,31 +1015,49 @@ def enumerate_regions(
         if planar:
             patterns, points, sizes = _clip_layers(network, box, max_regions, bar)
             corners = np.split(points, np.cumsum(sizes)[:-1])
-            return Regions(network, box, patterns, corners)
-        return Regions(network, box, _walk(network, box, max_regions, bar))
+            return Regions(network, box, patterns, [{"_corners": c} for c in corners])
+        regions = _walk(network, box, max_regions, bar)
+    if network.n_features <= _QHULL_FEATURES:
+        _check_complete(regions)
+    return regions
+
+
+def _check_complete(regions: Regions) -> None:
+    """Raise unless the volumes add up to the box's, but for what `RESOLUTION` lets pass."""
+    whole = np.ptp(regions.bounds, axis=1).prod()
+    missing = 1 - regions.volumes.sum() / whole
+    if abs(missing) > 1e3 * RESOLUTION:
+        raise RuntimeError(
+            f"The {len(regions):,} regions found fill all but {missing:.2e} of the box: regions "
+            "are too thin for the linear programs here. Take other bounds."
+        )
 
 
 def _walk(
     network: PiecewiseLinearNetwork, bounds: np.ndarray, max_regions: int, bar: tqdm
-) -> np.ndarray:
-    """Return the patterns of all regions, found from one to the next through facets."""
+) -> Regions:
+    """Return all regions, found from one to the next through facets."""
     start = _start(network, bounds)
     seen = {start.pattern.tobytes()}
-    found, queue = [], deque([start])
+    patterns, known, queue = [], [], deque([start])
     while queue:
         region = queue.popleft()
         if region.is_empty():
             continue
-        found.append(region.pattern)
+        if len(patterns) == max_regions:
+            raise RegionBudgetError(max_regions + 1, max_regions)
+        patterns.append(region.pattern)
         bar.update()
-        if len(found) > max_regions:
-            raise RegionBudgetError(len(found), max_regions)
         for neighbor in region.neighbors():
             key = neighbor.pattern.tobytes()
             if key not in seen:
                 seen.add(key)
                 queue.append(neighbor)
-    return np.array(found, dtype=np.uint8).reshape(len(found), network.n_hidden)
+        kept = ("_ball", "_corners", "volume")
+        if network.n_features <= _QHULL_FEATURES:
+            _ = region.volume
+        known.append({name: value for name, value in vars(region).items() if name in kept})
+    return Regions(network, bounds, np.array(patterns), known)
 
 
 def _start(network: PiecewiseLinearNetwork, bounds: np.ndarray) -> Region:
