@@ -1,0 +1,512 @@
+"""Regions tile the box, agree with the network, and know their neighbours."""
+
+import pickle
+from itertools import pairwise
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from random_networks import random_network
+from tqdm import tqdm
+
+from xai_course import models, regions
+from xai_course.activations import PiecewiseLinear
+from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.regions import Region, RegionBudgetError, enumerate_regions
+
+SQUARE = np.array([[-1.0, 1.0], [-1.0, 1.0]])
+CUBE = np.array([[-1.0, 1.0]] * 3)
+STEP = PiecewiseLinear([0.0], [0.0, 0.0], [0.0, 1.0])
+JUMP = PiecewiseLinear([-0.4, 0.3], [0.2, -1.0, 0.5], [0.3, 0.0, -0.6])
+ACTIVATIONS = {
+    "relu": "relu",
+    "leaky": PiecewiseLinear.leaky_relu(0.1),
+    "hardtanh": PiecewiseLinear.hardtanh(),
+    "jump": JUMP,
+}
+
+
+def network_of(*layers, activation="relu"):
+    """Return a network from its hidden layers' (weight, bias); the output sums the last one."""
+    weights, biases = [[list(part) for part in parts] for parts in zip(*layers, strict=True)]
+    weights.append(np.ones((1, len(weights[-1]))))
+    return PiecewiseLinearNetwork(weights, [*biases, [0.0]], activation)
+
+
+def toy_network():
+    """Return the network of Sudjianto et al. (2020), eq. 7."""
+    first = np.array([[-1, 1], [1, 1]]) / np.sqrt(2)
+    second = [[1, 1 / 4], [1 / 2, 1 / 3], [1 / 3, 1 / 2], [1 / 4, 1]]
+    return network_of((first, [0, 0]), (second, [-0.3] * 4))
+
+
+def walked(network, bounds):
+    return regions._walk(network, np.asarray(bounds, float), 10_000, tqdm(disable=True))
+
+
+def points_in(bounds, n=300, seed=0):
+    return np.random.default_rng(seed).uniform(*np.transpose(bounds), (n, len(bounds)))
+
+
+@st.composite
+def networks(draw, n_features, max_depth=3, max_width=5, activations=tuple(ACTIVATIONS)):
+    """Draw a small network; sometimes degenerate."""
+    hidden = draw(st.lists(st.integers(1, max_width), max_size=max_depth))
+    sizes = [n_features, *hidden, 2]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    weights = [rng.normal(size=(b, a)) for a, b in pairwise(sizes)]
+    biases = [0.5 * rng.normal(size=b) for b in sizes[1:]]
+    quirk = draw(st.sampled_from(["none", "dead", "zero", "duplicate", "parallel", "whole"]))
+    if hidden and quirk == "dead":
+        biases[draw(st.integers(0, len(hidden) - 1))][:] = -1e3
+    elif hidden and quirk == "zero":
+        weights[0][-1] = biases[0][-1] = 0
+    elif hidden and quirk == "duplicate":
+        weights[0][-1], biases[0][-1] = 3 * weights[0][0], 3 * biases[0][0]
+    elif hidden and quirk == "parallel":
+        weights[0][:] = weights[0][0]
+    elif quirk == "whole":
+        weights, biases = [np.round(w) for w in weights], [np.round(b) for b in biases]
+    activation = ACTIVATIONS[draw(st.sampled_from(activations))]
+    return PiecewiseLinearNetwork(weights, biases, activation)
+
+
+def planar(**options):
+    return st.integers(1, 2).flatmap(lambda d: networks(d, **options))
+
+
+# Known answers
+
+
+def test_toy_network_has_22_regions():
+    found = toy_network().enumerate_regions(SQUARE)
+    first, counts = np.unique(found.patterns[:, :2], axis=0, return_counts=True)
+    assert first.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert counts.tolist() == [1, 5, 5, 11]
+    assert found.volumes.sum() == pytest.approx(4, rel=1e-15)
+
+
+@pytest.mark.parametrize(("half", "n_regions"), [(1, 3798), (1.5, 6404)])
+def test_co_circles(half, n_regions):
+    network = models.load_model("co_circles").network
+    found = network.enumerate_regions(half * SQUARE)
+    assert len(found) == n_regions
+    assert len(np.unique(found.patterns, axis=0)) == n_regions
+    assert found.volumes.sum() == pytest.approx(4 * half**2, rel=1e-12)
+    assert (found.locate(points_in(half * SQUARE, 20_000)) >= 0).all()
+
+
+# Properties in one and two dimensions
+
+
+@settings(max_examples=200, deadline=None)
+@given(network=planar())
+def test_regions_tile_the_box(network):
+    box = np.array([[-1.5, 2.0], [-1.0, 1.25]])[: network.n_features]
+    found = network.enumerate_regions(box)
+    assert found.volumes.min() > 0
+    assert found.volumes.sum() == pytest.approx(np.ptp(box, axis=1).prod(), rel=1e-12)
+    X = points_in(box)
+    numbers = found.locate(X)
+    assert (numbers >= 0).all()
+    inside = np.array([region.contains(X) for region in found])
+    assert (inside.sum(axis=0) == 1).all()
+    np.testing.assert_array_equal(inside.argmax(axis=0), numbers)
+
+
+@settings(max_examples=100, deadline=None)
+@given(network=planar())
+def test_a_region_agrees_with_the_network(network):
+    box = np.array([[-1.0, 1.0]] * network.n_features)
+    for region in network.enumerate_regions(box)[:20]:
+        center, radius = region.chebyshev_center()
+        assert not region.is_empty()
+        assert radius > 0
+        if radius > 1e-9:
+            assert region.contains(center[None]).all()
+        shift = np.random.default_rng(0).normal(size=(8, network.n_features))
+        X = center + 0.9 * radius * shift / np.linalg.norm(shift, axis=1)[:, None]
+        value = X @ region.coef.T + region.intercept
+        if radius > 1e-9:
+            np.testing.assert_allclose(value, network.forward(X), rtol=1e-10, atol=1e-10)
+        assert (region.A @ center < region.b).all()
+        fresh = Region(network, region.pattern, box)
+        assert fresh.volume == pytest.approx(region.volume, rel=1e-9, abs=1e-14)
+
+
+@settings(max_examples=100, deadline=None)
+@given(network=planar())
+def test_walking_finds_what_clipping_finds(network):
+    box = np.array([[-1.0, 1.0]] * network.n_features)
+    found = network.enumerate_regions(box)
+    assume(min(region.chebyshev_center()[1] for region in found) > 1e-7)
+    np.testing.assert_array_equal(walked(network, box).patterns, found.patterns)
+
+
+@settings(max_examples=60, deadline=None)
+@given(network=planar(activations=("relu", "leaky", "hardtanh")))
+def test_neighbours_share_their_facet(network):
+    box = np.array([[-1.0, 1.0]] * network.n_features)
+    found = network.enumerate_regions(box)
+    assume(min(region.chebyshev_center()[1] for region in found) > 1e-7)
+    for region in found[:10]:
+        for facet in region.facets():
+            other = region.neighbor(facet)
+            if other is None:
+                on_side = np.isclose(np.abs(facet.center[:, None] - box), 0, atol=1e-9)
+                assert facet.neurons == ()
+                assert on_side.any()
+                continue
+            changed = set(np.flatnonzero(other.pattern != region.pattern))
+            assert changed
+            assert changed <= set(facet.neurons) | set(other_neurons(other, facet))
+            (back,) = (f for f in other.facets() if np.allclose(f.normal, -facet.normal)
+                       and np.isclose(f.offset, -facet.offset))  # fmt: skip
+            assert (other.neighbor(back).pattern == region.pattern).all()
+
+
+def other_neurons(region, facet):
+    """The neurons whose breakpoint the facet is on its far side, where it may be another's."""
+    return [n for f in region.facets() if np.allclose(f.normal, -facet.normal) for n in f.neurons]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_across_a_facet_one_neuron_changes(seed):
+    network = random_network([2, 8, 8, 1], seed)
+    found = network.enumerate_regions(SQUARE)
+    for region in found:
+        facets = [facet for facet in region.facets() if facet.neurons]
+        for facet, other in zip(facets, region.neighbors(), strict=True):
+            changed = np.flatnonzero(region.pattern != other.pattern)
+            assert facet.neurons == tuple(changed)
+            assert len(changed) == 1
+            assert found.locate(other.chebyshev_center()[0][None]) >= 0
+
+
+# More dimensions
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("sizes", [[3, 6, 1], [3, 4, 4, 1], [3, 3, 3, 3, 1]])
+def test_three_dimensions(sizes, activation):
+    plain = random_network(sizes, seed=1)
+    network = PiecewiseLinearNetwork(plain.weights, plain.biases, ACTIVATIONS[activation])
+    found = network.enumerate_regions(CUBE)
+    assert found.volumes.sum() == pytest.approx(8, rel=1e-9)
+    X = points_in(CUBE, 20_000)
+    numbers = found.locate(X)
+    assert (numbers >= 0).all()
+    share = np.bincount(numbers, minlength=len(found)) / len(X)
+    np.testing.assert_allclose(share, found.volumes / 8, atol=0.02)
+    assert all(region.contains(region.chebyshev_center()[0][None]) for region in found)
+
+
+def test_hyperplanes_in_general_position_are_counted_by_the_formula():
+    rng = np.random.default_rng(0)
+    for d, m in [(1, 4), (2, 5), (3, 5), (4, 5), (6, 3)]:  # six: linear programs alone
+        network = network_of((rng.normal(size=(m, d)), rng.normal(size=m)))
+        found = network.enumerate_regions(np.array([[-1e3, 1e3]] * d))
+        assert len(found) == sum(comb(m, k) for k in range(d + 1))
+
+
+def test_linear_programs_and_qhull_find_the_same(monkeypatch):
+    network = random_network([3, 3, 2, 1], seed=0)
+    quick = network.enumerate_regions(CUBE)
+    monkeypatch.setattr(regions, "_QHULL_FEATURES", 0)
+    slow = network.enumerate_regions(CUBE)
+    np.testing.assert_array_equal(slow.patterns, quick.patterns)
+    for a, b in zip(slow, quick, strict=True):
+        assert [f.neurons for f in a.facets()] == [f.neurons for f in b.facets()]
+
+
+def test_a_walk_that_misses_a_region_says_so(monkeypatch):
+    network = random_network([3, 4, 1], seed=0)
+    monkeypatch.setattr(Region, "neighbors", lambda self: [])
+    with pytest.raises(RuntimeError, match="The 1 regions found fill all but"):
+        network.enumerate_regions(CUBE)
+
+
+# Degenerate cases
+
+
+def count(network, bounds=SQUARE):
+    found = network.enumerate_regions(bounds)
+    np.testing.assert_array_equal(walked(network, bounds).patterns, found.patterns)
+    assert found.volumes.sum() == pytest.approx(np.ptp(bounds, axis=1).prod(), rel=1e-12)
+    return found.patterns.tolist()
+
+
+def test_no_hidden_layer():
+    network = PiecewiseLinearNetwork([[[1.0, 2.0]]], [[0.5]])
+    (region,) = network.enumerate_regions(SQUARE)
+    assert region.polygon().tolist() == [[-1, -1], [1, -1], [1, 1], [-1, 1]]
+    assert [facet.neurons for facet in region.facets()] == [()] * 4
+    assert len(walked(network, SQUARE)) == 1
+
+
+def test_dead_layer_and_zero_neuron():
+    dead = network_of((np.eye(2), [-9, -9]), ([[1, 1], [1, -1]], [0, -1]))
+    assert count(dead) == [[0, 0, 1, 0]]  # z = 0 everywhere is on
+    zero = network_of(([[0, 0], [1, 0], [0, 0]], [0, 0, -1]))
+    assert count(zero) == [[1, 0, 0], [1, 1, 0]]
+
+
+def test_tie_of_a_deeper_neuron_on_a_half_plane():
+    # The second layer gets -max(x, 0): zero, so on, where x <= 0. On the border x = 0 both are on:
+    # a pattern without area, which is no region.
+    network = network_of(([[1, 0]], [0]), ([[-1]], [0]))
+    assert count(network) == [[0, 1], [1, 0]]
+    assert network.activation_pattern([[0.0, 0.0]]).tolist() == [[1, 1]]
+    assert network.region([1, 1]).is_empty()
+    assert Region(network, [1, 1], SQUARE).is_empty()
+
+
+def test_coincident_and_parallel_hyperplanes():
+    coincident = network_of(([[1, 1], [2, 2], [-1, -1]], [0.5, 1, -0.5]))
+    assert count(coincident) == [[0, 0, 1], [1, 1, 0]]
+    (facet,) = (f for f in coincident.enumerate_regions(SQUARE)[0].facets() if f.neurons)
+    assert facet.neurons == (0, 1, 2)
+    parallel = network_of(([[1, 0], [1, 0], [-1, 0]], [0.5, -0.5, 0.25]))
+    assert count(parallel) == [[0, 0, 1], [1, 0, 0], [1, 0, 1], [1, 1, 0]]
+    assert Region(parallel, [0, 1, 1], SQUARE).is_empty()
+
+
+def test_a_hyperplane_that_touches_the_box_cuts_nothing():
+    side = network_of(([[1, 0], [-1, 0]], [1, 1]))  # x >= -1 and x <= 1: always on
+    assert count(side) == [[1, 1]]
+    assert [f.neurons for f in side.enumerate_regions(SQUARE)[0].facets()] == [()] * 4
+    corner = network_of(([[1, 1], [-1, 1]], [-2, -2]))
+    assert count(corner) == [[0, 0]]
+    through_corners = network_of(([[1, 1], [1, -1]], [0, 0]))
+    assert len(count(through_corners)) == 4
+
+
+def test_three_lines_through_one_point():
+    network = network_of(([[1, 0], [0, 1], [1, 1]], [0, 0, 0]))
+    assert len(count(network)) == 6
+    almost = network_of(([[1, 0], [0, 1], [1, 1]], [0, 0, 1e-6]))
+    assert len(count(almost)) == 7
+
+
+def test_cancelling_neurons_draw_no_line():
+    # The second layer gets w * a - w * a, zero up to rounding: constant, whatever the rounding.
+    w = np.array([0.1, 0.7, 1 / 3])
+    first = (np.repeat([[0.3, 0.9]], 3, axis=0), [0.2] * 3)
+    second = ([w - w[::-1]], [0.0])
+    third = ([[1e8]], [0.0])
+    found = network_of(first, second, third).enumerate_regions(SQUARE)
+    assert len(found) == 2
+
+
+def test_a_jump_may_leave_two_regions_behind_one_facet():
+    layers = ([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [-0.8])
+    network = network_of(*layers, activation=JUMP)
+    assert len(count(network)) > 9
+    step = network_of(([[1, 0], [1, 1]], [0, 0]), ([[1, 1]], [-1.5]), activation=STEP)
+    assert len(count(step)) == 4
+
+
+def test_very_small_and_very_large_boxes():
+    network = random_network([2, 6, 6, 1], seed=3)
+    for factor in (1e-6, 1e6):
+        weights = [network.weights[0] / factor, *network.weights[1:]]
+        scaled = PiecewiseLinearNetwork(weights, network.biases)
+        np.testing.assert_array_equal(
+            scaled.enumerate_regions(factor * SQUARE).patterns,
+            network.enumerate_regions(SQUARE).patterns,
+        )
+
+
+# One region
+
+
+def quadrants():
+    return network_of((np.eye(2), [0, 0]))
+
+
+def test_half_spaces_and_facets_of_a_quadrant():
+    region = quadrants().region([1, 0])
+    assert region.A.tolist() == [[-1, 0], [0, 1]]
+    assert region.b.tolist() == [0, 0]
+    assert region.neurons.tolist() == [0, 1]
+    assert [facet.neurons for facet in region.facets()] == [(0,), (1,)]
+    assert [r.pattern.tolist() for r in region.neighbors()] == [[0, 0], [1, 1]]
+    assert region.chebyshev_center()[1] == np.inf
+    assert region.coef.tolist() == [[1, 0]]
+    assert region.intercept.tolist() == [0]
+
+
+def test_contains_is_half_open():
+    network = quadrants()
+    X = [[0.0, 0.0], [0.0, -1e-300], [-1e-300, 0.5], [2.0, 2.0]]
+    assert network.region([1, 1]).contains(X).tolist() == [True, False, False, True]
+    assert Region(network, [1, 1], SQUARE).contains(X).tolist() == [True, False, False, False]
+    assert network.region([1, 0]).contains(X).tolist() == [False, True, False, False]
+
+
+def test_segments_have_two_ends():
+    network = network_of(([[1.0, 0.0]], [0.0]), activation=PiecewiseLinear.hardtanh(-0.5, 0.25))
+    found = network.enumerate_regions(SQUARE)
+    assert [region.polygon()[:, 0].min() for region in found] == [-1, -0.5, 0.25]
+    middle = network.region([1])
+    assert middle.A.tolist() == [[-1, 0], [1, 0]]
+    assert middle.b.tolist() == [0.5, 0.25]
+
+
+def test_redundant_half_spaces_are_no_facets():
+    network = network_of(([[1, 0], [1, 0], [1, 1]], [0, 0.5, 5]))
+    region = network.region([1, 1, 1])
+    assert len(region.A) == 3
+    assert [facet.neurons for facet in region.facets()] == [(0,), (2,)]
+
+
+def test_chebyshev_center_and_polygon_of_a_triangle():
+    network = network_of(([[1, 0], [0, 1], [-1, -1]], [0, 0, 1]))
+    region = network.region([1, 1, 1])
+    center, radius = region.chebyshev_center()
+    assert radius == pytest.approx(1 - np.sqrt(0.5))
+    np.testing.assert_allclose(center, radius)
+    corners = region.polygon(SQUARE)
+    assert corners[np.lexsort(corners.T)].tolist() == [[0, 0], [1, 0], [0, 1]]
+    assert np.linalg.det(np.column_stack([np.ones(3), corners])) > 0  # anticlockwise
+    assert Region(network, [1, 1, 1], SQUARE).volume == pytest.approx(0.5)
+    assert region.polygon([[0.25, 2], [0.5, 2]])[:, 0].min() == 0.25
+
+
+def test_range_crosses_and_segment():
+    network = network_of((np.eye(2), [0, 0]))
+    region = Region(network, [1, 1], SQUARE)
+    assert region.range([1, 1], -0.5) == (-0.5, 1.5)
+    assert network.region([1, 1]).range([1, 1], -0.5) == (-0.5, np.inf)
+    assert region.crosses([1, 1], -0.5)
+    assert not region.crosses([1, 1], 0)  # touches the corner
+    assert not region.crosses([1, 0], 0)  # runs along a facet
+    assert not region.crosses([0, 0], 1)
+    np.testing.assert_allclose(region.segment([1, 1], -0.5), [[0.5, 0], [0, 0.5]])
+    assert region.segment([1, 1], 0) is None
+    cube = Region(network_of((np.eye(3), [0, 0, 0])), [1, 1, 1], CUBE)
+    assert cube.crosses([1, 1, 1], -2.9)
+    assert not cube.crosses([1, 1, 1], -3.1)
+    assert cube.range([2, 0, 0], 1) == pytest.approx((1, 3))
+
+
+def test_segments_are_the_zero_line():
+    network = models.load_model("co_circles").network
+    found = network.enumerate_regions(1.5 * SQUARE)
+    coef, intercept = network.local_linear_models(found.patterns)
+    numbers, ends = found.segments(coef[:, 0], intercept[:, 0])
+    assert len(numbers) > 50
+    np.testing.assert_allclose(network.forward(ends.reshape(-1, 2)), 0, atol=1e-9)
+    flat = ends.reshape(-1, 2)  # a closed line: every end is one other's end
+    gaps = np.linalg.norm(flat[:, None] - flat, axis=2)
+    assert ((gaps < 1e-9).sum(axis=1) == 2).all()
+    middle, direction = ends.mean(axis=1), np.diff(ends, axis=1)[:, 0]
+    right = np.column_stack([direction[:, 1], -direction[:, 0]])
+    assert ((coef[numbers, 0] * right).sum(axis=1) > 0).all()
+    assert (found.locate(middle) == numbers).mean() > 0.99
+    for number in range(0, len(found), 400):
+        region = found[number]
+        line = coef[number, 0], intercept[number, 0]
+        assert region.crosses(*line) == (number in numbers)
+        assert (region.segment(*line) is not None) == (number in numbers)
+
+
+# The sequence
+
+
+def test_regions_are_a_sequence_in_order():
+    found = random_network([2, 5, 5, 1], seed=1).enumerate_regions(SQUARE)
+    assert found.patterns.tolist() == sorted(found.patterns.tolist())
+    assert len(list(found)) == len(found)
+    assert [r.pattern.tolist() for r in found[1:3]] == found.patterns[1:3].tolist()
+    assert (found[-1].pattern == found.patterns[-1]).all()
+    with pytest.raises(IndexError):
+        found[len(found)]
+    assert found.locate([[5.0, 5.0]])[0] in range(-1, len(found))
+    assert repr(found).startswith(f"Regions({len(found)} regions of PiecewiseLinearNetwork(")
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_the_budget_ends_in_an_error(d):
+    network = random_network([d, 8, 1], seed=0)
+    box = np.array([[-1.0, 1.0]] * d)
+    n_regions = len(network.enumerate_regions(box))
+    assert len(network.enumerate_regions(box, max_regions=n_regions)) == n_regions
+    with pytest.raises(RegionBudgetError, match=f"max_regions={n_regions - 1} ") as caught:
+        network.enumerate_regions(box, max_regions=n_regions - 1)
+    assert caught.value.found == n_regions
+    copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    assert (copy.found, copy.max_regions) == (n_regions, n_regions - 1)
+
+
+def test_progress_is_shown_on_request(capsys):
+    network = random_network([2, 4, 1], seed=0)
+    network.enumerate_regions(SQUARE)
+    assert capsys.readouterr().err == ""
+    network.enumerate_regions(SQUARE, progress=True)
+    assert "neuron" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ([[0, 1]], r"bounds must have shape \(2, 2\)"),
+        ([[0, 1], [1, 1]], "lower and a larger upper"),
+        ([[0, 1], [0, np.inf]], "bounds must be finite"),
+    ],
+)
+def test_bad_bounds(bounds, message):
+    for call in (enumerate_regions, lambda n, b: Region(n, [0, 0], b)):
+        with pytest.raises(ValueError, match=message):
+            call(quadrants(), bounds)
+
+
+def test_bad_input():
+    network, cube = quadrants(), random_network([3, 2, 1])
+    with pytest.raises(ValueError, match="max_regions must be at least 1"):
+        enumerate_regions(network, SQUARE, max_regions=0)
+    with pytest.raises(ValueError, match="patterns must have shape"):
+        network.region([1])
+    with pytest.raises(ValueError, match="give bounds"):
+        network.region([1, 1]).polygon()
+    with pytest.raises(ValueError, match="needs bounds"):
+        _ = network.region([1, 1]).volume
+    with pytest.raises(ValueError, match="one or two features"):
+        cube.region([1, 1]).polygon(CUBE)
+    with pytest.raises(ValueError, match="two features"):
+        cube.enumerate_regions(CUBE).segments([[1, 2, 3]], [0])
+    empty = Region(network, [1, 1], [[-2, -1], [-2, -1]])
+    assert empty.is_empty()
+    assert empty.facets() == []
+    assert empty.volume == 0
+    assert not empty.crosses([1, 0])
+    with pytest.raises(ValueError, match="is empty"):
+        empty.chebyshev_center()
+    with pytest.raises(ValueError, match="is empty"):
+        empty.range([1, 0])
+
+
+# An independent implementation, in float32
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("depth", range(1, 6))
+def test_regioncam_finds_the_same_regions(depth, seed):
+    regioncam = pytest.importorskip("regioncam")
+    network = random_network([2, *[12] * depth, 1], seed)
+    camera = regioncam.Regioncam(size=1)
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        camera.linear(np.ascontiguousarray(weight.T, dtype=np.float32), bias.astype(np.float32))
+        camera.relu()
+    corners = camera.vertex_inputs.astype(float)
+    centers = np.array([corners[face.vertex_ids].mean(axis=0) for face in camera.faces])
+    found = network.enumerate_regions(SQUARE)
+    hits = np.bincount(found.locate(centers), minlength=len(found))
+    # A centre in float32 may miss a sliver. What is not hit once must be one.
+    radius = [found[i].chebyshev_center()[1] for i in np.flatnonzero(hits != 1)]
+    assert max(radius, default=0) < 1e-6
+    if not radius:
+        assert camera.num_faces == len(found)
+    assert abs(camera.num_faces - len(found)) <= len(radius)
