@@ -1,18 +1,25 @@
 """Piecewise linear networks: patterns, local linear models, conversion.
 
-A ReLU network is a set of linear models, one per region of its input space. Everything that the
-book says about such networks starts from the class of this module.
+A network with piecewise linear activations is a set of linear models, one per region of its input
+space. Everything that the book says about such networks starts from the class of this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from xai_course._validation import check_array
+from xai_course.activations import (
+    SMOOTH_ACTIVATIONS,
+    PiecewiseLinear,
+    SmoothActivation,
+    approximate,
+    elu,
+)
 from xai_course.regions import Region, Regions, enumerate_regions
 
 if TYPE_CHECKING:
@@ -40,6 +47,10 @@ class _Affine(NamedTuple):
         return _Affine(self.weight @ first.weight, self.weight @ first.bias + self.bias)
 
 
+_Step = _Affine | PiecewiseLinear
+_RELU = PiecewiseLinear.relu()
+
+
 class PiecewiseLinearNetwork:
     """A feed-forward network that is linear on each region of its input space.
 
@@ -49,13 +60,15 @@ class PiecewiseLinearNetwork:
         One matrix per layer, the output layer last. ``weights[l]`` maps layer ``l`` to ``l + 1``.
     biases : sequence of array_like, shape (n_out,)
         One vector per layer.
-    activation : {"relu"}
-        The activation of every hidden neuron.
+    activation : {"relu"}, PiecewiseLinear or sequence of PiecewiseLinear
+        The activation of every hidden neuron, or one per hidden layer.
 
     Attributes
     ----------
     weights, biases : tuple of ndarray of float64
         Read-only copies of what was given.
+    activations : tuple of PiecewiseLinear
+        One per hidden layer.
     n_features, n_outputs, n_hidden : int
         Widths of the input and the output, and the number of hidden neurons in all layers.
     hidden_sizes : tuple of int
@@ -69,7 +82,9 @@ class PiecewiseLinearNetwork:
     Notes
     -----
     Outputs are values *before the link*: logits for a classifier, predictions for a regression.
-    A neuron is on when its input ``z >= 0`` (Sudjianto et al. 2020, section 2.1).
+    A ReLU neuron is on when its input ``z >= 0`` (Sudjianto et al. 2020, section 2.1); with other
+    activations a neuron has as many states as the activation has segments (Dong et al. 2021,
+    section 5.1).
 
     Explained in the chapter *local-linear-models*.
 
@@ -89,16 +104,14 @@ class PiecewiseLinearNetwork:
         self,
         weights: Sequence[ArrayLike],
         biases: Sequence[ArrayLike],
-        activation: str = "relu",
+        activation: str | PiecewiseLinear | Sequence[PiecewiseLinear] = "relu",
     ) -> None:
-        if activation != "relu":
-            raise ValueError(f"activation must be 'relu', got {activation!r}.")
         if len(weights) != len(biases) or len(weights) == 0:
             raise ValueError(
                 "weights and biases must hold one entry per layer and at least one layer, got "
                 f"{len(weights)} and {len(biases)}."
             )
-        self.activation = activation
+        self.activations = _activations(activation, len(weights) - 1)
         self.weights = tuple(check_array(w, f"weights[{i}]", 2) for i, w in enumerate(weights))
         self.biases = tuple(check_array(b, f"biases[{i}]", 1) for i, b in enumerate(biases))
         self._check_shapes()
@@ -141,7 +154,8 @@ class PiecewiseLinearNetwork:
 
     def __repr__(self) -> str:
         sizes = " -> ".join(map(str, (self.n_features, *self.hidden_sizes, self.n_outputs)))
-        return f"{type(self).__name__}({sizes}, activation={self.activation!r})"
+        names = list(dict.fromkeys(a.name or repr(a) for a in self.activations)) or ["relu"]
+        return f"{type(self).__name__}({sizes}, activation={', '.join(map(repr, names))})"
 
     # Evaluation
 
@@ -168,7 +182,7 @@ class PiecewiseLinearNetwork:
         return output
 
     def activation_pattern(self, X: ArrayLike) -> np.ndarray:
-        """Return which hidden neurons are on, layer after layer.
+        """Return the segment that every hidden neuron is on, layer after layer.
 
         Parameters
         ----------
@@ -177,8 +191,9 @@ class PiecewiseLinearNetwork:
         Returns
         -------
         ndarray of uint8, shape (n_samples, n_hidden)
-            1 where the neuron's input ``z >= 0``, else 0 (Sudjianto et al. 2020, eq. 5). Rows with
-            equal patterns lie in the same region and share one local linear model.
+            The segment of the activation that holds the neuron's input ``z``; for ReLU 1 where
+            ``z >= 0``, else 0 (Sudjianto et al. 2020, eq. 5). Rows with equal patterns lie in the
+            same region and share one local linear model.
 
         Raises
         ------
@@ -190,7 +205,8 @@ class PiecewiseLinearNetwork:
         for rows in self._row_chunks(len(X)):
             *hidden, _ = self._preactivations(X[rows])
             if hidden:
-                patterns[rows] = np.concatenate([z >= 0 for z in hidden], axis=1)
+                pairs = zip(self.activations, hidden, strict=True)
+                patterns[rows] = np.concatenate([a.segment(z) for a, z in pairs], axis=1)
         return patterns
 
     def local_linear_models(self, patterns: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +214,8 @@ class PiecewiseLinearNetwork:
 
         Parameters
         ----------
-        patterns : array_like of 0 and 1, shape (n_patterns, n_hidden)
+        patterns : array_like of whole numbers, shape (n_patterns, n_hidden)
+            As from `activation_pattern`: for ReLU 0 and 1.
 
         Returns
         -------
@@ -210,7 +227,7 @@ class PiecewiseLinearNetwork:
         Raises
         ------
         TypeError, ValueError
-            If the patterns have another width or hold anything but 0 and 1.
+            If the patterns have another width or hold a segment that a neuron does not have.
 
         Notes
         -----
@@ -226,14 +243,63 @@ class PiecewiseLinearNetwork:
             coef[rows], intercept[rows] = self._unwrap(patterns[rows])
         return coef, intercept
 
+    def approximation_error_bound(self, X: ArrayLike | None = None) -> np.ndarray:
+        """Return how far the network may be from the smooth one that it approximates.
+
+        Parameters
+        ----------
+        X : array_like, optional, shape (n_samples, n_features)
+            Bound the distance at these rows; without rows, anywhere.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples, n_outputs) or (n_outputs,)
+            No output differs by more (beyond rounding) from that of the network with the `target`
+            of each activation in its place.
+
+        Raises
+        ------
+        ValueError
+            If an activation is neither an approximation nor continuous.
+
+        Notes
+        -----
+        Dong et al. (2021), eqs. 7 and 8, as numbers. A neuron whose input is off by `d` has an
+        output that is off by at most ``L * d + e``: `L` is the steepest slope of the smooth
+        activation within reach of the input, `e` the distance of the two activations. So the slopes
+        of the approximation do not matter, and a step may stand among them. With rows, `L` and `e`
+        are those at the row's own inputs.
+
+        Explained in the chapter *piecewise-linear-networks*.
+        """
+        if X is None:
+            return self._error_bound([None] * len(self.weights), np.zeros(self.n_features))
+        X = self._check_inputs(X)
+        bound = np.empty((len(X), self.n_outputs))
+        for rows in self._row_chunks(len(X)):
+            inputs = self._preactivations(X[rows])
+            bound[rows] = self._error_bound(inputs, np.zeros(X[rows].shape))
+        return bound
+
+    def _error_bound(self, inputs: Iterable[np.ndarray | None], error: np.ndarray) -> np.ndarray:
+        layers = zip(self.weights, inputs, strict=True)
+        for activation, (weight, z) in zip(self.activations, layers, strict=False):
+            error = _activation_error(activation, z, error @ np.abs(weight).T)
+        return error @ np.abs(self.weights[-1]).T
+
     def _unwrap(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         by_layer = np.split(patterns, np.cumsum(self.hidden_sizes)[:-1], axis=1)
         n_patterns = len(patterns)
         coef = np.broadcast_to(self.weights[-1], (n_patterns, *self.weights[-1].shape))
         intercept = np.broadcast_to(self.biases[-1], (n_patterns, self.n_outputs))
-        layers = zip(self.weights[:-1], self.biases[:-1], by_layer, strict=False)
-        for weight, bias, on in reversed(list(layers)):
-            gated = coef * on[:, None, :]
+        layers = zip(self.weights[:-1], self.biases[:-1], self.activations, by_layer, strict=False)
+        for weight, bias, activation, segments in reversed(list(layers)):
+            if activation.is_relu:
+                gated = coef * segments[:, None, :]
+            else:
+                offsets = activation.intercepts[segments]
+                intercept = intercept + np.einsum("roh,rh->ro", coef, offsets)
+                gated = coef * activation.slopes[segments][:, None, :]
             intercept = intercept + gated @ bias
             coef = gated @ weight
         return coef, intercept
@@ -241,10 +307,11 @@ class PiecewiseLinearNetwork:
     def _preactivations(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the input ``z`` of every layer, the output layer's last."""
         signal = X
-        for weight, bias in zip(self.weights, self.biases, strict=True):
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             z = signal @ weight.T + bias
             yield z
-            signal = np.maximum(z, 0.0)
+            if i < len(self.activations):
+                signal = self.activations[i](z)
 
     def _row_chunks(self, n_rows: int, copies: int = 1) -> Iterator[slice]:
         widest = max(self.n_features, self.n_outputs, *self.hidden_sizes, 1)
@@ -267,9 +334,12 @@ class PiecewiseLinearNetwork:
                 f"patterns must have shape (n_patterns, {self.n_hidden}), got {array.shape}."
             )
         if array.dtype.kind not in "buif":
-            raise TypeError(f"patterns must hold 0 and 1, got dtype {array.dtype}.")
-        if not ((array == 0) | (array == 1)).all():
-            raise ValueError("patterns must hold 0 and 1 only.")
+            raise TypeError(f"patterns must hold whole numbers, got dtype {array.dtype}.")
+        most = np.repeat([a.n_segments - 1 for a in self.activations], self.hidden_sizes)
+        if not ((array >= 0) & (array <= most)).all() or (array % 1).any():
+            top = most.max(initial=1)
+            allowed = "0 and 1 only" if top == 1 else f"whole numbers from 0 to {top} only"
+            raise ValueError(f"patterns must hold {allowed}, one segment for each neuron.")
         return array.astype(np.uint8, copy=False)
 
     # Regions
@@ -324,20 +394,26 @@ class PiecewiseLinearNetwork:
     # Conversion
 
     @classmethod
-    def from_torch(cls, module: torch.nn.Module) -> PiecewiseLinearNetwork:
+    def from_torch(
+        cls, module: torch.nn.Module, n_segments: int | None = None
+    ) -> PiecewiseLinearNetwork:
         """Read a torch network.
 
         Parameters
         ----------
         module : torch.nn.Module
-            An `nn.Sequential` (they may be nested) of `nn.Linear`, `nn.ReLU`, `nn.Identity`,
-            `nn.Dropout` in evaluation mode and `nn.Flatten`, in any order; on any device and of any
-            floating dtype.
+            An `nn.Sequential` (they may be nested) of `nn.Linear`, `nn.ReLU`, `nn.LeakyReLU`,
+            `nn.Hardtanh`, `nn.ReLU6`, `nn.Identity`, `nn.Dropout` in evaluation mode and
+            `nn.Flatten`, in any order; on any device and of any floating dtype.
+        n_segments : int, optional
+            Also read `nn.Sigmoid`, `nn.Tanh`, `nn.ELU`, `nn.GELU`, `nn.SiLU` and `nn.Softplus`, and
+            replace them by their approximations with this many pieces
+            (`xai_course.activations.approximate`; Dong et al. 2021, section 5.2).
 
         Returns
         -------
         PiecewiseLinearNetwork
-            In float64. Linear layers without a ReLU between them become one.
+            In float64. Linear layers without an activation between them become one.
 
         Raises
         ------
@@ -347,16 +423,21 @@ class PiecewiseLinearNetwork:
             If a dropout layer is in training mode, a flatten layer keeps more than the batch
             dimension, or there is no linear layer.
         """
-        return cls._from_steps(_torch_steps(module))
+        return cls._from_steps(_torch_steps(module, n_segments))
 
     @classmethod
-    def from_sklearn(cls, mlp: MLPClassifier | MLPRegressor) -> PiecewiseLinearNetwork:
+    def from_sklearn(
+        cls, mlp: MLPClassifier | MLPRegressor, n_segments: int | None = None
+    ) -> PiecewiseLinearNetwork:
         """Read a fitted scikit-learn network.
 
         Parameters
         ----------
         mlp : MLPClassifier or MLPRegressor
             Fitted, with ``activation="relu"`` or ``"identity"``.
+        n_segments : int, optional
+            Also read ``"logistic"`` and ``"tanh"``, and replace them by their approximations with
+            this many pieces.
 
         Returns
         -------
@@ -381,34 +462,33 @@ class PiecewiseLinearNetwork:
                 f"from_sklearn takes an MLPClassifier or MLPRegressor, got {type(mlp).__name__}."
             )
         check_is_fitted(mlp)
-        if mlp.activation not in ("relu", "identity"):
-            raise ValueError(
-                f"activation must be 'relu' or 'identity', got {mlp.activation!r}, "
-                "which is not piecewise linear."
-            )
-        steps: list[_Affine | None] = []
+        activation = _sklearn_activation(mlp.activation, n_segments)
+        steps: list[_Step] = []
         for weight, bias in zip(mlp.coefs_, mlp.intercepts_, strict=True):
-            if steps and mlp.activation == "relu":
-                steps.append(None)
+            if steps and activation is not None:
+                steps.append(activation)
             steps.append(_Affine(weight.T, bias))
         return cls._from_steps(steps)
 
     @classmethod
-    def _from_steps(cls, steps: Sequence[_Affine | None]) -> PiecewiseLinearNetwork:
-        """Chain affine maps and ReLUs (None) into layers that alternate."""
-        affine = next((step for step in steps if step is not None), None)
+    def _from_steps(cls, steps: Sequence[_Step]) -> PiecewiseLinearNetwork:
+        """Chain affine maps and activations into layers that alternate."""
+        affine = next((step for step in steps if isinstance(step, _Affine)), None)
         if affine is None:
             raise ValueError("The network has no linear layer.")
         layers: list[_Affine] = []
+        activations: list[PiecewiseLinear] = []
         current = _identity(affine.weight.shape[1])
         for previous, step in zip([affine, *steps], steps, strict=False):
-            if step is not None:
+            if isinstance(step, _Affine):
                 current = step.after(current)
-            elif previous is not None:  # a ReLU right after a ReLU changes nothing
+            elif step != previous or not step.is_relu:  # a second ReLU changes nothing
                 layers.append(current)
+                activations.append(step)
                 current = _identity(len(current.bias))
         layers.append(current)
-        return cls([layer.weight for layer in layers], [layer.bias for layer in layers])
+        weights, biases = zip(*layers, strict=True)
+        return cls(weights, biases, activations)
 
     def to_torch(self, dtype: torch.dtype | None = None) -> torch.nn.Sequential:
         """Return the same network as a torch module on the CPU.
@@ -421,40 +501,99 @@ class PiecewiseLinearNetwork:
         Returns
         -------
         torch.nn.Sequential
-            Alternating `nn.Linear` and `nn.ReLU`, in evaluation mode.
+            Alternating `nn.Linear` and activations (`nn.ReLU` where that is what they are), in
+            evaluation mode.
         """
         import torch
 
         layers: list[torch.nn.Module] = []
-        for weight, bias in zip(self.weights, self.biases, strict=True):
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             linear = torch.nn.Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
             with torch.no_grad():
                 linear.weight.copy_(torch.tensor(weight))
                 linear.bias.copy_(torch.tensor(bias))
-            layers += [linear, torch.nn.ReLU()]
-        return torch.nn.Sequential(*layers[:-1]).to(dtype or torch.float64).eval()
+            layers.append(linear)
+            if i < len(self.activations):
+                layers.append(self.activations[i].to_torch())
+        return torch.nn.Sequential(*layers).to(dtype or torch.float64).eval()
 
 
 def _identity(width: int) -> _Affine:
     return _Affine(np.eye(width), np.zeros(width))
 
 
-def _torch_steps(module: torch.nn.Module, name: str = "") -> list[_Affine | None]:
-    """Return the affine maps and the ReLUs (None) of a torch module, in order."""
+def _activations(
+    given: str | PiecewiseLinear | Sequence[PiecewiseLinear], n_layers: int
+) -> tuple[PiecewiseLinear, ...]:
+    """Return one activation per hidden layer."""
+    if isinstance(given, str):
+        if given != "relu":
+            raise ValueError(
+                f"activation must be 'relu' or a PiecewiseLinear, got {given!r}; a smooth one "
+                "becomes piecewise linear with xai_course.activations.approximate."
+            )
+        return (_RELU,) * n_layers
+    if isinstance(given, PiecewiseLinear):
+        return (given,) * n_layers
+    activations = tuple(given)
+    if len(activations) != n_layers or not all(isinstance(a, PiecewiseLinear) for a in activations):
+        raise ValueError(
+            f"activation must be 'relu', a PiecewiseLinear, or {n_layers} of them, one per hidden "
+            f"layer, got {given!r}."
+        )
+    return activations
+
+
+def _activation_error(
+    activation: PiecewiseLinear, z: np.ndarray | None, reach: np.ndarray
+) -> np.ndarray:
+    """Return how far outputs may be off whose inputs `z` (None: any) are off by `reach`."""
+    target = activation.target
+    if target is None:
+        if not activation.is_continuous:
+            raise ValueError(
+                f"{activation!r} jumps and approximates nothing, so there is no bound."
+            )
+        return np.abs(activation.slopes).max() * reach
+    if z is None:
+        return target.lipschitz * reach + activation.max_error
+    return target.steepest(z - reach, z + reach) * reach + np.abs(target(z) - activation(z))
+
+
+def _sklearn_activation(name: str, n_segments: int | None) -> PiecewiseLinear | None:
+    """Return the activation of a scikit-learn network; None for the identity."""
+    if name == "identity":
+        return None
+    if name == "relu":
+        return _RELU
+    if n_segments is None:
+        raise ValueError(
+            f"activation must be 'relu' or 'identity', got {name!r}, which is not piecewise "
+            "linear; n_segments=3, say, approximates it with three pieces."
+        )
+    return approximate({"logistic": "sigmoid"}.get(name, name), n_segments)
+
+
+def _torch_steps(
+    module: torch.nn.Module, n_segments: int | None = None, name: str = ""
+) -> list[_Step]:
+    """Return the affine maps and the activations of a torch module, in order."""
     from torch import nn
 
     where = f"layer {name!r} ({type(module).__name__})" if name else type(module).__name__
     if isinstance(module, nn.Sequential):
-        parts = module.named_children()
-        return [s for key, m in parts for s in _torch_steps(m, f"{name}.{key}".lstrip("."))]
+        # Not named_children, which lists a module that stands in two places only once.
+        return [
+            step
+            for key, part in module._modules.items()
+            for step in _torch_steps(part, n_segments, f"{name}.{key}".lstrip("."))
+        ]
     if type(module) is nn.Linear:
         weight = module.weight.detach().cpu().double().numpy()
         bias = np.zeros(len(weight))
         if module.bias is not None:
             bias = module.bias.detach().cpu().double().numpy()
         return [_Affine(weight, bias)]
-    if type(module) is nn.ReLU:
-        return [None]
     if type(module) is nn.Identity:
         return []
     if type(module) is nn.Dropout:
@@ -465,7 +604,36 @@ def _torch_steps(module: torch.nn.Module, name: str = "") -> list[_Affine | None
         if module.start_dim != 1 or module.end_dim != -1:
             raise ValueError(f"{where} must flatten all but the batch dimension (start_dim=1).")
         return []
+    activation = _torch_activation(module)
+    if isinstance(activation, PiecewiseLinear):
+        return [activation]
+    if activation is not None and n_segments is not None:
+        return [approximate(activation, n_segments)]
+    hint = " n_segments=3, say, approximates it with three pieces." if activation else ""
     raise TypeError(
-        f"from_torch cannot read {where}. It reads nn.Sequential of Linear, ReLU, Identity, "
-        "Dropout (in evaluation mode) and Flatten."
+        f"from_torch cannot read {where}. It reads nn.Sequential of Linear, ReLU, LeakyReLU, "
+        f"Hardtanh, ReLU6, Identity, Dropout (in evaluation mode) and Flatten.{hint}"
     )
+
+
+def _torch_activation(module: torch.nn.Module) -> PiecewiseLinear | SmoothActivation | None:
+    """Return the activation that a torch module is; None for any other module."""
+    from xai_course._torch_activation import PiecewiseLinearActivation, nn
+
+    kind = type(module)
+    if kind is nn.ReLU:
+        return _RELU
+    if kind is nn.LeakyReLU:
+        return PiecewiseLinear.leaky_relu(module.negative_slope)
+    if kind in (nn.Hardtanh, nn.ReLU6):
+        return PiecewiseLinear.hardtanh(module.min_val, module.max_val)
+    if kind is PiecewiseLinearActivation:
+        return module.activation
+    if kind is nn.ELU:
+        return elu(module.alpha)
+    if (kind is nn.GELU and module.approximate != "none") or (
+        kind is nn.Softplus and module.beta != 1
+    ):
+        return None
+    smooth = (nn.Sigmoid, nn.Tanh, nn.GELU, nn.SiLU, nn.Softplus)
+    return SMOOTH_ACTIVATIONS[kind.__name__.lower()] if kind in smooth else None

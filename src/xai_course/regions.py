@@ -119,14 +119,6 @@ def _inputs(n_features: int, width: int) -> _Maps:
     return _Maps(np.eye(n_features, width), np.zeros((n_features, width)))
 
 
-class _Relu:  # until the network carries its activations
-    breakpoints, slopes, intercepts = np.zeros(1), np.array([0.0, 1.0]), np.zeros(2)
-
-
-def _activations(network: PiecewiseLinearNetwork) -> tuple[PiecewiseLinear, ...]:
-    return getattr(network, "activations", (_Relu,) * len(network.hidden_sizes))
-
-
 def _split_layers(network: PiecewiseLinearNetwork, pattern: np.ndarray) -> list[np.ndarray]:
     """Return the pattern's part of each hidden layer."""
     ends = np.cumsum(network.hidden_sizes, dtype=int)
@@ -299,7 +291,7 @@ class Region:
         rows, offsets, neurons = [np.empty((0, d))], [np.empty(0)], [np.empty(0, dtype=int)]
         maps, first = _inputs(d, d + 1), 0
         for layer, segments in enumerate(_split_layers(network, self.pattern)):
-            activation = _activations(network)[layer]
+            activation = network.activations[layer]
             maps = maps.through(network.weights[layer], network.biases[layer])
             *found, neuron = _segment_ends(maps, activation, segments)
             rows.append(found[0])
@@ -696,7 +688,7 @@ def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, resolution: f
     point, direction = np.append(facet.center, 1.0), np.append(facet.normal, 0.0)
     maps = _inputs(network.n_features, len(point))
     pattern = []
-    for layer, activation in enumerate(_activations(network)):
+    for layer, activation in enumerate(network.activations):
         maps = maps.through(network.weights[layer], network.biases[layer])
         z, slope = maps.value @ point, maps.value @ direction
         lengths = np.linalg.norm(maps.value[:, :-1], axis=1)
@@ -845,7 +837,7 @@ def _clip_layers(
     polygons = _Polygons(bounds)
     patterns = np.empty((1, 0), dtype=np.uint8)
     maps = _Maps(*(m[None] for m in _inputs(network.n_features, 3)))
-    for layer, activation in enumerate(_activations(network)):
+    for layer, activation in enumerate(network.activations):
         maps = maps.through(network.weights[layer], network.biases[layer])
         tolerances = maps.error @ farthest
         polygons.parents = np.arange(len(patterns))

@@ -279,6 +279,13 @@ def test_from_torch_reads_what_it_promises(layers, hidden):
     assert assert_same_as_torch(torch_network(*layers), X).hidden_sizes == hidden
 
 
+def test_from_torch_reads_a_layer_that_stands_in_two_places():
+    relu = nn.ReLU()
+    layers = [nn.Linear(4, 6), relu, nn.Linear(6, 5), relu, nn.Linear(5, 1)]
+    X = np.random.default_rng(1).normal(size=(30, 4))
+    assert assert_same_as_torch(torch_network(*layers), X).hidden_sizes == (6, 5)
+
+
 def test_from_torch_reads_a_single_linear_layer():
     assert PiecewiseLinearNetwork.from_torch(nn.Linear(3, 2)).hidden_sizes == ()
 
