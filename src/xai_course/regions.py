@@ -18,7 +18,9 @@ ones are stepped over.
 
 **Degenerate cases.** A region without interior is none: a pattern that occurs on borders only, as
 ties may give, is not listed. A neuron that sits on a breakpoint throughout a region is on the upper
-segment (``z >= breakpoint``), as in Sudjianto et al. (2020), Definition 1. A constant neuron, a
+segment (``z >= breakpoint``), as in Sudjianto et al. (2020), Definition 1; where such a ``z`` comes
+out of cancelling terms, the network's own rounding errors may put single points of the region on
+the lower segment, and those lie in no region of the list. A constant neuron, a
 dead layer or a duplicate adds no border of its own; neurons that share a hyperplane share the
 facet. A hyperplane that only touches the box cuts nothing.
 """
