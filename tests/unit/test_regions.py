@@ -299,8 +299,8 @@ def test_three_lines_through_one_point():
 
 
 def test_a_tie_that_rounding_decides_point_by_point():
-    # x - (x + 1) + 1 is zero, so on; in floating point it is a rounding error of either sign.
-    network = network_of(([[1], [1]], [0, 1]), ([[1, -1]], [1]))
+    # (x + 1) - x - 1 is zero, so on; in floating point it is a rounding error of either sign.
+    network = network_of(([[1], [1]], [0, 1]), ([[-1, 1]], [-1]))
     found = network.enumerate_regions([[0.0, 1.0]])
     assert found.patterns.tolist() == [[1, 1, 1]]
     X = points_in([[0.0, 1.0]])
