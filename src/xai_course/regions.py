@@ -18,7 +18,9 @@ ones are stepped over.
 
 **Degenerate cases.** A region without interior is none: a pattern that occurs on borders only, as
 ties may give, is not listed. A neuron that sits on a breakpoint throughout a region is on the upper
-segment (``z >= breakpoint``), as in Sudjianto et al. (2020), Definition 1. A constant neuron, a
+segment (``z >= breakpoint``), as in Sudjianto et al. (2020), Definition 1; where such a ``z`` comes
+out of cancelling terms, the network's own rounding errors may put single points of the region on
+the lower segment, and those lie in no region of the list. A constant neuron, a
 dead layer or a duplicate adds no border of its own; neurons that share a hyperplane share the
 facet. A hyperplane that only touches the box cuts nothing.
 """
@@ -556,14 +558,14 @@ class Region:
 
     @cached_property
     def volume(self) -> float:
-        """Length, area or volume of the region within its bounds; infinite if it is unbounded.
+        """Length, area or volume of the region, which needs bounds.
 
         In three and more dimensions it is Qhull's, which is quick up to about six features.
         """
         if self.bounds is None:
             raise ValueError("The volume needs bounds; make the region with bounds.")
         if self.network.n_features <= 2:
-            return _areas(self._corners, np.array([len(self._corners)]))[0]
+            return float(_areas(self._corners, np.array([len(self._corners)]))[0])
         if self.is_empty():
             return 0.0
         return float(
@@ -604,6 +606,8 @@ class Region:
         """
         if self.is_empty():
             return False
+        if self._is_planar and self.network.n_features == 2:
+            return self.segment(coef, intercept) is not None
         margin = RESOLUTION * self._frame[1] * float(np.linalg.norm(coef))
         low, high = self.range(coef, intercept)
         return low < -margin and high > margin
@@ -994,7 +998,8 @@ def enumerate_regions(
     goes from region to region through facets, one linear program per facet and candidate; it
     reaches all, also where an activation jumps: the hyperplanes of one layer cut a region of the
     layers before it into cells that meet facet to facet, and whatever the deeper layers do, some
-    region of each cell lies at each of the cell's facets.
+    region of each cell lies at each of the cell's facets. Up to five features the volumes must add
+    up to the box's; with more, slivers that hide a region from the linear programs go unnoticed.
 
     Explained in the chapter *regions*.
     """

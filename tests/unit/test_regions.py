@@ -1,8 +1,10 @@
 """Regions tile the box, agree with the network, and know their neighbours."""
 
+import json
 import pickle
 from itertools import pairwise
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +50,13 @@ def walked(network, bounds):
 
 def points_in(bounds, n=300, seed=0):
     return np.random.default_rng(seed).uniform(*np.transpose(bounds), (n, len(bounds)))
+
+
+def undecided(network, X):
+    """Return where a neuron's input is a breakpoint up to rounding."""
+    layers = zip(network.activations, list(network._preactivations(X))[:-1], strict=True)
+    gaps = [np.abs(z[..., None] - a.breakpoints).min(axis=(1, 2)) for a, z in layers]
+    return np.min([np.ones(len(X)), *gaps], axis=0) < 1e-13
 
 
 @st.composite
@@ -110,10 +119,10 @@ def test_regions_tile_the_box(network):
     assert found.volumes.sum() == pytest.approx(np.ptp(box, axis=1).prod(), rel=1e-12)
     X = points_in(box)
     numbers = found.locate(X)
-    assert (numbers >= 0).all()
+    assert (undecided(network, X) | (numbers >= 0)).all()
     inside = np.array([region.contains(X) for region in found])
-    assert (inside.sum(axis=0) == 1).all()
-    np.testing.assert_array_equal(inside.argmax(axis=0), numbers)
+    np.testing.assert_array_equal(inside.sum(axis=0), numbers >= 0)
+    np.testing.assert_array_equal(inside.argmax(axis=0), np.maximum(numbers, 0))
 
 
 @settings(max_examples=100, deadline=None)
@@ -124,8 +133,7 @@ def test_a_region_agrees_with_the_network(network):
         center, radius = region.chebyshev_center()
         assert not region.is_empty()
         assert radius > 0
-        if radius > 1e-9:
-            assert region.contains(center[None]).all()
+        assert region.contains(center[None]) or undecided(network, center[None]) or radius < 1e-9
         shift = np.random.default_rng(0).normal(size=(8, network.n_features))
         X = center + 0.9 * radius * shift / np.linalg.norm(shift, axis=1)[:, None]
         value = X @ region.coef.T + region.intercept
@@ -288,6 +296,17 @@ def test_three_lines_through_one_point():
     assert len(count(network)) == 6
     almost = network_of(([[1, 0], [0, 1], [1, 1]], [0, 0, 1e-6]))
     assert len(count(almost)) == 7
+
+
+def test_a_tie_that_rounding_decides_point_by_point():
+    # (x + 1) - x - 1 is zero, so on; in floating point it is a rounding error of either sign.
+    network = network_of(([[1], [1]], [0, 1]), ([[-1, 1]], [-1]))
+    found = network.enumerate_regions([[0.0, 1.0]])
+    assert found.patterns.tolist() == [[1, 1, 1]]
+    X = points_in([[0.0, 1.0]])
+    numbers = found.locate(X)
+    assert set(numbers) == {-1, 0}
+    assert undecided(network, X).all()
 
 
 def test_cancelling_neurons_draw_no_line():
@@ -510,3 +529,21 @@ def test_regioncam_finds_the_same_regions(depth, seed):
     if not radius:
         assert camera.num_faces == len(found)
     assert abs(camera.num_faces - len(found)) <= len(radius)
+
+
+# The benchmark's stored file
+
+
+def test_stored_benchmark_says_what_its_numbers_say():
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "geometry.json"
+    works = {work["name"]: work for work in json.loads(path.read_text("utf-8"))["works"]}
+    assert works["co-circles-1"]["ours"]["regions"] == 3798
+    assert works["co-circles-1.5"]["ours"]["regions"] == 6404
+    for work in works.values():
+        ours = work["ours"]
+        assert ours["value"] == np.median(ours["repeats"])
+        assert work["met"] == (None if work["target"] is None else ours["value"] <= work["target"])
+        for way in {"regioncam", "grid"} & set(work):
+            expected = work[way]["value"] / ours["value"]
+            assert work[f"{way}_over_ours"] == pytest.approx(expected, rel=1e-3)
+            assert work[way]["regions"] <= ours["regions"]

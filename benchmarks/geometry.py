@@ -1,0 +1,177 @@
+"""Measure the enumeration of regions: ours, beside `regioncam` and a dense grid.
+
+``python benchmarks/geometry.py`` measures everything and writes `results/geometry.json`;
+``--table`` prints that file as a Markdown table. See README.md in this folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import itertools
+import platform
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from unwrapping import BenchmarkError, machine, number, ratio, read, run_script, write
+
+from xai_course import models
+from xai_course.networks import PiecewiseLinearNetwork
+
+RESULTS = Path(__file__).resolve().parent / "results" / "geometry.json"
+SCRIPT = "_measure_geometry.py"
+REPEATS = 5
+PACKAGES = ("numpy", "scipy", "xai-course", "regioncam")
+NOTE = (
+    "CPU seconds of one thread, the median of the repeats; every repeat is a process of its own, "
+    "and the ways take turns. regioncam computes in float32, the others in float64. The grid has a "
+    "million points and sees only the regions that hold one."
+)
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A network, the box ``[-half, half]`` in every feature, and the most that ours may take."""
+
+    name: str
+    title: str
+    half: float
+    hidden_sizes: tuple[int, ...] = ()  # none: the book's network of the two circles
+    n_features: int = 2
+    seconds: float | None = None
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """What is measured: the peers know the plane only."""
+        return ("ours", "regioncam", "grid") if self.n_features == 2 else ("ours",)
+
+    def network(self) -> PiecewiseLinearNetwork:
+        """Return the network: the book's, or a He-normal one with seed 0."""
+        if not self.hidden_sizes:
+            return models.load_model("co_circles").network
+        rng = np.random.default_rng(0)
+        pairs = list(itertools.pairwise((self.n_features, *self.hidden_sizes, 1)))
+        weights = [rng.normal(0, np.sqrt(2 / n_in), (n_out, n_in)) for n_in, n_out in pairs]
+        biases = [rng.normal(0, 0.1, n_out) for _, n_out in pairs]
+        return PiecewiseLinearNetwork(weights, biases)
+
+
+WORKS = (
+    Work("co-circles-1", "two circles, 4 x 40 neurons, [-1, 1]^2", 1.0, seconds=1),
+    Work("co-circles-1.5", "two circles, 4 x 40 neurons, [-1.5, 1.5]^2", 1.5, seconds=1),
+    Work("random-2x100", "random, 2 x 100 neurons, [-1, 1]^2", 1.0, (100, 100)),
+    Work("random-8x40", "random, 8 x 40 neurons, [-1, 1]^2", 1.0, (40,) * 8),
+    Work("random-3d", "random, 2 x 8 neurons, [-1, 1]^3", 1.0, (8, 8), n_features=3),
+)
+QUICK = (
+    Work("quick-2d", "random, 1 x 8 neurons, [-1, 1]^2", 1.0, (8,), seconds=1),
+    Work("quick-3d", "random, 1 x 4 neurons, [-1, 1]^3", 1.0, (4,), n_features=3),
+)
+
+
+def measure(work: Work, repeats: int) -> Record:
+    """Measure the ways by turns and return what is stored."""
+    network = work.network()
+    data = {f"weight{i}": weight for i, weight in enumerate(network.weights)}
+    data |= {f"bias{i}": bias for i, bias in enumerate(network.biases)}
+    runs: dict[str, list[Record]] = {way: [] for way in work.ways}
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "data.npz")
+        np.savez(path, half=work.half, **data)
+        for _, way in itertools.product(range(repeats), work.ways):
+            runs[way].append(run_script(sys.executable, SCRIPT, path, way))
+    found: Record = {way: figures(repeated) for way, repeated in runs.items()}
+    value = found["ours"]["value"]
+    over = {f"{way}_over_ours": ratio(found[way]["value"], value) for way in work.ways[1:]}
+    met = None if work.seconds is None else bool(value <= work.seconds)
+    return {
+        "name": work.name, "title": work.title, "unit": "CPU s", **found, **over,
+        "target": work.seconds, "met": met,
+    }  # fmt: skip
+
+
+def figures(runs: list[Record]) -> Record:
+    """Return the median, all repeats, the memory and the number of regions."""
+    if "missing" in runs[0]:
+        return {"value": None, "repeats": [], "missing": runs[0]["missing"]}
+    (regions,) = {run["regions"] for run in runs}
+    seconds = [round(run["seconds"], 5) for run in runs]
+    memory = round(median(run["beyond_data_mb"] for run in runs), 1)
+    return {"value": median(seconds), "repeats": seconds, "beyond_data_mb": memory,
+            "regions": regions}  # fmt: skip
+
+
+def versions() -> Record:
+    """Return the versions of what takes part; None for what is not installed."""
+    found: Record = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def table(results: Record) -> str:
+    """Return the results as a Markdown table."""
+    head = ("work", "regions", "regioncam's", "the grid's", "CPU s", "regioncam, CPU s",
+            "grid, CPU s", "regioncam / ours", "grid / ours", "at most, s", "met")  # fmt: skip
+    rows: list[Any] = [head, ["---"] * len(head)]
+    for entry in results["works"]:
+        parts = [entry.get(way) or {} for way in ("ours", "regioncam", "grid")]
+        counts = [f"{part['regions']:,}" if "regions" in part else "" for part in parts]
+        ratios = [entry.get(f"{way}_over_ours") for way in ("regioncam", "grid")]
+        met = {True: "yes", False: "**no**", None: ""}[entry["met"]]
+        values = [part.get("value") for part in parts]
+        shown = map(number, [*values, *ratios, entry["target"]])
+        rows.append([entry["title"], *counts, *shown, met])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def run(quick: bool, output: Path | None) -> None:
+    """Measure and write; `quick` writes only where `output` says."""
+    repeats = 1 if quick else REPEATS
+    entries = []
+    for work in QUICK if quick else WORKS:
+        print(f"{work.name} ...", file=sys.stderr, flush=True)
+        entries.append(measure(work, repeats))
+    results = {
+        "command": "python benchmarks/geometry.py" + " --quick" * quick,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "quick": quick, "repeats": repeats, "machine": machine(), "versions": versions(),
+        "note": NOTE, "works": entries,
+    }  # fmt: skip
+    target = output or (None if quick else RESULTS)
+    if target:
+        write(target, results)
+    print(table(results))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return an exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="tiny networks, once, no file")
+    parser.add_argument("--output", type=Path, help="the JSON file (default: in results/)")
+    parser.add_argument("--table", action="store_true", help="print a JSON file as Markdown")
+    options = parser.parse_args(arguments)
+    try:
+        if options.table:
+            print(table(read(options.output or RESULTS)))
+        else:
+            run(options.quick, options.output)
+    except BenchmarkError as error:
+        print(f"geometry.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
