@@ -118,9 +118,10 @@ def _connects(centers, n):
     return connected_components(kneighbors_graph(centers, n), directed=False)[0] == 1
 
 
-def test_default_neighbors_are_the_fewest_that_connect(regression):
+def test_neighbors_are_ten_or_what_was_asked_for(regression):
     unwrapper, *_ = regression
-    n = unwrapper.merge(3).n_neighbors_
+    assert unwrapper.merge(3).n_neighbors_ == 10
+    n = unwrapper.merge(3, 1).n_neighbors_
     assert _connects(unwrapper.centers_, n)
     assert n == 1 or not _connects(unwrapper.centers_, n - 1)
     more = unwrapper.merge(3, n + 3)
@@ -131,15 +132,15 @@ def test_default_neighbors_are_the_fewest_that_connect(regression):
 
 
 def test_neighbors_are_raised_until_they_connect():
-    # Two groups of regions far from each other: 5 and 25 of them.
-    edges = np.concatenate([np.arange(5), 1000 + np.arange(25)]).astype(float)
-    network = PiecewiseLinearNetwork([np.ones((30, 1)), np.ones((1, 30))], [-edges, [0.0]])
+    # Two groups of regions far from each other: 12 and 25 of them.
+    edges = np.concatenate([np.arange(12), 1000 + np.arange(25)]).astype(float)
+    network = PiecewiseLinearNetwork([np.ones((37, 1)), np.ones((1, 37))], [-edges, [0.0]])
     unwrapper = UnwrapperRegressor(network).fit(edges[:, None] + 0.5, edges)
-    for wanted in (None, 1, 2, 4):
+    for wanted in (None, 1, 2, 11):
         merged = unwrapper.merge(2, wanted, min_samples=0)
-        assert merged.n_neighbors_ == 5
-        assert _connects(unwrapper.centers_, 5)
-        assert not _connects(unwrapper.centers_, 4)
+        assert merged.n_neighbors_ == 12
+        assert _connects(unwrapper.centers_, 12)
+        assert not _connects(unwrapper.centers_, 11)
 
 
 def test_small_clusters_join_the_nearest_large_one(regression):
@@ -252,12 +253,12 @@ def test_l1_classification_is_the_minimum(C):
 def test_scores_are_held_out_losses(kind, request):
     unwrapper, X, *rest = request.getfixturevalue(kind)
     y = rest[-2] if kind == "circles" else rest[0]
-    merged = unwrapper.merge(penalty="l2", cv=4, seed=3)
+    merged = unwrapper.merge(n_neighbors=5, penalty="l2", cv=4, seed=3)
     assert merged.scores_.index.tolist() == [*range(1, 11), 15, 20]
     assert merged.scores_.index.name == "K"
     assert merged.n_cut_ == merged.scores_["mean"].idxmin()
     assert len(merged.counts_) == merged.scores_.loc[merged.n_cut_, "n_clusters"]
-    labels = unwrapper.merge(6, penalty="l2").labels_
+    labels = unwrapper.merge(6, 5, penalty="l2").labels_
     losses = []
     for train, test in KFold(4, shuffle=True, random_state=3).split(X):
         out = np.empty(len(test))

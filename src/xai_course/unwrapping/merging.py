@@ -31,6 +31,10 @@ __all__ = ["MergedClassifier", "MergedRegressor"]
 # Sudjianto et al. (2020), section 5.1.
 _GRID = (*range(1, 11), 15, 20)
 
+# With the fewest neighbours that connect, often 2, regions merge along chains, and the merged model
+# predicts new rows worse (benchmarks/unwrapping.py); from here on more neighbours change little.
+_FEWEST_NEIGHBORS = 10
+
 _NO_FRESH_ROWS = (
     "method='honest' needs rows X, y that neither the network nor the merge has seen: the clusters "
     "were chosen with the training responses, so p-values on the same rows may be too small. Train "
@@ -590,8 +594,8 @@ class MergedRegressor(RegressorMixin, _Merged):
         whose refitted models have the least held-out loss; `scores_` lists them.
     n_neighbors : int or float, optional
         Nearest region centres T that a region is connected with; a float is a share of the regions
-        (the paper starts with 0.01). None is the smallest that connects all regions; any other is
-        raised until it does.
+        (the paper starts with 0.01). It is raised until all regions are connected, so that 1 gives
+        the fewest that connect. None starts with 10.
     min_samples : int
         A cluster with this many training rows or fewer goes to the nearest larger one.
     penalty : {None, "l2", "l1"}
@@ -789,7 +793,7 @@ def _neighbor_graph(
     if len(centers) == 1:
         return None, 1
     most = len(centers) - 1
-    wanted = 1 if n_neighbors is None else n_neighbors
+    wanted = _FEWEST_NEIGHBORS if n_neighbors is None else n_neighbors
     if not isinstance(wanted, Integral):
         wanted = int(np.ceil(wanted * len(centers)))
     low = high = min(int(wanted), most)
