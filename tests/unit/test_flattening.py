@@ -222,6 +222,8 @@ def table_3_blocks(rows):
     blocks = {"printed": [], "ours": [], "controls": [], "wins": []}
     columns = ("network", "merged", "flattened", "slfn")
     for name, row in rows.items():
+        if "not_run" in row:
+            continue
         for block, part, keys in (
             ("printed", "printed", columns),
             ("ours", "ours", columns),
@@ -244,5 +246,7 @@ def test_the_chapter_prints_table_3():
                             chapter.read_text(), re.DOTALL | re.MULTILINE))  # fmt: skip
     for name, lines in table_3_blocks(rows).items():
         printed = [line.split() for line in found[name].splitlines()]
+        if name == "printed":  # the paper's numbers stand there for data sets not run, too
+            printed = [line for line in printed if "not_run" not in rows[line[0]]]
         wanted = "\n".join("    " + "  ".join(line) for line in lines)
         assert printed == lines, f"{name} in the chapter should hold:\n{wanted}"
