@@ -1,6 +1,6 @@
 """Measure the enumeration of regions: ours, beside `regioncam` and a dense grid.
 
-``python benchmarks/geometry.py`` measures everything and writes `results/geometry.json`;
+``python benchmarks/geometry.py`` measures everything and writes `benchmark_geometry.json`;
 ``--table`` prints that file as a Markdown table. See README.md in this folder.
 """
 
@@ -22,9 +22,10 @@ import numpy as np
 from unwrapping import BenchmarkError, machine, number, ratio, read, run_script, write
 
 from xai_course import models
+from xai_course.book import measured_file
 from xai_course.networks import PiecewiseLinearNetwork
 
-RESULTS = Path(__file__).resolve().parent / "results" / "geometry.json"
+RESULTS = measured_file("benchmark_geometry")
 SCRIPT = "_measure_geometry.py"
 REPEATS = 5
 PACKAGES = ("numpy", "scipy", "xai-course", "regioncam")
@@ -159,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return an exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny networks, once, no file")
-    parser.add_argument("--output", type=Path, help="the JSON file (default: in results/)")
+    parser.add_argument("--output", type=Path, help="the JSON file (default: the package's)")
     parser.add_argument("--table", action="store_true", help="print a JSON file as Markdown")
     options = parser.parse_args(arguments)
     try:

@@ -1,6 +1,6 @@
 """Measure the unwrapper: CPU time and memory, beside a floor and beside its peer.
 
-``python benchmarks/unwrapping.py`` measures everything and writes `results/unwrapping.json`;
+``python benchmarks/unwrapping.py`` measures everything and writes `benchmark_unwrapping.json`;
 ``--table`` prints that file as a Markdown table. See README.md in this folder.
 """
 
@@ -23,8 +23,10 @@ from typing import Any
 
 import numpy as np
 
+from xai_course.book import measured_file
+
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results" / "unwrapping.json"
+RESULTS = measured_file("benchmark_unwrapping")
 HIDDEN_SIZES = (40, 40, 40, 40)
 SEED = 0
 HELD_OUT_ROWS = 2_000
@@ -411,7 +413,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return an exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny data, one repeat, no target")
-    parser.add_argument("--output", type=Path, help="the JSON file (default: in results/)")
+    parser.add_argument("--output", type=Path, help="the JSON file (default: the package's)")
     parser.add_argument("--work", nargs="+", metavar="NAME", help="only these works")
     parser.add_argument("--table", action="store_true", help="print a JSON file as Markdown")
     options = parser.parse_args(arguments)

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-FOLDER = Path(__file__).parent / "results"
+from xai_course.book import measured_file
+
+FOLDER = measured_file("any").parent
 PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "xai-course")
 
 
@@ -39,7 +41,7 @@ def data_hash(*arrays: np.ndarray) -> str:
 
 
 def write(name: str, table: dict[str, Any], command: str, started: float) -> Path:
-    """Write `table` to `results/<name>.json` beside what produced it; replace it in one step.
+    """Write `table` to the package's `_data/measured/<name>.json` beside what produced it; replace it in one step.
 
     Parameters
     ----------

@@ -2,7 +2,47 @@
 
 from __future__ import annotations
 
-__all__ = ["glue"]
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = ["glue", "measured", "measured_file"]
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Return what a command of `reproduce/` or `benchmarks/` measured at full size.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"unwrapping_table3"``.
+
+    Returns
+    -------
+    dict
+        The table itself; how it was made stands beside it in `measured_file`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file; the message names those that there are.
+
+    Examples
+    --------
+    >>> measured("unwrapping_table1")["CoCircles"]["printed"]["regions"]
+    530
+    """
+    path = measured_file(name)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json")))
+        raise ValueError(f"There is no measurement {name!r}. There are: {known}.")
+    record = json.loads(path.read_text("utf-8"))
+    return record.get("table", record)
+
+
+def measured_file(name: str) -> Path:
+    """Return where the measurement of this name is kept, in the package."""
+    return Path(__file__).parent / "_data" / "measured" / f"{name}.json"
 
 
 def glue(name: str, value: object) -> None:

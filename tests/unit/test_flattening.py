@@ -239,7 +239,7 @@ def table_3_blocks(rows):
 
 def test_the_chapter_prints_table_3():
     root = Path(__file__).resolve().parents[2]
-    result = root / "reproduce" / "results" / "unwrapping_table3.json"
+    result = measured_file("unwrapping_table3")
     rows = json.loads(result.read_text())["table"]["rows"]
     chapter = root / "book" / "piecewise-linear" / "unwrapping-flattening.md"
     found = dict(re.findall(r'^(\w+) = (?:\w+\.)?\w+\((?:\w+\()?"""\n(.*?)\n"""',

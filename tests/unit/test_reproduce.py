@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xai_course.book import measured, measured_file
+
 REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
-RESULTS = sorted((REPRODUCE / "results").glob("*.json"))
+FOLDER = measured_file("any").parent
+RESULTS = sorted(p for p in FOLDER.glob("*.json") if not p.stem.startswith("benchmark_"))
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def test_there_are_results():
 
 def test_table_1_is_complete(tools):
     _, unwrapping = tools
-    table = json.loads((REPRODUCE / "results" / "unwrapping_table1.json").read_text())["table"]
+    table = measured("unwrapping_table1")
     assert list(table) == [example.name for example in unwrapping.EXAMPLES]
     for example in unwrapping.EXAMPLES:
         row = table[example.name]
