@@ -41,7 +41,7 @@ def data_hash(*arrays: np.ndarray) -> str:
 
 
 def write(name: str, table: dict[str, Any], command: str, started: float) -> Path:
-    """Write `table` to the package's `_data/measured/<name>.json` beside what produced it; replace it in one step.
+    """Write `table` where `xai_course.book.measured` finds it, beside what produced it.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Reproduce the tables of Sudjianto et al. (2020) at full size.
 
-``python reproduce/unwrapping.py table1`` writes ``unwrapping_table1.json`` where the book finds it (`xai_course.book.measured`). HELOC needs the
-reader's own copy of the data (see `xai_course.data.load`); without it its row says so.
+``python reproduce/unwrapping.py table1`` writes ``unwrapping_table1.json`` where the book finds it
+(`xai_course.book.measured`). HELOC needs the reader's own copy of the data (see
+`xai_course.data.load`); without it its row says so.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 """Flattening: Algorithm 2 step by step, training that can only help, and a fair comparison."""
 
-import json
-import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -212,41 +209,3 @@ def test_several_classes():
     merged = UnwrapperClassifier(random_network([2, 6, 3])).fit(X, y).merge(2, penalty="l2")
     with pytest.raises(ValueError, match="flatten takes a regression or two classes, got 3"):
         merged.flatten()
-
-
-# What the chapter prints of the reproduction
-
-
-def table_3_blocks(rows):
-    """Return the chapter's four blocks of numbers, as the result file has them."""
-    blocks = {"printed": [], "ours": [], "controls": [], "wins": []}
-    columns = ("network", "merged", "flattened", "slfn")
-    for name, row in rows.items():
-        if "not_run" in row:
-            continue
-        for block, part, keys in (
-            ("printed", "printed", columns),
-            ("ours", "ours", columns),
-            ("controls", "controls", ("linear", "slfn_restarts")),
-        ):
-            pairs = [row[part][key] for key in keys]
-            numbers = [f"{pair[kind]:.4f}" for pair in pairs for kind in ("mean", "sd")]
-            blocks[block].append([name, *numbers])
-        wins = [row["pairs"][f"flattened - {other}"] for other in ("slfn", "slfn_restarts")]
-        blocks["wins"].append([name, str(row["replicates"]), *(str(w["better"]) for w in wins)])
-    return blocks
-
-
-def test_the_chapter_prints_table_3():
-    root = Path(__file__).resolve().parents[2]
-    result = measured_file("unwrapping_table3")
-    rows = json.loads(result.read_text())["table"]["rows"]
-    chapter = root / "book" / "piecewise-linear" / "unwrapping-flattening.md"
-    found = dict(re.findall(r'^(\w+) = (?:\w+\.)?\w+\((?:\w+\()?"""\n(.*?)\n"""',
-                            chapter.read_text(), re.DOTALL | re.MULTILINE))  # fmt: skip
-    for name, lines in table_3_blocks(rows).items():
-        printed = [line.split() for line in found[name].splitlines()]
-        if name == "printed":  # the paper's numbers stand there for data sets not run, too
-            printed = [line for line in printed if "not_run" not in rows[line[0]]]
-        wanted = "\n".join("    " + "  ".join(line) for line in lines)
-        assert printed == lines, f"{name} in the chapter should hold:\n{wanted}"
