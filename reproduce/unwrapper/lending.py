@@ -94,7 +94,7 @@ class Loans:
             SimpleImputer(strategy="median", add_indicator=True), StandardScaler()
         )
         X_train, X_test = ready.fit_transform(X_train), ready.transform(X_test)
-        mlp = MLPClassifier(HIDDEN_SIZES, random_state=seed, **RECIPE)
+        mlp = MLPClassifier(hidden_layer_sizes=HIDDEN_SIZES, random_state=seed, **RECIPE)
         return fit_network(mlp, X_train, X_test, y_train, y_test)
 
 

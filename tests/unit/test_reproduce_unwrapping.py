@@ -201,14 +201,15 @@ def test_a_replicate_measures_every_model(module, monkeypatch):
     for name in ("SHORT", "LONG"):
         monkeypatch.setattr(simplify, name, 3)
     X, y = examples.co_circles(0)
-    mlp = MLPClassifier((10, 10), max_iter=60, random_state=0)
-    rows = examples.fit_network(mlp, X[:400], X[400:800], y[:400], y[400:800])
+    monkeypatch.setattr(simplify, "STRENGTHS", (1.0, 10.0))
+    mlp = MLPClassifier(hidden_layer_sizes=(8,), max_iter=60, random_state=0)
+    rows = examples.fit_network(mlp, X[:300], X[300:600], y[:300], y[300:600])
     run = simplify.measure(rows, "l2", 0, tune=True)
     assert set(table3.COLUMNS + table3.CONTROLS) <= set(run)
     assert run["merged"] == run["merged_l2"] != run["merged_free"]
     assert run["n_clusters"] == run["n_clusters_l2"]
     assert run["C_tuned"] in simplify.STRENGTHS
-    assert run["network"] == rows.score(mlp.predict_proba(X[400:800])[:, 1])
+    assert run["network"] == rows.score(mlp.predict_proba(X[300:600])[:, 1])
     json.dumps(run)
 
 
@@ -217,7 +218,7 @@ def test_controls_are_what_they_say(module):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2))
     y = X[:, 0] * X[:, 1] + 0.1 * rng.normal(size=300)
-    mlp = MLPRegressor((4,), max_iter=20, random_state=0)
+    mlp = MLPRegressor(hidden_layer_sizes=(4,), max_iter=20, random_state=0)
     rows = examples.fit_network(mlp, X[:200], X[200:], y[:200], y[200:])
     line = LinearRegression().fit(X[:200], y[:200]).predict(X[200:])
     assert np.allclose(controls.linear(rows), line)
