@@ -317,3 +317,24 @@ def test_figures_9_13_and_17_add_up(module):
     assert len(seventeen["count"]) == seventeen["n_clusters"]
     verdict = table["figures"]["figure 17"]["verdict"]
     assert verdict.startswith("same") == (seventeen["n_clusters"] == 1)
+
+
+# Data that the reader does not have
+
+
+def test_without_the_data_a_row_says_so(module, monkeypatch):
+    table3, examples = module("unwrapper.table3"), module("unwrapper.examples")
+    lending, figures = module("unwrapper.lending"), module("unwrapper.figures")
+
+    def missing(*args, **kwargs):
+        raise OSError("HELOC is not here.\nHow to get it: ...")
+
+    monkeypatch.setattr(examples.data, "load", missing)
+    monkeypatch.setattr(table3, "ORDER", ("FicoHeloc",))
+    monkeypatch.setattr(table3, "PRINTED", {"FicoHeloc": table3.PRINTED["FicoHeloc"]})
+    rows = table3.table(None)["rows"]
+    assert rows["FicoHeloc"]["not_run"] == "HELOC is not here."
+    assert rows["FicoHeloc"]["printed"]["network"] == {"mean": 0.8002, "sd": 0.0091}
+    for table in (lending.table5, lending.table6, lending.table7):
+        assert {row["not_run"] for row in table(None)["rows"].values()} == {"HELOC is not here."}
+    assert figures.table(None)["not_run"] == "HELOC is not here."
