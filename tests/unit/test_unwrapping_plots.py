@@ -1,5 +1,8 @@
 """The pictures of unwrapped and merged networks: what they draw is what the models are."""
 
+import json
+from pathlib import Path
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 from xai_course import data, models
 from xai_course.unwrapping import MergedRegressor, UnwrapperClassifier, UnwrapperRegressor
+from xai_course.unwrapping.heloc import heloc_figures
 
 pytestmark = pytest.mark.usefixtures("_no_window")
 
@@ -241,3 +245,18 @@ def test_not_fitted(regression, call):
     merged = MergedRegressor(regression[0])
     with pytest.raises(NotFittedError):
         getattr(merged, call)(*["a"] * (call == "plot_profile"))
+
+
+# HELOC, whose rows stay with whoever has them
+
+
+def test_heloc_is_what_the_reproduction_measured():
+    results = Path(__file__).resolve().parents[2] / "reproduce/results/unwrapping_figures.json"
+    measured = json.loads(results.read_text("utf-8"))["table"]["figures"]
+    assert heloc_figures() == {key: part["ours"] for key, part in measured.items()}
+
+
+def test_heloc_holds_no_short_list_of_rows():
+    shown = heloc_figures()["figure 7"]["regions"]
+    assert all(sum(region["bin_counts"]) == region["count"] >= 5 for region in shown)
+    assert min(heloc_figures()["figure 9"]["count"]) >= 5

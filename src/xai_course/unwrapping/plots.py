@@ -19,9 +19,11 @@ __all__ = [
     "bootstrap",
     "extrapolation",
     "importance",
+    "logarithmic",
     "models",
     "parallel_coordinates",
     "polar",
+    "polar_marks",
     "profile",
     "regions",
 ]
@@ -169,20 +171,39 @@ def polar(
     elif unit.shape[1] > 2:
         unit = PCA(2, svd_solver="full").fit_transform(unit)
     angle = np.arctan2(unit[:, 1], unit[:, 0])
+    polar_marks(angle, counts, degenerate, ax)
+    if log:
+        logarithmic(ax, counts.max())
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+    return ax
+
+
+def polar_marks(
+    angle: ArrayLike,
+    counts: ArrayLike,
+    degenerate: ArrayLike,
+    ax: PolarAxes,
+    *,
+    sizes: ArrayLike = 14,
+) -> PolarAxes:
+    """Mark regions by direction and count; those of one row or one class are crosses."""
+    angle, counts, degenerate = map(np.asarray, (angle, counts, degenerate))
+    sizes = np.broadcast_to(sizes, angle.shape)
     for chosen, color, marker, label in (
         (degenerate, POSITIVE, "x", "one row or one class"),
         (~degenerate, NEGATIVE, "o", "others"),
     ):
-        ax.scatter(
-            angle[chosen], counts[chosen], c=color, marker=marker, s=14, alpha=0.7, label=label
-        )
-    if log:
-        # From below one, so that single rows are a ring and not the centre.
-        ax.set_rscale("log")
-        ax.set_rlim(0.6, 1.15 * counts.max())
-        ticks = [10**power for power in range(len(str(counts.max())))]
-        ax.set_rticks(ticks, list(map(str, ticks)))
-    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+        look = {"s": sizes[chosen], "c": color, "marker": marker}
+        ax.scatter(angle[chosen], counts[chosen], alpha=0.7, label=label, **look)
+    return ax
+
+
+def logarithmic(ax: PolarAxes, largest: int) -> PolarAxes:
+    """Give polar axes a logarithmic radius for counts, from just below one."""
+    ax.set_rscale("log")
+    ax.set_rlim(0.6, 1.15 * largest)
+    ticks = [10**power for power in range(len(str(largest)))]
+    ax.set_rticks(ticks, list(map(str, ticks)))
     return ax
 
 
