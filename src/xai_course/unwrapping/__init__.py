@@ -6,6 +6,7 @@ from xai_course.unwrapping.flattening import (
     FlatRegressor,
     single_hidden_layer,
 )
+from xai_course.unwrapping.heloc import heloc_figures
 from xai_course.unwrapping.inference import PostSelectionWarning, SeparationWarning
 from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
 from xai_course.unwrapping.unwrapper import UnwrapperClassifier, UnwrapperRegressor
@@ -20,5 +21,6 @@ __all__ = [
     "SeparationWarning",
     "UnwrapperClassifier",
     "UnwrapperRegressor",
+    "heloc_figures",
     "single_hidden_layer",
 ]
