@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ __all__ = ["CHUNK", "Run", "Settings"]
 
 CHUNK = 512  # rows per evaluation: convolutions over thousands of images leave the CPU's cache
 _FORMAT = "xai-course training 1"
-_NOISE = 0.3
+_NOISE = 0.3  # largest standard deviation, in units of the features
+_SHIFT = 2  # pixels
 
 
 def _is_number(value: object) -> bool:
@@ -63,8 +65,10 @@ class Settings:
         fraction = self.validation_fraction
         if not _is_number(fraction) or not 0 < fraction < 1:
             raise ValueError(f"validation_fraction must lie between 0 and 1, got {fraction!r}.")
-        if self.augment not in (None, "noise", "mixup"):
-            raise ValueError(f"augment must be None, 'noise' or 'mixup', got {self.augment!r}.")
+        if self.augment not in (None, "noise", "mixup", "shift"):
+            raise ValueError(
+                f"augment must be None, 'noise', 'mixup' or 'shift', got {self.augment!r}."
+            )
         if self.augment is not None and self.alpha > 0:
             raise ValueError(
                 f"augment={self.augment!r} makes inputs without labels, so alpha must be 0, "
@@ -129,6 +133,11 @@ class Run:
         target: np.ndarray | None = None,
         ask: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> None:
+        side = math.isqrt(X.shape[1])
+        if settings.augment == "shift" and side**2 != X.shape[1]:
+            raise ValueError(
+                f"augment='shift' takes square images, got rows of {X.shape[1]} features."
+            )
         self.settings, self.device, self.ask = settings, device, ask
         self.X = torch.as_tensor(X, device=device)
         self.labels = None if labels is None else torch.as_tensor(labels, device=device)
@@ -193,9 +202,9 @@ class Run:
         self, module: nn.Module, rows: np.ndarray, rng: np.random.Generator | None = None
     ) -> torch.Tensor:
         inputs, labels, target = self._rows(rows)
-        if self.settings.augment is not None and rng is not None:
-            changed = len(rows) // 2
-            new = _augmented(inputs, self.settings.augment, rng)[:changed]
+        changed = len(rows) // 2
+        if self.settings.augment is not None and rng is not None and changed:
+            new = _augmented(inputs[:changed], self.settings.augment, rng)
             inputs = torch.cat([new, inputs[changed:]])
             target = torch.cat([self.ask(new), target[changed:]])
         return self.settings.objective(module(inputs), target, labels)
@@ -250,8 +259,19 @@ def _augmented(inputs: torch.Tensor, kind: str, rng: np.random.Generator) -> tor
         others = inputs[torch.as_tensor(rng.permutation(len(inputs)), device=inputs.device)]
         share = on_device(per_row)
         return share * inputs + (1 - share) * others
+    if kind == "shift":
+        return _shifted(inputs, rng.integers(0, 2 * _SHIFT + 1, (2, len(inputs), 1)))
     noise = rng.standard_normal(tuple(inputs.shape), dtype=np.float32)
     return inputs + on_device(_NOISE * per_row * noise)
+
+
+def _shifted(inputs: torch.Tensor, offsets: np.ndarray) -> torch.Tensor:
+    """Move square images by whole pixels; what comes in at the border is 0."""
+    side = math.isqrt(inputs.shape[1])
+    wide = nn.functional.pad(inputs.reshape(-1, side, side), (_SHIFT,) * 4)
+    rows, columns = torch.as_tensor(offsets + np.arange(side), device=inputs.device)
+    images = torch.arange(len(inputs), device=inputs.device)[:, None, None]
+    return wide[images, rows[:, :, None], columns[:, None, :]].reshape(inputs.shape)
 
 
 @contextmanager

@@ -170,9 +170,10 @@ def distill(
         Weight of the cross-entropy with the labels; the teacher's part weighs ``1 - alpha``.
     temperature : float
         Divides the logits in ``"kd"``.
-    augment : {None, "noise", "mixup"}
+    augment : {None, "noise", "mixup", "shift"}
         Replace half of each batch by inputs that the teacher labels on the way: with normal noise
-        of a random size up to 0.3, or mixed with another row in a random ratio.
+        of a random size up to 0.3; mixed with another row in a random ratio; or, for square
+        images, moved by up to two pixels each way.
     epochs : int
         At most; 0 leaves the student as it is.
     batch_size : int

@@ -152,6 +152,35 @@ def test_the_best_epoch_is_kept_and_patience_stops(problem):
     assert again.log["validation_loss"][0] == losses[best]
 
 
+@pytest.mark.parametrize("augment", ["noise", "mixup"])
+def test_a_last_batch_of_one_row(problem, augment):
+    teacher, X, _, student = problem
+    options = {"epochs": 1, "batch_size": 4, "validation_fraction": 0.2, "augment": augment}
+    assert len(distill(teacher, student, X[:11], **options).log["train_loss"]) == 2
+
+
+def test_shifted_images_by_hand():
+    images = torch.arange(1.0, 10).reshape(1, 9).repeat(3, 1)
+    # Offsets count from the largest shift on: 2 is none, 3 looks one row (or column) further on.
+    offsets = np.array([[2, 3, 2], [2, 2, 0]])[:, :, None]
+    expected = [
+        [1, 2, 3, 4, 5, 6, 7, 8, 9],
+        [4, 5, 6, 7, 8, 9, 0, 0, 0],
+        [0, 0, 1, 0, 0, 4, 0, 0, 7],
+    ]
+    assert _training._shifted(images, offsets).tolist() == expected
+
+
+def test_shifting_teaches_shifted_images():
+    rng = np.random.default_rng(0)
+    X = np.pad(rng.normal(size=(200, 2, 2)), ((0, 0), (2, 2), (2, 2))).reshape(200, 36)
+    teacher = random_network([36, 3])
+    student, options = mlp([36, 3]), {**QUICK, **LONG}
+    plain, shifted = (distill(teacher, student, X, augment=a, **options) for a in (None, "shift"))
+    moved = np.roll(X.reshape(200, 6, 6), (1, -1), axis=(1, 2)).reshape(200, 36)
+    assert consistency(teacher, shifted, moved) > consistency(teacher, plain, moved) + 0.1
+
+
 def test_a_teacher_in_training_mode_is_left_alone(problem):
     _, X, _, student = problem
     teacher = nn.Sequential(nn.Linear(2, 9), nn.Dropout(0.5), nn.Linear(9, 3)).train()
@@ -463,7 +492,8 @@ def test_bad_fidelity(change, error, message):
         ({"alpha": 1.5}, "alpha must lie between 0 and 1, got 1.5"),
         ({"alpha": 0.5, "y": None}, "y is needed"),
         ({"alpha": 0.5, "augment": "mixup"}, "alpha must be 0, got 0.5"),
-        ({"augment": "flip"}, "augment must be None, 'noise' or 'mixup'"),
+        ({"augment": "flip"}, "augment must be None, 'noise', 'mixup' or 'shift'"),
+        ({"augment": "shift"}, "takes square images, got rows of 2 features"),
         ({"temperature": 0}, "temperature must be a positive number, got 0"),
         ({"learning_rate": math.inf}, "learning_rate must be a positive number"),
         ({"epochs": -1}, "epochs must be a whole number from 0"),
