@@ -2,14 +2,12 @@
 
 The paper prints accuracies only. Here each row also says how many decisions change, in which
 direction, whether a gain is more than chance, and what better knots and more pieces would give.
-``python reproduce/_clime_approximation.py table1`` writes ``clime_table1.json``, which
-`xai_course.book.measured` finds. Trained networks stay in ``_build/reproduce``, so that a stopped
+Trained networks stay in ``_build/reproduce``, so that a stopped
 run goes on.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import time
@@ -19,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from results import data_hash, spread, write
+from results import data_hash, spread
 from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 from scipy.stats import binomtest
@@ -261,17 +259,3 @@ def table1() -> dict[str, Any]:
         "test_rows": len(y_test),
         "data_sha256": data_hash(X, y, X_test, y_test),
     }
-
-
-def main() -> None:
-    """Run the table and write its file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", choices=["table1"])
-    parser.parse_args()
-    started = time.perf_counter()
-    command = "python reproduce/_clime_approximation.py table1"
-    print(write("clime_table1", table1(), command, started))
-
-
-if __name__ == "__main__":
-    main()
