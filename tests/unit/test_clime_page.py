@@ -26,6 +26,21 @@ def _result(name: str) -> dict:
     return json.loads(path.read_text())["table"]
 
 
+def test_table_2():
+    result = _result("table2")
+    for kind, row in zip(("lenet", "mlp", "mlp_kd"), _table("tab-clime-table2"), strict=True):
+        for name, printed, cell in (("mnist", *row[1:3]), ("fashion_mnist", *row[3:5])):
+            assert printed == f"{100 * result[name]['printed'][kind]:.2f}"
+            ours = result[name]["over_seeds"][kind]["accuracy"]
+            mean, low, high = (100 * ours[key] for key in ("mean", "min", "max"))
+            assert cell == f"{mean:.2f} ({low:.2f} to {high:.2f})"
+            assert (float(printed) > high) == (kind != "mlp")
+            assert float(printed) - mean < 0.415
+    assert all(gain > 0 for name in result for gain in result[name]["does_distillation_help"])
+    assert min(result["fashion_mnist"]["does_the_mlp_beat_its_lenet"]) > 0
+    assert max(result["mnist"]["does_the_mlp_beat_its_lenet"]) < 0
+
+
 def test_figure_8():
     result = _result("figure8")
     rows = _table("tab-clime-figure8")
