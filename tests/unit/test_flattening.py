@@ -1,6 +1,5 @@
 """Flattening: Algorithm 2 step by step, training that can only help, and a fair comparison."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

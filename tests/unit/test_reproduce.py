@@ -1,14 +1,17 @@
-"""The committed results of `reproduce/` are complete, and their verdicts follow from them."""
+"""The committed results of `reproduce/` say how they were made, and a stopped run goes on."""
 
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from xai_course.book import measured, measured_file
+from xai_course.book import measured_file
 
 REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
 FOLDER = measured_file("any").parent
@@ -16,14 +19,14 @@ RESULTS = sorted(p for p in FOLDER.glob("*.json") if not p.stem.startswith("benc
 
 
 @pytest.fixture
-def tools(monkeypatch):
-    """Import the folder's own modules without leaving them behind."""
+def results(monkeypatch, tmp_path):
+    """Import the folder's own module without leaving it behind; it writes to a folder of ours."""
     monkeypatch.syspath_prepend(str(REPRODUCE))
     import results
-    import unwrapping
 
-    yield results, unwrapping
-    for name in ("results", "unwrapping"):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    yield results
+    for name in ("results", "replicates"):
         sys.modules.pop(name, None)
 
 
@@ -34,44 +37,69 @@ def test_a_result_says_how_it_was_made(path):
     assert (REPRODUCE.parent / record["command"].split()[1]).is_file()
     assert {"date", "minutes", "machine", "versions", "table"} <= set(record)
     assert not re.search(r"/(work|root|home|tmp)/", path.read_text())
+    assert path.stat().st_size < 300_000
 
 
 def test_there_are_results():
     assert RESULTS
 
 
-def test_table_1_is_complete(tools):
-    _, unwrapping = tools
-    table = measured("unwrapping_table1")
-    assert list(table) == [example.name for example in unwrapping.EXAMPLES]
-    for example in unwrapping.EXAMPLES:
-        row = table[example.name]
-        assert row["printed"] == example.printed
-        assert row["over_seeds"]["test"]["n"] == example.seeds
-        ours = {key: round(row["seed_0"][key], 4) for key in example.printed}
-        assert (row["verdict"] == "same with seed 0") == (ours == example.printed)
-        for key, value in example.printed.items():
-            low, high = row["over_seeds"][key]["min"], row["over_seeds"][key]["max"]
-            if row["verdict"].startswith("not the same"):
-                assert low <= value <= high
-            if row["verdict"].startswith("not reproduced"):
-                assert (key in row["verdict"]) == (not low <= value <= high)
-
-
-def test_boston_is_the_papers_row(tools):
-    _, unwrapping = tools
-    example = next(e for e in unwrapping.EXAMPLES if e.name == "BostonHouse")
-    run = unwrapping.measure(example, 0)
-    assert {key: round(run[key], 4) for key in example.printed} == example.printed
-
-
-def test_spread_and_writing(tools, tmp_path, monkeypatch):
-    results, _ = tools
+def test_spread_and_writing(results, tmp_path):
     summary = results.spread([1.0, 2.0, 3.0])
     assert summary == {"mean": 2.0, "sd": 1.0, "min": 1.0, "max": 3.0, "n": 3}
     assert results.spread([1.0])["sd"] is None
     assert results.data_hash(np.arange(3)) != results.data_hash(np.arange(4))
-    monkeypatch.setattr(results, "FOLDER", tmp_path)
     path = results.write("x", {"a": 1}, "python reproduce/x.py t", 0.0)
     assert json.loads(path.read_text())["table"] == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+KILLED = """
+import os, pathlib, signal, sys
+sys.path.insert(0, sys.argv[1])
+import results
+results.FOLDER = pathlib.Path(sys.argv[2])
+from replicates import Replicates
+
+def work(k):
+    if k == 2 and sys.argv[3] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("worked on", k, flush=True)
+    return {"score": k / 3}
+
+replicates = Replicates("x", [pathlib.Path(sys.argv[1]) / "results.py"])
+print([replicates.run(str(k), lambda k=k: work(k))["score"] for k in range(4)])
+"""
+
+
+def test_a_killed_run_goes_on(tmp_path):
+    def run(how):
+        command = [sys.executable, "-c", KILLED, str(REPRODUCE), str(tmp_path), how]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    first, second, third = run("die"), run("live"), run("live")
+    assert first.returncode == -signal.SIGKILL
+    assert first.stdout.split("\n")[:2] == ["worked on 0", "worked on 1"]
+    assert second.returncode == 0, second.stderr
+    scores = str([k / 3 for k in range(4)])
+    assert second.stdout.splitlines() == ["worked on 2", "worked on 3", scores]
+    assert third.stdout.splitlines() == [scores]
+
+
+def test_replicates_of_other_programs_are_thrown_away(results, tmp_path):
+    from replicates import Replicates
+
+    program = tmp_path / "program.py"
+    program.write_text("a = 1")
+    calls = []
+
+    def replicate():
+        return Replicates("x", [program]).run("0", lambda: calls.append(1) or len(calls))
+
+    assert [replicate(), replicate()] == [1, 1]
+    assert Replicates("x", [program]).seconds_before >= 0
+    program.write_text("a = 2")
+    assert replicate() == 2
+    Replicates("x", [program]).clear()
+    assert sorted(os.listdir(tmp_path)) == ["program.py"]
+    assert replicate() == 3

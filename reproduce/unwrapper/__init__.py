@@ -1,0 +1,1 @@
+"""The tables and figures of Sudjianto et al. (2020), a module each."""
