@@ -1,14 +1,22 @@
 """The committed results of `reproduce/clime.py`: complete, and the verdicts follow from them."""
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from xai_course.book import measured, measured_file
+
 REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
-OWN = ("results", "clime", "_clime_students", "_clime_lime")
+OWN = (
+    "results",
+    "clime",
+    "_clime_approximation",
+    "_clime_dnet",
+    "_clime_students",
+    "_clime_lime",
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +42,7 @@ def lime(clime):
 
 
 def table(name):
-    return json.loads((REPRODUCE / "results" / f"clime_{name}.json").read_text())["table"]
+    return measured(f"clime_{name}")
 
 
 # The committed results
@@ -102,7 +110,7 @@ def test_table_3(students, lime):
 
 
 def test_the_commands(clime):
-    results = {path.stem for path in (REPRODUCE / "results").glob("clime_*.json")}
+    results = {path.stem for path in measured_file("any").parent.glob("clime_*.json")}
     assert {f"clime_{name}" for name in clime.TABLES} <= results
 
 
