@@ -2,21 +2,19 @@
 
 The paper prints accuracies only. Here each row also says how many decisions change, in which
 direction, whether a gain is more than chance, and what better knots and more pieces would give.
-Trained networks stay in ``_build/reproduce``, so that a stopped
-run goes on.
+Trained networks stay in ``_build/reproduce``, so that a stopped run goes on.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from _clime_students import WORK, rows, verdict
 from results import data_hash, spread
 from safetensors import safe_open
 from safetensors.torch import load_model, save_model
@@ -24,11 +22,10 @@ from scipy.stats import binomtest
 from torch import nn
 from tqdm import tqdm
 
-from xai_course import data
 from xai_course.activations import approximate
 from xai_course.networks import PiecewiseLinearNetwork
 
-WORK = Path(__file__).resolve().parent.parent / "_build" / "reproduce"
+NAME = "fashion_mnist"
 SEEDS = (0, 1, 2, 3, 4)
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "elu": nn.ELU}
 SIZES = (784, 256, 64, 10)
@@ -46,16 +43,6 @@ PRINTED = {
     "tanh": {"baseline": 0.8148, "2": 0.8044, "3": 0.8148, "5": 0.8159},
     "elu": {"baseline": 0.9138, "2": 0.9093, "3": 0.9095, "5": 0.9091},
 }
-
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-@functools.lru_cache(maxsize=1)
-def rows() -> Rows:
-    """Return ``X_train, X_test, y_train, y_test`` of all 70,000 images, pixels in [0, 1]."""
-    X_train, X_test, y_train, y_test = data.load("fashion_mnist", subset="full").split()
-    return X_train.astype(np.float32), X_test.astype(np.float32), y_train, y_test
-
 
 # Training
 
@@ -89,7 +76,7 @@ def trained(activation: str, seed: int) -> nn.Sequential:
 
 def train(module: nn.Sequential, seed: int) -> None:
     """Train on all 60,000 images for a fixed number of epochs."""
-    X, _, y, _ = map(torch.as_tensor, rows())
+    X, _, y, _ = map(torch.as_tensor, rows(NAME))
     shuffle = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(module.parameters(), lr=RECIPE["learning_rate"])
     for _ in range(RECIPE["epochs"]):
@@ -163,7 +150,7 @@ def certified(
 def measure(activation: str, seed: int) -> dict[str, Any]:
     """Measure one activation with one seed."""
     module = trained(activation, seed)
-    X_train, X, y_train, y = rows()
+    X_train, X, y_train, y = rows(NAME)
     started, began = time.perf_counter(), time.process_time()
     smooth = logits(module, X)
     run: dict[str, Any] = {
@@ -192,14 +179,6 @@ def measure(activation: str, seed: int) -> dict[str, Any]:
 
 
 # The table
-
-
-def verdict(printed: float, ours: dict[str, Any]) -> str:
-    """Say in words how a printed value compares with ours over the seeds."""
-    if ours["min"] <= printed <= ours["max"]:
-        return "inside our range over seeds"
-    side = "above" if ours["mean"] > printed else "below"
-    return f"not reproduced: ours is {side}, by {100 * abs(ours['mean'] - printed):.2f} points"
 
 
 def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -251,7 +230,7 @@ def table1() -> dict[str, Any]:
     jobs = [(name, seed) for seed in SEEDS for name in ACTIVATIONS]
     for name, seed in tqdm(jobs, desc="table1", mininterval=5):
         runs[name].append(measure(name, seed))
-    X, X_test, y, y_test = rows()
+    X, X_test, y, y_test = rows(NAME)
     return {
         **{name: summarise(name, of_name) for name, of_name in runs.items()},
         "settings": {"sizes": SIZES, **RECIPE, "validation": "none; no test image has a say"},

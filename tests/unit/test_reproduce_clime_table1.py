@@ -21,7 +21,7 @@ def tools():
         import _clime_approximation
 
         yield _clime_approximation
-    for name in ("results", "_clime_approximation"):
+    for name in ("results", "_clime_students", "_clime_approximation"):
         sys.modules.pop(name, None)
 
 
