@@ -26,9 +26,7 @@ def results(monkeypatch, tmp_path):
 
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     yield results
-    for name in ("results", "replicates"):
-    yield results, unwrapping
-    for name in ("results", "unwrapping", "_clime_dnet"):
+    for name in ("results", "replicates", "_clime_dnet"):
         sys.modules.pop(name, None)
 
 
@@ -158,15 +156,16 @@ def test_the_dnet_page_shows_the_results():
         f"right on {100 * circles['data']['accuracy']['min']:.2f} % only",
     ]
     assert [line for line in expected if line not in words] == []
+    assert all(toy["within_seconds"] for toy in toys.values())
+    assert images["unit"]["within_seconds"]
     assert all(table["within_seconds"] for table in (*toys.values(), *images.values()))
 
 
-def test_verdicts_on_the_dnets_follow_from_the_numbers(tools):
+def test_verdicts_on_the_dnets_follow_from_the_numbers(results):
     import _clime_dnet
 
     for name in ("toy", "fashion"):
-        path = REPRODUCE / "results" / f"clime_{name}_dnet.json"
-        for table in json.loads(path.read_text())["table"].values():
+        for table in measured(f"clime_{name}_dnet").values():
             assert table["printed"] == _clime_dnet.PRINTED[name]
             for kind, words in table["verdict"].items():
                 ours = table["over_seeds"][kind]
