@@ -87,8 +87,11 @@ def plot_regions(
     """
     ax = plt.gca() if ax is None else ax
     points, extent = _grid(bounds, resolution)
-    # Packed to bits the rows are eight times shorter to sort.
-    rows = np.packbits(pattern(points).astype(bool), axis=1)
+    rows = np.asarray(pattern(points), dtype=np.uint8)
+    known = np.empty((0, rows.shape[1])) if seen is None else np.asarray(seen)
+    if max(rows.max(initial=0), known.max(initial=0)) <= 1:
+        # Packed to bits the rows are eight times shorter to sort.
+        rows, known = (np.packbits(part.astype(bool), axis=1) for part in (rows, known))
     regions, label = np.unique(rows, axis=0, return_inverse=True)
     label = label.reshape(resolution, resolution)
     # Numbers that follow each other get shades far apart, so that most neighbours differ.
@@ -96,8 +99,8 @@ def plot_regions(
     color = ListedColormap(plt.get_cmap("Pastel1").colors)
     ax.imshow(shade, extent=extent, origin="lower", cmap=color, vmin=0, vmax=1, aspect="auto")
     if seen is not None:
-        known = {row.tobytes() for row in np.packbits(np.asarray(seen, dtype=bool), axis=1)}
-        veil = np.array([0.0 if region.tobytes() in known else 0.6 for region in regions])[label]
+        bright = {row.tobytes() for row in known.astype(np.uint8)}
+        veil = np.array([0.0 if region.tobytes() in bright else 0.6 for region in regions])[label]
         ax.imshow(np.zeros_like(veil), alpha=veil, extent=extent, origin="lower", cmap="gray",
                   aspect="auto")  # fmt: skip
     edge = _edges(label)

@@ -359,9 +359,11 @@ def test_bound_of_a_piecewise_linear_network_is_zero():
 
 def test_unwrapper_takes_an_approximated_network():
     network = piecewise([2, 6, 5, 1], approximate("tanh", 5))
-    X = np.random.default_rng(0).normal(size=(300, 2))
+    X = np.random.default_rng(0).normal(size=(2000, 2))
     unwrapper = UnwrapperRegressor(network).fit(X, network.forward(X)[:, 0])
     assert unwrapper.patterns_.max() > 1
+    assert unwrapper.n_regions_ == len(np.unique(network.activation_pattern(X), axis=0))
+    assert_array_equal(unwrapper.patterns_[unwrapper.apply(X)], network.activation_pattern(X))
     assert_allclose(unwrapper.predict(X), network.forward(X)[:, 0], rtol=1e-9, atol=1e-9)
     summary = unwrapper.summary()
     assert summary["local_mse"].max() < 1e-15

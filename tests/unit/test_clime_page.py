@@ -1,9 +1,10 @@
-"""The tables of the chapter *clime* say what `reproduce/results` holds."""
+"""The tables of the chapter *clime* say what `reproduce/` measured."""
 
-import json
 from pathlib import Path
 
 import pytest
+
+from xai_course.book import measured
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "piecewise-linear" / "clime.md").read_text(encoding="utf-8")
@@ -22,8 +23,7 @@ def _table(name: str) -> list[list[str]]:
 
 
 def _result(name: str) -> dict:
-    path = ROOT / "reproduce" / "results" / f"clime_{name}.json"
-    return json.loads(path.read_text())["table"]
+    return measured(f"clime_{name}")
 
 
 def test_table_2():

@@ -56,7 +56,7 @@ class _Unwrapper(BaseEstimator):
         X, names = _named(X)
         patterns = self.network.activation_pattern(X)
         y = self._check_response(y, len(X))
-        packed, first, labels, counts = _unique_rows(patterns)
+        packed, first, labels, counts = _unique_rows(_packed(self.network, patterns))
         # By count, descending; equal counts in the order of their patterns.
         order = np.argsort(-counts, kind="stable")
         rank = np.empty_like(order)
@@ -93,7 +93,7 @@ class _Unwrapper(BaseEstimator):
             fitted object.
         """
         check_is_fitted(self)
-        packed = np.packbits(self.network.activation_pattern(_named(X)[0]), axis=1)
+        packed = _packed(self.network, self.network.activation_pattern(_named(X)[0]))
         return np.array([self._index.get(row.tobytes(), -1) for row in packed], dtype=np.int64)
 
     def coverage(self, X: ArrayLike) -> float:
@@ -593,11 +593,16 @@ def _check_length(y: np.ndarray, n_rows: int) -> None:
         raise ValueError("X has no row.")
 
 
+def _packed(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> np.ndarray:
+    """Return patterns as short rows of bytes: bits where every neuron has two segments."""
+    two = all(activation.n_segments == 2 for activation in network.activations)
+    return np.packbits(patterns, axis=1) if two else patterns
+
+
 def _unique_rows(
-    patterns: np.ndarray,
+    packed: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the packed distinct rows in order, where each occurs first, labels and counts."""
-    packed = np.packbits(patterns, axis=1)
     if packed.shape[1] == 0:  # no hidden neuron, one region
         rows = len(packed)
         return packed[:1], np.zeros(1, int), np.zeros(rows, int), np.array([rows])
