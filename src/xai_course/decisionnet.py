@@ -169,9 +169,10 @@ class DecisionNet:
         bounds : array_like, shape (n_features, 2), optional
             Look for the boundary in this box. Without it: in the box of the data for
             ``regions="all"``, everywhere for ``regions="data"``.
-        regions : {"all", "data"}, optional
-            Whether to look at all regions of the box or at those of the training rows, as published
-            (Chu et al. 2018). By default all for one or two features, else those of the rows.
+        regions : {"all", "data", "divided"}, optional
+            Whether to look at all regions of the box, at those of the training rows, as published
+            (Chu et al. 2018), or at those whose own training rows the network decides both ways.
+            By default all for one or two features, else those of the rows.
         labels : {"network", "data"}
             Whether a state takes the decision of the network or most rows' class in `y`.
         max_regions : int
@@ -204,7 +205,7 @@ class DecisionNet:
             found = network.enumerate_regions(box, max_regions=max_regions, progress=progress)
             patterns = found.patterns
         else:
-            found, patterns = None, np.unique(network.activation_pattern(X), axis=0)
+            found, patterns = None, _patterns_of_rows(network, X, regions == "divided")
         if found is not None and network.n_features == 2:
             pieces = _clipped_pieces(network, found)
         else:
@@ -375,6 +376,15 @@ class DecisionNet:
             numbers = cells.locate(a + middles * (b - a))
             mixed[numbers[numbers >= 0]] = True
         return mixed
+
+
+def _patterns_of_rows(network: PiecewiseLinearNetwork, X: np.ndarray, divided: bool) -> np.ndarray:
+    """Return the patterns of rows; only those of rows with several decisions, if `divided`."""
+    patterns, group = np.unique(network.activation_pattern(X), axis=0, return_inverse=True)
+    if not divided:
+        return patterns
+    decided = np.unique(np.column_stack([group, _decide(network, X)]), axis=0)[:, 0]
+    return patterns[np.bincount(decided, minlength=len(patterns)) > 1]
 
 
 # --- the pieces of the boundary -------------------------------------------------------------------
@@ -584,8 +594,8 @@ def _check_classes(
 
 
 def _check_options(network: PiecewiseLinearNetwork, regions: str | None, labels: str) -> None:
-    if regions not in (None, "all", "data"):
-        raise ValueError(f"regions must be 'all' or 'data', got {regions!r}.")
+    if regions not in (None, "all", "data", "divided"):
+        raise ValueError(f"regions must be 'all', 'data' or 'divided', got {regions!r}.")
     if labels not in ("network", "data"):
         raise ValueError(f"labels must be 'network' or 'data', got {labels!r}.")
     jumping = [a for a in network.activations if not a.is_continuous]

@@ -8,32 +8,23 @@ training log and hashes.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import time
 import warnings
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sklearn
 from numpy.typing import ArrayLike
-from safetensors import SafetensorError
-from safetensors.numpy import load as read_safetensors
-from safetensors.numpy import save as write_safetensors
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from xai_course import data
+from xai_course import _shipped, data
 from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["TrainedModel", "available_models", "load_model", "train_model"]
-
-_FOLDER = files("xai_course") / "_data"
-_HASHES = "models.json"
 
 # The recipe of Sudjianto et al. (2020), section 3: Adam, a validation share of 20 %, stop after 100
 # epochs without progress. Only the sizes and what is named here differ from model to model.
@@ -121,7 +112,7 @@ def load_model(name: str) -> TrainedModel:
     Explained in the chapter *local-linear-models*.
     """
     _check_name(name)
-    return _read(Path(str(_FOLDER)), name)
+    return _read(_shipped.FOLDER, name)
 
 
 def train_model(
@@ -194,36 +185,19 @@ def _check_name(name: str) -> None:
 
 
 def _write(folder: Path, model: TrainedModel) -> None:
-    """Write a model and its hash into `folder`; each file is replaced in one step."""
+    """Write a model and its hash into `folder`."""
     tensors = {"mean": model.mean, "scale": model.scale}
     dtype = model.log["settings"]["dtype"]
     for i, (weight, bias) in enumerate(
         zip(model.network.weights, model.network.biases, strict=True)
     ):
         tensors |= {f"weights.{i}": weight.astype(dtype), f"biases.{i}": bias.astype(dtype)}
-    content = write_safetensors(tensors, metadata={"log": json.dumps(model.log)})
-    hashes = _read_hashes(folder) | {model.name: hashlib.sha256(content).hexdigest()}
-    _replace(folder / f"{model.name}.safetensors", content)
-    _replace(folder / _HASHES, (json.dumps(hashes, indent=1, sort_keys=True) + "\n").encode())
+    _shipped.write(folder, model.name, tensors, model.log)
 
 
 def _read(folder: Path, name: str) -> TrainedModel:
     """Read a model that `_write` wrote."""
-    path = folder / f"{name}.safetensors"
-    remedy = "Install xai-course again, or run: python -m xai_course.models " + name
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing. {remedy}") from None
-    expected, found = _read_hashes(folder).get(name), hashlib.sha256(content).hexdigest()
-    if expected != found:
-        raise OSError(f"{path} is damaged: its SHA-256 is {found}, expected {expected}. {remedy}")
-    try:
-        tensors = read_safetensors(content)
-        length = int.from_bytes(content[:8], "little")
-        log = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["log"])
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise OSError(f"{path} is not a model of this book ({error}). {remedy}") from error
+    tensors, log = _shipped.read(folder, name, f"python -m xai_course.models {name}")
     n_layers = sum(key.startswith("weights.") for key in tensors)
     network = PiecewiseLinearNetwork(
         [tensors[f"weights.{i}"] for i in range(n_layers)],
@@ -232,24 +206,10 @@ def _read(folder: Path, name: str) -> TrainedModel:
     return TrainedModel(name, network, tensors["mean"], tensors["scale"], log)
 
 
-def _read_hashes(folder: Path) -> dict[str, str]:
-    path = folder / _HASHES
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def _main() -> None:
     parser = argparse.ArgumentParser(description="Train the book's networks and write their files.")
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(_RECIPES))
-    parser.add_argument("--folder", type=Path, default=Path(str(_FOLDER)))
+    parser.add_argument("--folder", type=Path, default=_shipped.FOLDER)
     arguments = parser.parse_args()
     for name in arguments.names or _RECIPES:
         model = train_model(name)

@@ -272,7 +272,7 @@ def test_colab_constraints():
             assert bound.name != pin.name or bound.specifier.contains(version), pin
 
 
-PROVIDED = {"sklearn": "scikit-learn", "IPython": "ipython"}
+PROVIDED = {"sklearn": "scikit-learn", "IPython": "ipython", "interpret": "interpret-core"}
 
 
 def imported(source: str) -> set[str]:

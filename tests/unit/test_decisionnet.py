@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from random_networks import random_network
@@ -38,6 +38,8 @@ def decisions(network, X):
     outputs = network.forward(X)
     if outputs.shape[1] == 1:
         return (outputs[:, 0] >= 0).astype(int)
+    if outputs.shape[1] == 2:  # the second at a tie, as with one output
+        return (outputs[:, 1] >= outputs[:, 0]).astype(int)
     return outputs.argmax(axis=1)
 
 
@@ -62,6 +64,7 @@ def test_diamond_has_four_neurons_and_nine_cells():
 
 
 @settings(max_examples=40, deadline=None)
+@example(hidden=[3], n_outputs=2, activation="relu", seed=3)  # outputs tie on a whole region
 @given(
     hidden=st.lists(st.integers(2, 7), min_size=1, max_size=3),
     n_outputs=st.sampled_from([1, 2]),
@@ -138,6 +141,22 @@ def test_regions_of_the_data_alone_may_miss_a_part_and_the_certificate_says_so()
     assert not found.holds
     assert found.n_pure < found.n_cells
     assert found.missing_length == pytest.approx(3 * np.sqrt(0.5))
+
+
+def test_divided_regions_give_the_pieces_between_their_own_rows():
+    """Two rows on either side of one side of the diamond; a region with one decision beside it."""
+    X = np.array([[0.1, 0.1], [0.9, 0.9], [-0.9, 0.9], [-0.8, 0.8]])
+    dnet = DecisionNet.from_network(DIAMOND, X, [0, 1, 1, 1], regions="divided")
+    assert dnet.n_regions_ == dnet.n_neurons_ == 1
+    assert_allclose(np.abs(dnet.coef_), np.sqrt(0.5))
+    assert dnet.coef_[0].prod() > 0
+    by_rows = DecisionNet.from_network(DIAMOND, X, [0, 1, 1, 1], regions="data")
+    assert by_rows.n_regions_ == by_rows.n_neurons_ == 2
+    whole = [
+        DecisionNet.from_network(DIAMOND, grid(n=40), decisions(DIAMOND, grid(n=40)), regions=kind)
+        for kind in ("divided", "data", "all")
+    ]
+    assert [d.n_neurons_ for d in whole] == [4, 4, 4]
 
 
 def test_coinciding_lines_become_one_neuron():

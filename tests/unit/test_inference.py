@@ -276,7 +276,9 @@ def test_bad_rows(regression, change, message):
 def test_bootstrap_of_least_squares_has_their_standard_errors(regression):
     merged, *_ = regression
     table = merged.bootstrap(0, 400, penalty=None, progress=False)
-    assert list(table.columns) == ["coef", "mean", "std", "ci_low", "ci_high", "probability_zero"]
+    levels = ["ci_low", "q25", "median", "q75", "ci_high"]
+    assert list(table.columns) == ["coef", "mean", "std", *levels, "probability_zero"]
+    assert (np.diff(table[levels], axis=1) > 0).all()
     expected = naive(merged, 0, cov_type="HC3")
     np.testing.assert_allclose(table["coef"], expected["coef"])
     np.testing.assert_allclose(table["std"], expected["std_err"], rtol=0.15)

@@ -1,5 +1,6 @@
 """The shipped networks: they load, they are what training gives, and damage is found."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_damaged_file(copy, damage):
 def test_file_of_another_kind(copy):
     path = copy / "breast_cancer.safetensors"
     path.write_bytes(b"not tensors at all")
-    digest = models.hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     (copy / "models.json").write_text(json.dumps({"breast_cancer": digest}))
     with pytest.raises(OSError, match="not a model of this book"):
         models._read(copy, "breast_cancer")

@@ -4,7 +4,6 @@ import json
 import pickle
 from itertools import pairwise
 from math import comb
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from xai_course import models, regions
 from xai_course.activations import PiecewiseLinear
+from xai_course.book import measured_file
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import Region, RegionBudgetError, enumerate_regions
 
@@ -535,7 +535,7 @@ def test_regioncam_finds_the_same_regions(depth, seed):
 
 
 def test_stored_benchmark_says_what_its_numbers_say():
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "geometry.json"
+    path = measured_file("benchmark_geometry")
     works = {work["name"]: work for work in json.loads(path.read_text("utf-8"))["works"]}
     assert works["co-circles-1"]["ours"]["regions"] == 3798
     assert works["co-circles-1.5"]["ours"]["regions"] == 6404

@@ -375,8 +375,8 @@ def bootstrap_table(
     Returns
     -------
     DataFrame
-        Indexed by the names: ``coef`` (`estimate`), ``mean``, ``std``, ``ci_low``, ``ci_high``,
-        ``probability_zero`` (share of exact zeros).
+        Indexed by the names: ``coef`` (`estimate`), ``mean``, ``std``, ``ci_low``, ``q25``,
+        ``median``, ``q75``, ``ci_high``, ``probability_zero`` (share of exact zeros).
 
     Notes
     -----
@@ -386,13 +386,17 @@ def bootstrap_table(
     shown = tqdm(seeds, desc="bootstrap", disable=not progress)
     draws = Parallel(n_jobs=n_jobs)(delayed(refit)(np.random.default_rng(s)) for s in shown)
     draws = np.stack(draws)
-    low, high = np.quantile(draws, [alpha / 2, 1 - alpha / 2], axis=0)
+    levels = [alpha / 2, 0.25, 0.5, 0.75, 1 - alpha / 2]
+    low, q25, median, q75, high = np.quantile(draws, levels, axis=0)
     return pd.DataFrame(
         {
             "coef": estimate,
             "mean": draws.mean(axis=0),
             "std": draws.std(axis=0, ddof=1),
             "ci_low": low,
+            "q25": q25,
+            "median": median,
+            "q75": q75,
             "ci_high": high,
             "probability_zero": (draws == 0).mean(axis=0),
         },

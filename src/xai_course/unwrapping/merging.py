@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, csr_matrix
 from scipy.sparse.csgraph import connected_components
@@ -20,7 +21,7 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
-from xai_course.unwrapping import _scores, flattening
+from xai_course.unwrapping import _scores, flattening, plots
 from xai_course.unwrapping import inference as testing
 from xai_course.unwrapping.flattening import _check_whole
 from xai_course.unwrapping.inference import PostSelectionWarning, SeparationWarning, fit_glm
@@ -397,7 +398,8 @@ class _Merged(BaseEstimator):
         -------
         DataFrame
             Indexed by ``"intercept"`` and the features: ``coef`` (on all of the cluster's rows),
-            ``mean``, ``std``, ``ci_low``, ``ci_high``, ``probability_zero``.
+            ``mean``, ``std``, ``ci_low``, ``q25``, ``median``, ``q75``, ``ci_high``,
+            ``probability_zero``. `plot_bootstrap` draws it.
 
         Notes
         -----
@@ -444,6 +446,78 @@ class _Merged(BaseEstimator):
             other = type(self)(**options).fit()
         chosen = np.bincount(other.apply(self._X[self.labels_ == cluster])).argmax()
         return rows[other.labels_ == chosen]
+
+    # Pictures
+
+    def plot_regions(
+        self, bounds: ArrayLike | None = None, ax: Axes | None = None, *, resolution: int = 300
+    ) -> Axes:
+        """Draw the clusters of a network with two inputs (Sudjianto et al. 2020, Figure 15).
+
+        `resolution` is the number of pixels along each side.
+        """
+        check_is_fitted(self)
+        one_hot = np.eye(len(self.counts_))
+        return plots.regions(
+            lambda X: one_hot[self.apply(X)], self._X, bounds, ax, resolution=resolution
+        )
+
+    def plot_models(self, n_clusters: int | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the models of the largest clusters with their rows (Figures 14, 15 and 18).
+
+        A regression with one input is drawn as it is. With two inputs and two classes, a line is
+        where the log-odds are zero; a cluster whose rows lie all on one side of it has no line.
+
+        Raises
+        ------
+        ValueError
+            If the network has other inputs or classes.
+        """
+        check_is_fitted(self)
+        return plots.models(
+            self.coef_[:n_clusters],
+            self.intercept_[:n_clusters],
+            self.labels_,
+            self._X,
+            self._y,
+            list(self.feature_names_in_),
+            self._n_classes,
+            ax,
+        )
+
+    def plot_profile(
+        self,
+        feature: int | str,
+        n_clusters: int | None = None,
+        output: int = 0,
+        ax: Axes | None = None,
+        *,
+        ylabel: str = "share of the output, centred",
+    ) -> Axes:
+        """Draw the profile of a feature by the clusters' models (Figures 14 and 24)."""
+        check_is_fitted(self)
+        j = self._source._feature(feature)
+        slopes = self.coef_[:n_clusters, output, j]
+        rows = [self._X[self.labels_ == k, j] for k in range(len(slopes))]
+        return plots.profile(slopes, rows, self.feature_names_in_[j], ylabel, ax)
+
+    def plot_parallel_coordinates(
+        self, n_clusters: int | None = None, output: int = 0, ax: Axes | None = None
+    ) -> Axes:
+        """Draw each cluster's coefficients as a line (Figures 16, 17 and 23)."""
+        check_is_fitted(self)
+        return plots.parallel_coordinates(
+            self.coef_[:n_clusters, output],
+            self.counts_[:n_clusters],
+            list(self.feature_names_in_),
+            ax,
+            apart=True,
+        )
+
+    @staticmethod
+    def plot_bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+        """Draw what `bootstrap` returned: coefficients and how often each is zero (Figure 19)."""
+        return plots.bootstrap(table, ax)
 
     # Flattening
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,10 +13,25 @@ from numpy.typing import ArrayLike
 from scipy.stats import gaussian_kde
 from sklearn.decomposition import PCA
 
-from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.plotting import NEGATIVE, POSITIVE, plot_regions
 
-__all__ = ["extrapolation", "importance", "parallel_coordinates", "polar", "profile", "regions"]
+__all__ = [
+    "bootstrap",
+    "extrapolation",
+    "importance",
+    "logarithmic",
+    "models",
+    "parallel_coordinates",
+    "polar",
+    "polar_marks",
+    "profile",
+    "regions",
+]
+
+
+def _colors(n: int) -> np.ndarray:
+    """Return a colour for each model, from dark for the largest to light."""
+    return plt.get_cmap("viridis")(np.linspace(0, 0.85, max(n, 1)))
 
 
 def importance(shares: pd.Series, n_features: int, ax: Axes | None) -> Axes:
@@ -30,43 +45,116 @@ def importance(shares: pd.Series, n_features: int, ax: Axes | None) -> Axes:
     return ax
 
 
-def profile(lines: pd.DataFrame, rows: Sequence[np.ndarray], name: str, ax: Axes | None) -> Axes:
-    """Draw a local linear profile: one line per region, and below it where the region's rows lie.
+def profile(
+    slopes: np.ndarray, rows: Sequence[np.ndarray], name: str, ylabel: str, ax: Axes | None
+) -> Axes:
+    """Draw a local linear profile: one line per model, and below it where the model's rows lie.
 
     Each density is scaled to the same height, so it shows where the rows are and not how many.
     """
     ax = plt.gca() if ax is None else ax
-    colors = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(len(lines), 1)))
-    below = ax.inset_axes([0, -0.32, 1, 0.2], sharex=ax)
-    for color, (_, line), values in zip(colors, lines.iterrows(), rows, strict=True):
-        ends = [line["low"], line["high"]], [line["at_low"], line["at_high"]]
-        ax.plot(*ends, color=color, marker="" if line["low"] < line["high"] else ".")
-        if np.ptp(values) > 0:
-            grid = np.linspace(values.min(), values.max(), 80)
+    below = _strip(ax, 0.2, 0.32)
+    for color, slope, values in zip(_colors(len(rows)), slopes, rows, strict=True):
+        ends = np.array([values.min(), values.max()])
+        single = ends[0] == ends[1]
+        ax.plot(ends, slope * (ends - values.mean()), color=color, marker="." if single else "")
+        if not single:
+            grid = np.linspace(*ends, 80)
             density = gaussian_kde(values)(grid)
             below.fill_between(grid, density / density.max(), color=color, alpha=0.3, linewidth=0)
     below.set(xlabel=name, yticks=[], ylabel="rows")
-    ax.set_ylabel("share of the output, centred")
-    ax.tick_params(labelbottom=False)
+    ax.set_ylabel(ylabel)
     return ax
 
 
-def parallel_coordinates(
-    coef: np.ndarray, counts: np.ndarray, names: Sequence[str], ax: Axes | None
+def _strip(ax: Axes, height: float, depth: float) -> Axes:
+    """Return axes under `ax` that share its horizontal axis and carry its labels."""
+    ax.tick_params(labelbottom=False)
+    return ax.inset_axes([0, -depth, 1, height], sharex=ax)
+
+
+def models(
+    coef: np.ndarray,
+    intercept: np.ndarray,
+    labels: np.ndarray,
+    X: np.ndarray,
+    y: np.ndarray,
+    names: Sequence[str],
+    n_classes: int | None,
+    ax: Axes | None,
 ) -> Axes:
-    """Draw each model's coefficients as a line over the features, larger regions darker."""
+    """Draw linear models as long as their rows reach, and these rows.
+
+    A regression with one input is drawn as it is. With two inputs and two classes, a line is where
+    the log-odds are zero; a model whose rows lie all on one side of it has no line.
+    """
+    if (len(names), n_classes) not in ((1, None), (2, 2)):
+        raise ValueError(
+            "plot_models needs a regression with 1 input or two classes with 2 inputs, got "
+            f"{n_classes or 'no'} classes and {len(names)} inputs."
+        )
+    ax = plt.gca() if ax is None else ax
+    rows = [X[labels == k] for k in range(len(coef))]
+    X, y = X[labels < len(coef)], y[labels < len(coef)]
+    style = {"linestyle": "", "marker": "o", "markersize": 2.5, "markeredgewidth": 0.4}
+    if n_classes is None:
+        ax.plot(X[:, 0], y, color="0.75", **style)
+        ax.set(xlabel=names[0], ylabel="response")
+    else:
+        ax.plot(*X[y == 0].T, color="0.35", **style)
+        ax.plot(*X[y == 1].T, color="0.9", markeredgecolor="0.35", **style)
+        ax.set(xlabel=names[0], ylabel=names[1])
+    if coef.shape[1] == 2:  # a logit for each class
+        coef, intercept = (np.diff(part, axis=1) for part in (coef, intercept))
+    for color, w, b, own in zip(_colors(len(rows)), coef, intercept, rows, strict=True):
+        line = _segment(w[0], b[0], own)
+        if line is not None:
+            ax.plot(*line, color=color, linewidth=3, solid_capstyle="butt")
+    return ax
+
+
+def _segment(w: np.ndarray, b: float, x: np.ndarray) -> np.ndarray | None:
+    """Return both ends of a model's line, shape (2, 2), as far as its rows reach along it."""
+    if len(w) == 1:
+        ends = np.array([x.min(), x.max()])
+        return np.stack([ends, w[0] * ends + b])
+    values = x @ w + b
+    if values.min() >= 0 or values.max() <= 0:
+        return None
+    feet = x - np.outer(values / (w @ w), w)
+    along = feet @ [-w[1], w[0]]
+    return feet[[along.argmin(), along.argmax()]].T
+
+
+def parallel_coordinates(
+    coef: np.ndarray,
+    counts: np.ndarray,
+    names: Sequence[str],
+    ax: Axes | None,
+    *,
+    apart: bool = False,
+) -> Axes:
+    """Draw each model's coefficients as a line over the features.
+
+    Larger regions are darker; or, to tell a few models apart, each has a colour and a label.
+    """
     ax = plt.gca() if ax is None else ax
     largest = counts.max() if len(counts) else 1
-    for line, count in list(zip(coef, counts, strict=True))[::-1]:
-        ax.plot(range(len(names)), line, color="#0072B2", alpha=0.15 + 0.75 * count / largest)
+    colors = _colors(len(counts)) if apart else ["#0072B2"] * len(counts)
+    for k in reversed(range(len(counts))):
+        alpha = 0.9 if apart else 0.15 + 0.75 * counts[k] / largest
+        label = f"{k} ({counts[k]} rows)" if apart else None
+        ax.plot(range(len(names)), coef[k], color=colors[k], alpha=alpha, label=label)
     ax.axhline(0, color="black", linewidth=1)
     ax.set_xticks(range(len(names)), names, rotation=90 if len(names) > 6 else 0)
     ax.set(ylabel="coefficient", xlim=(-0.2, len(names) - 0.8))
+    if apart:
+        ax.legend(reverse=True, title="cluster", loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 
 def polar(
-    coef: np.ndarray, counts: np.ndarray, degenerate: np.ndarray, ax: Axes | None
+    coef: np.ndarray, counts: np.ndarray, degenerate: np.ndarray, log: bool, ax: Axes | None
 ) -> PolarAxes:
     """Draw the direction of each model's coefficients, with the region's count as the radius.
 
@@ -83,14 +171,39 @@ def polar(
     elif unit.shape[1] > 2:
         unit = PCA(2, svd_solver="full").fit_transform(unit)
     angle = np.arctan2(unit[:, 1], unit[:, 0])
+    polar_marks(angle, counts, degenerate, ax)
+    if log:
+        logarithmic(ax, counts.max())
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+    return ax
+
+
+def polar_marks(
+    angle: ArrayLike,
+    counts: ArrayLike,
+    degenerate: ArrayLike,
+    ax: PolarAxes,
+    *,
+    sizes: ArrayLike = 14,
+) -> PolarAxes:
+    """Mark regions by direction and count; those of one row or one class are crosses."""
+    angle, counts, degenerate = map(np.asarray, (angle, counts, degenerate))
+    sizes = np.broadcast_to(sizes, angle.shape)
     for chosen, color, marker, label in (
         (degenerate, POSITIVE, "x", "one row or one class"),
         (~degenerate, NEGATIVE, "o", "others"),
     ):
-        ax.scatter(
-            angle[chosen], counts[chosen], c=color, marker=marker, s=14, alpha=0.7, label=label
-        )
-    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+        look = {"s": sizes[chosen], "c": color, "marker": marker}
+        ax.scatter(angle[chosen], counts[chosen], alpha=0.7, label=label, **look)
+    return ax
+
+
+def logarithmic(ax: PolarAxes, largest: int) -> PolarAxes:
+    """Give polar axes a logarithmic radius for counts, from just below one."""
+    ax.set_rscale("log")
+    ax.set_rlim(0.6, 1.15 * largest)
+    ticks = [10**power for power in range(len(str(largest)))]
+    ax.set_rticks(ticks, list(map(str, ticks)))
     return ax
 
 
@@ -107,15 +220,40 @@ def extrapolation(summary: pd.DataFrame, metric: str, ax: Axes | None) -> Axes:
 
 
 def regions(
-    network: PiecewiseLinearNetwork,
+    pattern: Callable[[np.ndarray], np.ndarray],
     X: np.ndarray,
-    patterns: np.ndarray,
     bounds: ArrayLike | None,
     ax: Axes | None,
+    *,
+    seen: np.ndarray | None = None,
+    resolution: int = 600,
 ) -> Axes:
-    """Draw the regions of a network with two inputs; those without a training row are dark."""
+    """Draw the regions of a plane around the rows; those that are not among the seen are dark."""
+    if X.shape[1] != 2:
+        raise ValueError(f"plot_regions needs 2 inputs, the network has {X.shape[1]}.")
     if bounds is None:
         low, high = X.min(axis=0), X.max(axis=0)
         margin = 0.05 * np.where(high > low, high - low, 1)
         bounds = np.column_stack([low - margin, high + margin])
-    return plot_regions(network.activation_pattern, bounds, seen=patterns, ax=ax)
+    return plot_regions(pattern, bounds, seen=seen, resolution=resolution, ax=ax)
+
+
+def bootstrap(table: pd.DataFrame, ax: Axes | None) -> Axes:
+    """Draw resampled coefficients as boxes, and below them how often each is zero.
+
+    A box holds the middle half, its whiskers are the table's interval; a cross is the fit on all
+    rows.
+    """
+    ax = plt.gca() if ax is None else ax
+    place = np.arange(len(table))
+    parts = {"med": "median", "q1": "q25", "q3": "q75", "whislo": "ci_low", "whishi": "ci_high"}
+    boxes = table[list(parts.values())].set_axis(list(parts), axis=1).to_dict("records")
+    ax.bxp(boxes, positions=place, showfliers=False, manage_ticks=False)
+    ax.plot(place, table["coef"], "x", color=POSITIVE)
+    ax.axhline(0, color="black", linewidth=1)
+    ax.set_ylabel("coefficient")
+    below = _strip(ax, 0.3, 0.36)
+    below.bar(place, table["probability_zero"], width=0.6)
+    below.set(ylim=(0, 1), ylabel="P(zero)")
+    below.set_xticks(place, table.index, rotation=90 if len(table) > 6 else 0)
+    return ax

@@ -115,26 +115,37 @@ class _Unwrapper(BaseEstimator):
 
     # Tables
 
-    def joint_importance(self) -> pd.Series:
+    def joint_importance(self, intercept: bool = True) -> pd.Series:
         """Return the joint importance of the intercept and of each feature.
+
+        Parameters
+        ----------
+        intercept : bool
+            Whether the intercept is among the shares. It is the output at zero, and where zero is
+            depends on the units: leave it out to compare features.
 
         Returns
         -------
         Series
             Indexed by ``"intercept"`` and the feature names; not negative; sums to 1. For several
-            outputs the squares are summed over the outputs.
+            outputs the squares are summed over the outputs. NaN where all coefficients are zero.
 
         Notes
         -----
         Sudjianto et al. (2020), eq. 18: squared coefficients weighted by the regions' counts. It
-        depends on the units of the features: standardise them first.
+        depends on the units of the features: standardise them first. Explained in the chapter
+        *unwrapping-interpretation*.
         """
         check_is_fitted(self)
         squares = np.concatenate([self.intercept_[:, :, None], self.coef_], axis=2) ** 2
-        weights = np.einsum("r,rof->f", self.counts_.astype(float), squares)
+        weights = pd.Series(
+            np.einsum("r,rof->f", self.counts_.astype(float), squares),
+            index=["intercept", *self.feature_names_in_],
+            name="importance",
+        )
+        weights = weights if intercept else weights.iloc[1:]
         total = weights.sum()
-        share = weights / total if total else np.full(len(weights), np.nan)
-        return pd.Series(share, index=["intercept", *self.feature_names_in_], name="importance")
+        return weights / total if total else weights * np.nan
 
     def local_linear_profile(
         self, feature: int | str, n_regions: int | None = 30, output: int = 0
@@ -293,18 +304,49 @@ class _Unwrapper(BaseEstimator):
 
     # Pictures
 
-    def plot_importance(self, n_features: int = 10, ax: Axes | None = None) -> Axes:
+    def plot_importance(
+        self, n_features: int = 10, ax: Axes | None = None, *, intercept: bool = True
+    ) -> Axes:
         """Draw the joint importance (Sudjianto et al. 2020, Figures 6 and 7, left)."""
-        return plots.importance(self.joint_importance(), n_features, ax)
+        return plots.importance(self.joint_importance(intercept), n_features, ax)
 
     def plot_profile(
-        self, feature: int | str, n_regions: int = 30, output: int = 0, ax: Axes | None = None
+        self,
+        feature: int | str,
+        n_regions: int = 30,
+        output: int = 0,
+        ax: Axes | None = None,
+        *,
+        ylabel: str = "share of the output, centred",
     ) -> Axes:
         """Draw the local linear profile of a feature with the rows below (Figures 4 to 7)."""
-        profile = self.local_linear_profile(feature, n_regions, output)
+        slopes = self.local_linear_profile(feature, n_regions, output)["slope"]
         j = self._feature(feature)
-        rows = [self._X[self.labels_ == region, j] for region in profile.index]
-        return plots.profile(profile, rows, str(self.feature_names_in_[j]), ax)
+        rows = [self._X[self.labels_ == region, j] for region in slopes.index]
+        return plots.profile(slopes.to_numpy(), rows, self.feature_names_in_[j], ylabel, ax)
+
+    def plot_models(self, n_regions: int | None = 30, ax: Axes | None = None) -> Axes:
+        """Draw the models of the largest regions with their rows (Figures 4 and 5, left).
+
+        A regression with one input is drawn as it is. With two inputs and two classes, a line is
+        where the log-odds are zero; a region whose rows lie all on one side of it has no line.
+
+        Raises
+        ------
+        ValueError
+            If the network has other inputs or classes.
+        """
+        check_is_fitted(self)
+        return plots.models(
+            self.coef_[:n_regions],
+            self.intercept_[:n_regions],
+            self.labels_,
+            self._X,
+            self._y,
+            list(self.feature_names_in_),
+            len(self.classes_) if hasattr(self, "classes_") else None,
+            ax,
+        )
 
     def plot_parallel_coordinates(
         self, n_regions: int | None = 30, output: int = 0, ax: Axes | None = None
@@ -315,10 +357,13 @@ class _Unwrapper(BaseEstimator):
             self.coef_[keep, output], self.counts_[keep], list(self.feature_names_in_), ax
         )
 
-    def plot_polar(self, output: int = 0, ax: Axes | None = None) -> Axes:
-        """Draw the direction of each region's coefficients and its count (Figure 12)."""
+    def plot_polar(self, output: int = 0, ax: Axes | None = None, *, log: bool = False) -> Axes:
+        """Draw the direction of each region's coefficients and its count (Figure 12).
+
+        Where a few regions are large, ``log=True`` gives the small ones room.
+        """
         degenerate = self._degenerate()
-        return plots.polar(self.coef_[:, output], self.counts_, degenerate, ax)
+        return plots.polar(self.coef_[:, output], self.counts_, degenerate, log, ax)
 
     def plot_extrapolation(self, n_regions: int = 10, ax: Axes | None = None) -> Axes:
         """Draw local beside global performance of the largest regions (Figure 13)."""
@@ -327,9 +372,8 @@ class _Unwrapper(BaseEstimator):
     def plot_regions(self, bounds: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
         """Draw the training rows' regions of a network with two inputs (Figure 5, middle)."""
         check_is_fitted(self)
-        if self.n_features_in_ != 2:
-            raise ValueError(f"plot_regions needs 2 inputs, the network has {self.n_features_in_}.")
-        return plots.regions(self.network, self._X, self.patterns_, bounds, ax)
+        pattern = self.network.activation_pattern
+        return plots.regions(pattern, self._X, bounds, ax, seen=self.patterns_)
 
     def _degenerate(self) -> np.ndarray:
         """Return which regions hold a single row or rows of a single class."""

@@ -1,0 +1,150 @@
+"""Wrong answers that learners really give, and what the check must tell them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linprog
+
+
+def only_positive(A, b, w, c):
+    ends = [linprog(s * w, A_ub=A, b_ub=b) for s in (1, -1)]
+    least, most = (-np.inf if e.status == 3 else e.fun for e in ends)
+    if least is None or most is None:
+        return False
+    return least + c < 0 and most - c < 0
+
+
+def touching_counts(A, b, w, c):
+    found = linprog(np.zeros(len(w)), A_ub=A, b_ub=b, A_eq=w[None], b_eq=[-c], bounds=(None, None))
+    return found.status == 0
+
+
+def forgets_unbounded(A, b, w, c):
+    ends = [linprog(s * w, A_ub=A, b_ub=b, bounds=(None, None)) for s in (1, -1)]
+    if any(e.status != 0 for e in ends):
+        return False
+    return ends[0].fun + c < -1e-9 and ends[1].fun - c < -1e-9
+
+
+def crossings(lines, box):
+    for i in range(len(lines)):
+        for j in range(i):
+            yield np.linalg.solve(lines[[i, j], :2], -lines[[i, j], 2])
+
+
+def in_the_plane(lines, box):
+    return 1 + len(lines) + len(list(crossings(lines, box)))
+
+
+def all_lines_cross(lines, box):
+    low, high = np.asarray(box).T
+    inside = [((low < x) & (x < high)).all() for x in crossings(lines, box)]
+    return 1 + len(lines) + sum(inside)
+
+
+def crosses_box(lines, box):
+    (left, right), (low, high) = box
+    corners = np.array([[left, low, 1], [left, high, 1], [right, low, 1], [right, high, 1]])
+    return int((np.ptp(np.sign(lines @ corners.T), axis=1) > 0).sum())
+
+
+def ignores_where(lines, box):
+    return 1 + crosses_box(lines, box) + len(list(crossings(lines, box)))
+
+
+def square_only(lines, box):
+    inside = [(np.abs(x) < 1).all() for x in crossings(lines, box)]
+    return 1 + crosses_box(lines, box) + sum(inside)
+
+
+def ends_of(coef, intercept, x, extra):
+    return x - (coef @ x + intercept + extra)[:, None] * coef
+
+
+def at_the_foot_only(decide, coef, intercept, x, beyond=1e-6):
+    signed = coef @ x + intercept
+    feet = ends_of(coef, intercept, x, -1e-9 * np.sign(signed))
+    return decide(feet) != decide(x[None])
+
+
+def always_along_the_normal(decide, coef, intercept, x, beyond=1e-6):
+    return decide(ends_of(coef, intercept, x, -beyond)) != decide(x[None])
+
+
+def wrong_way(decide, coef, intercept, x, beyond=1e-6):
+    signed = coef @ x + intercept
+    return decide(x + (signed + beyond * np.sign(signed))[:, None] * coef) != decide(x[None])
+
+
+def ignores_beyond(decide, coef, intercept, x, beyond=1e-6):
+    signed = coef @ x + intercept
+    return decide(ends_of(coef, intercept, x, 1e-6 * np.sign(signed))) != decide(x[None])
+
+
+def table_of(states, decisions):
+    votes: dict[bytes, list[int]] = {}
+    for row, decision in zip(states, decisions, strict=True):
+        votes.setdefault(row.tobytes(), []).append(decision)
+    return {state: int(np.mean(v) > 0.5) for state, v in votes.items()}
+
+
+def answers(train, decisions, test):
+    table = table_of(train, decisions)
+    return np.array([table.get(row.tobytes(), -1) for row in test])
+
+
+def with_the_network(train, decisions, test, wanted):
+    found = answers(train, decisions, test)
+    return np.mean(found >= 0), np.mean((found == wanted) | (found < 0))
+
+
+def of_the_known(train, decisions, test, wanted):
+    found = answers(train, decisions, test)
+    return np.mean(found >= 0), np.mean((found == wanted)[found >= 0])
+
+
+def of_states(train, decisions, test, wanted):
+    known = table_of(train, decisions)
+    distinct = {row.tobytes() for row in test}
+    share = np.mean([state in known for state in distinct])
+    return share, np.mean(answers(train, decisions, test) == wanted)
+
+
+def one_at_a_tie(train, decisions, test, wanted):
+    flipped = answers(train, 1 - np.asarray(decisions), test)
+    found = np.where(flipped < 0, -1, 1 - flipped)
+    return np.mean(found >= 0), np.mean(found == wanted)
+
+
+WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
+    "ex-decision-boundaries-and-dnet-1": [
+        (lambda: (22, 42), "no two are parallel"),
+        (lambda: (13, 51), "The number of cells should be 19"),
+        (lambda: (19, 19), "The number of impossible states"),
+        (lambda: 19, "Return two numbers"),
+    ],
+    "ex-decision-boundaries-and-dnet-2": [
+        (only_positive, "the square from -3 to -1"),
+        (touching_counts, "touches the square's corner"),
+        (forgets_unbounded, "unbounded"),
+    ],
+    "ex-decision-boundaries-and-dnet-3": [
+        (in_the_plane, "outside the box"),
+        (all_lines_cross, "one of them outside the box"),
+        (ignores_where, "outside the box"),
+        (square_only, "In a box of unequal sides"),
+    ],
+    "ex-decision-boundaries-and-dnet-4": [
+        (at_the_foot_only, "beyond"),
+        (always_along_the_normal, "beyond it"),
+        (wrong_way, "the diamond"),
+        (ignores_beyond, "use `beyond`"),
+    ],
+    "ex-decision-boundaries-and-dnet-5": [
+        (with_the_network, "the network answered it"),
+        (of_the_known, "divide by all test rows"),
+        (of_states, "The coverage of four known rows"),
+        (one_at_a_tie, "a tie is 0"),
+    ],
+}
