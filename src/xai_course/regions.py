@@ -390,7 +390,8 @@ class Region:
             raise ValueError(f"{self} is empty.")
         center, radius = self._ball
         origin, unit = self._frame
-        return origin + unit * center, np.inf if radius >= _LARGEST_RADIUS else unit * radius
+        unbounded = radius >= _LARGEST_RADIUS * (1 - 1e-3)  # measured, so up to rounding
+        return origin + unit * center, np.inf if unbounded else unit * radius
 
     def is_empty(self) -> bool:
         """Return whether the region has no interior, as far as can be told.
