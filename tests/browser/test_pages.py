@@ -97,7 +97,7 @@ def test_opens_from_the_disk(name, browser) -> None:
     page.goto((HTML / f"{name}.html").as_uri())
     settle(page)
     formulas = page.locator("article .math").count()
-    typeset = page.locator("article .math mjx-container svg").count()
+    typeset = page.locator("article .math mjx-container:has(svg)").count()
     loaded = page.eval_on_selector_all(
         "article img", "all => all.map(one => one.complete && one.naturalWidth > 0)"
     )

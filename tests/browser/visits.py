@@ -194,7 +194,7 @@ def _screenshots(page: Page, folder: Path, kind: str) -> None:
 
 def _measure(page: Page, seen: Visit) -> None:
     seen.n_formulas = page.locator("article .math").count()
-    seen.n_typeset = page.locator("article .math mjx-container svg").count()
+    seen.n_typeset = page.locator("article .math mjx-container:has(svg)").count()
     seen.raw_maths = page.evaluate(RAW_MATHS)
     seen.images = page.evaluate(IMAGES)
     seen.colab = page.evaluate(COLAB)
