@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as write_safetensors
 from torch import nn
 from tqdm import tqdm
+
+from xai_course._validation import check_whole, held_out_split
 
 __all__ = ["CHUNK", "Run", "Settings"]
 
@@ -54,9 +56,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("patience", 1), ("batch_size", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}.")
+            check_whole(getattr(self, name), name, least)
         for name in ("learning_rate", "temperature"):
             if not _is_number(value := getattr(self, name)) or not 0 < value < np.inf:
                 raise ValueError(f"{name} must be a positive number, got {value!r}.")
@@ -77,11 +77,7 @@ class Settings:
 
     def split(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
         """Return training and validation rows."""
-        if n_rows < 2:
-            raise ValueError(f"Training needs at least 2 rows, got {n_rows}.")
-        n_held_out = min(max(1, round(self.validation_fraction * n_rows)), n_rows - 1)
-        order = np.random.default_rng(self.seed).permutation(n_rows)
-        return order[n_held_out:], order[:n_held_out]
+        return held_out_split(n_rows, self.validation_fraction, self.seed)
 
     def objective(
         self, outputs: torch.Tensor, target: torch.Tensor | None, labels: torch.Tensor | None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["check_array"]
+__all__ = ["check_array", "check_whole", "held_out_split"]
 
 
 def check_array(values: ArrayLike, name: str, ndim: int) -> np.ndarray:
@@ -36,3 +38,18 @@ def check_array(values: ArrayLike, name: str, ndim: int) -> np.ndarray:
 def _kind(values: object) -> str:
     dtype = getattr(values, "dtype", None)
     return type(values).__name__ if dtype is None else f"{type(values).__name__} of {dtype}"
+
+
+def check_whole(value: object, name: str, least: int) -> None:
+    """Raise a `ValueError` unless `value` is a whole number from `least` on."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}.")
+
+
+def held_out_split(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return training and validation rows, at least one of each."""
+    if n_rows < 2:
+        raise ValueError(f"Training needs at least 2 rows, got {n_rows}.")
+    n_held_out = min(max(1, round(fraction * n_rows)), n_rows - 1)
+    order = np.random.default_rng(seed).permutation(n_rows)
+    return order[n_held_out:], order[:n_held_out]

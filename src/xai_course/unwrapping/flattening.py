@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from tqdm import tqdm
 
-from xai_course._validation import check_array
+from xai_course._validation import check_array, check_whole, held_out_split
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping.inference import fit_glm
 
@@ -96,7 +96,7 @@ class _Training:
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("patience", 1), ("batch_size", 1)):
-            _check_whole(getattr(self, name), name, least)
+            check_whole(getattr(self, name), name, least)
         if not isinstance(self.learning_rate, Real) or not 0 < self.learning_rate < np.inf:
             raise ValueError(
                 f"learning_rate must be a positive number, got {self.learning_rate!r}."
@@ -108,11 +108,7 @@ class _Training:
 
     def split(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
         """Return training and validation rows."""
-        if n_rows < 2:
-            raise ValueError(f"Training needs at least 2 rows, got {n_rows}.")
-        n_held_out = min(max(1, round(self.validation_fraction * n_rows)), n_rows - 1)
-        order = np.random.default_rng(self.seed).permutation(n_rows)
-        return order[n_held_out:], order[:n_held_out]
+        return held_out_split(n_rows, self.validation_fraction, self.seed)
 
     def run(
         self,
@@ -256,8 +252,8 @@ def single_hidden_layer(
     Explained in the chapter *unwrapping-flattening*.
     """
     training = _Training(epochs, patience, learning_rate, batch_size, validation_fraction, seed)
-    _check_whole(n_hidden, "n_hidden", 1)
-    _check_whole(restarts, "restarts", 1)
+    check_whole(n_hidden, "n_hidden", 1)
+    check_whole(restarts, "restarts", 1)
     names = getattr(X, "columns", None)
     X = check_array(X, "X", 2)
     names = [f"x{j + 1}" for j in range(X.shape[1])] if names is None else [str(n) for n in names]
@@ -315,8 +311,3 @@ def _random_network(
 
 def _batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [rows[i : i + size] for i in range(0, len(rows), size)]
-
-
-def _check_whole(value: object, name: str, least: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}.")

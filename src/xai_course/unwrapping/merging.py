@@ -21,9 +21,9 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
+from xai_course._validation import check_whole
 from xai_course.unwrapping import _scores, flattening, plots
 from xai_course.unwrapping import inference as testing
-from xai_course.unwrapping.flattening import _check_whole
 from xai_course.unwrapping.inference import PostSelectionWarning, SeparationWarning, fit_glm
 from xai_course.unwrapping.unwrapper import UnwrapperClassifier, UnwrapperRegressor, _named
 
@@ -408,7 +408,7 @@ class _Merged(BaseEstimator):
         self._check_cluster(cluster)
         self._check_two_classes("bootstrap")
         _check_penalty(penalty, C)
-        _check_whole(n_boot, "n_boot", 2)
+        check_whole(n_boot, "n_boot", 2)
         if not 0 < alpha < 1:
             raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}.")
         draw = self._rows_of_another_merge if resample_selection else self._rows_of_cluster
@@ -593,19 +593,19 @@ class _Merged(BaseEstimator):
         check_is_fitted(self.unwrapper)
         n_regions = self.unwrapper.n_regions_
         if self.n_clusters is not None:
-            _check_whole(self.n_clusters, "n_clusters", 1)
+            check_whole(self.n_clusters, "n_clusters", 1)
             if self.n_clusters > n_regions:
                 raise ValueError(
                     f"n_clusters must be at most the {n_regions} regions, got {self.n_clusters}."
                 )
         _check_neighbors(self.n_neighbors)
-        _check_whole(self.min_samples, "min_samples", 0)
+        check_whole(self.min_samples, "min_samples", 0)
         _check_penalty(self.penalty, self.C)
         if self.distance not in ("coefficients", "predictions"):
             raise ValueError(
                 f"distance must be 'coefficients' or 'predictions', got {self.distance!r}."
             )
-        _check_whole(self.cv, "cv", 2)
+        check_whole(self.cv, "cv", 2)
         if self.n_clusters is None and self.cv > len(self.unwrapper.labels_):
             raise ValueError(
                 f"cv must be at most the {len(self.unwrapper.labels_)} training rows, "
