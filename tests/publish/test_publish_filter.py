@@ -41,6 +41,7 @@ def prose(reader):
         "![A black square.](https://xai-course.github.io/xai-course/_images/square.svg)\n\n"
         "*Fig. 1.1. A square, after [Ribeiro et al. (2016)]",
         "*Table 1.1. A small table of [regions]",
+        "| second |  |",
         "| Name | Value \\| unit |\n| --- | --- |\n| first | [(1.1)]",
         f"*Fig. 1.2. A straight line, as in [(1.1)]({PAGE}#equation-eq-line).*",
         '<a id="ex-small-chapter-1"></a>**Exercise small-chapter-1. Count the regions**',

@@ -12,6 +12,7 @@ import posixpath
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -302,7 +303,7 @@ class Filter:
         place = page.place(token, in_cell)
         edits = []
         children = token.children or []
-        for child, following in zip(children, [*children[1:], None], strict=True):
+        for child, following in pairwise([*children, None]):
             line = page.line(token)
             if child.type not in _KEPT_INLINE:
                 raise self._error(line, f"{_named(child)} is not allowed in a chapter")
