@@ -2,7 +2,7 @@
 
 The paper prints accuracies only. Here each row also says how many decisions change, in which
 direction, whether a gain is more than chance, and what better knots and more pieces would give.
-Trained networks stay in ``_build/reproduce``, so that a stopped run goes on.
+Trained networks stay in ``reproduce/trained``, so that a stopped run goes on.
 """
 
 from __future__ import annotations

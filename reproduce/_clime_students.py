@@ -26,7 +26,7 @@ from xai_course.distillation import (
 )
 from xai_course.lenet import lenet
 
-WORK = Path(__file__).resolve().parent.parent / "_build" / "reproduce"
+WORK = Path(__file__).resolve().parent / "trained"
 DATASETS = ("mnist", "fashion_mnist")
 SEEDS = (0, 1, 2)
 SIZES = (784, 256, 64, 10)

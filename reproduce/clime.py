@@ -2,7 +2,7 @@
 
 ``python reproduce/clime.py table2`` writes ``clime_table2.json`` where the book
 finds it (`xai_course.book.measured`). All images come from
-`xai_course.data.load` with ``subset="full"``. What is trained stays in ``_build/reproduce``, so
+`xai_course.data.load` with ``subset="full"``. What is trained stays in ``reproduce/trained``, so
 that a stopped run goes on, and a table that shares its networks with another trains nothing; the
 minutes in a result are those of its last call.
 """
