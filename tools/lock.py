@@ -29,7 +29,13 @@ def main() -> int:
         report = Path(folder) / "report.json"
         command = [
             *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"),
-            *("--quiet", "--report", str(report), *BY_HAND, f"{ROOT}[book,test,grading]"),
+            *(
+                "--quiet",
+                "--report",
+                str(report),
+                *BY_HAND,
+                f"{ROOT}[book,test,grading,cluster,reproduce]",
+            ),
         ]
         status = subprocess.run(command, check=False).returncode
         if status:

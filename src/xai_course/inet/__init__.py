@@ -1,0 +1,40 @@
+"""Interpretation networks: a network's weights go in, a sparse polynomial comes out.
+
+Source: Marton, Luedtke and Bartelt, "Explanations for Neural Networks by Neural Networks",
+Applied Sciences 12 (2022) 980. Explained in the part *Reading a network from its weights*.
+"""
+
+from xai_course.inet.decoder import best_monomials
+from xai_course.inet.lambda_nets import LambdaNets
+from xai_course.inet.moments import closed_form_moments, unit_moments
+from xai_course.inet.polynomials import (
+    SparsePolynomial,
+    evaluate_polynomials,
+    gram_matrix,
+    monomial_exponents,
+    monomial_indices,
+    monomial_values,
+    monomials_in_basis,
+    orthonormal_basis,
+    sample_polynomials,
+)
+from xai_course.inet.training import RECIPES, Recipe, train_lambda_nets
+
+__all__ = [
+    "RECIPES",
+    "LambdaNets",
+    "Recipe",
+    "SparsePolynomial",
+    "best_monomials",
+    "closed_form_moments",
+    "evaluate_polynomials",
+    "gram_matrix",
+    "monomial_exponents",
+    "monomial_indices",
+    "monomial_values",
+    "monomials_in_basis",
+    "orthonormal_basis",
+    "sample_polynomials",
+    "train_lambda_nets",
+    "unit_moments",
+]

@@ -1,0 +1,284 @@
+"""Lambda-nets: many small networks of one shape, held as one stack of weights.
+
+The paper calls a network that is to be explained a lambda-net. An I-Net learns from thousands of
+them, so they are stored, evaluated and changed all at once.
+
+Source: Marton, Luedtke and Bartelt (2022), sections 2 and 4.1. Explained in the chapter
+*networks-as-data*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from xai_course._validation import check_array
+from xai_course.networks import PiecewiseLinearNetwork
+
+__all__ = ["LambdaNets"]
+
+_CHUNK = 2**22  # numbers in one temporary array
+
+
+@dataclass(frozen=True, eq=False)
+class LambdaNets:
+    """N networks with one hidden layer of h ReLU neurons and one output.
+
+    ``network(x) = output_weights @ relu(hidden_weights @ x + hidden_biases) + output_bias``
+
+    Parameters
+    ----------
+    hidden_weights : array_like, shape (N, h, n_variables)
+    hidden_biases : array_like, shape (N, h)
+    output_weights : array_like, shape (N, h)
+    output_biases : array_like, shape (N,)
+    test_error : array_like, shape (N,), optional
+        Mean absolute error on test rows, where the networks were trained here.
+    epochs : array_like, shape (N,), optional
+        Epochs of training.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together, or a weight is NaN or infinite.
+    """
+
+    hidden_weights: np.ndarray
+    hidden_biases: np.ndarray
+    output_weights: np.ndarray
+    output_biases: np.ndarray
+    test_error: np.ndarray | None = None
+    epochs: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        shapes = []
+        for name, ndim in _ARRAYS.items():
+            array = check_array(getattr(self, name), name, ndim)
+            object.__setattr__(self, name, array)
+            shapes.append(array.shape)
+        n_nets, width, _ = shapes[0]
+        if shapes[1:] != [(n_nets, width), (n_nets, width), (n_nets,)]:
+            raise ValueError(
+                "The arrays must have shapes (N, h, n), (N, h), (N, h) and (N,), got "
+                f"{', '.join(map(str, shapes))}."
+            )
+        for name in ("test_error", "epochs"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            values = check_array(values, name, 1)
+            if len(values) != n_nets:
+                raise ValueError(f"{name} must have {n_nets} value(s), got {len(values)}.")
+            object.__setattr__(self, name, values)
+
+    def __len__(self) -> int:
+        """Return the number of networks."""
+        return len(self.hidden_weights)
+
+    def __repr__(self) -> str:
+        """Return number and shape."""
+        return f"LambdaNets({len(self)} x {self.n_variables} -> {self.n_hidden} relu -> 1)"
+
+    @property
+    def n_variables(self) -> int:
+        """Number of inputs."""
+        return self.hidden_weights.shape[2]
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of hidden neurons of each network."""
+        return self.hidden_weights.shape[1]
+
+    def __getitem__(self, index: int | slice | ArrayLike) -> LambdaNets:
+        """Return some of the networks; a single number gives a stack of one."""
+        if isinstance(index, int | np.integer):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"There are {len(self)} network(s), got the number {index}.")
+            index = [index]
+        return LambdaNets(**{name: values[index] for name, values in self._arrays().items()})
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        names = (*_ARRAYS, "test_error", "epochs")
+        found = {name: getattr(self, name) for name in names}
+        return {name: values for name, values in found.items() if values is not None}
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return what every network says.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_variables) or (N, n, n_variables)
+            Rows for all networks, or for each its own.
+
+        Returns
+        -------
+        ndarray of float64, shape (N, n)
+        """
+        X = np.asarray(X)
+        X = check_array(X, "X", 3 if X.ndim == 3 else 2)
+        if X.shape[-1] != self.n_variables or (X.ndim == 3 and len(X) != len(self)):
+            raise ValueError(
+                f"X of shape {X.shape} does not fit {len(self)} network(s) of "
+                f"{self.n_variables} variable(s)."
+            )
+        found = np.empty((len(self), X.shape[-2]))
+        at_once = max(1, _CHUNK // (X.shape[-2] * self.n_hidden))
+        for first in range(0, len(self), at_once):
+            part = slice(first, first + at_once)
+            rows = X[part] if X.ndim == 3 else X
+            hidden = self.hidden_weights[part] @ np.swapaxes(rows, -1, -2)
+            hidden += self.hidden_biases[part, :, None]
+            np.maximum(hidden, 0, out=hidden)
+            found[part] = (self.output_weights[part, None] @ hidden)[:, 0]
+        return found + self.output_biases[:, None]
+
+    def parameters(self) -> np.ndarray:
+        """Return weights and biases as one row per network: what the paper's I-Net reads.
+
+        Returns
+        -------
+        ndarray, shape (N, h * (n_variables + 2) + 1)
+            Hidden weights neuron after neuron, hidden biases, output weights, output bias.
+        """
+        parts = (getattr(self, name).reshape(len(self), -1) for name in _ARRAYS)
+        return np.concatenate(list(parts), axis=1)
+
+    def canonical(self) -> LambdaNets:
+        """Return the same functions with one scale and one order of the hidden neurons.
+
+        Each neuron's weights and bias are divided by their joint length, which the output weight
+        takes over; then the neurons are sorted by the size of the output weight, largest first.
+        A neuron without weights and bias is zero everywhere and keeps its zeros.
+        """
+        length = np.sqrt((self.hidden_weights**2).sum(axis=2) + self.hidden_biases**2)
+        divisor = np.where(length > 0, length, 1.0)
+        amplitude = self.output_weights * length
+        order = np.argsort(-np.abs(amplitude), axis=1, kind="stable")
+        return replace(
+            self,
+            hidden_weights=np.take_along_axis(
+                self.hidden_weights / divisor[:, :, None], order[:, :, None], axis=1
+            ),
+            hidden_biases=np.take_along_axis(self.hidden_biases / divisor, order, axis=1),
+            output_weights=np.take_along_axis(amplitude, order, axis=1),
+        )
+
+    def permuted(self, seed: int) -> LambdaNets:
+        """Return the same functions with the hidden neurons of each network in random order."""
+        order = np.random.default_rng(seed).permuted(
+            np.tile(np.arange(self.n_hidden), (len(self), 1)), axis=1
+        )
+        return replace(
+            self,
+            hidden_weights=np.take_along_axis(self.hidden_weights, order[:, :, None], axis=1),
+            hidden_biases=np.take_along_axis(self.hidden_biases, order, axis=1),
+            output_weights=np.take_along_axis(self.output_weights, order, axis=1),
+        )
+
+    def on_unit_box(self, bounds: ArrayLike) -> LambdaNets:
+        """Return the same functions of inputs that were scaled from `bounds` to the unit cube.
+
+        Parameters
+        ----------
+        bounds : array_like, shape (n_variables, 2)
+            Lower and upper end of every input.
+
+        Returns
+        -------
+        LambdaNets
+            ``result.predict((X - low) / (high - low))`` equals ``predict(X)``.
+        """
+        bounds = check_array(bounds, "bounds", 2)
+        if bounds.shape != (self.n_variables, 2) or (bounds[:, 0] >= bounds[:, 1]).any():
+            raise ValueError(
+                f"bounds must hold a lower and a higher number for each of the "
+                f"{self.n_variables} variable(s), got shape {bounds.shape}."
+            )
+        return replace(
+            self,
+            hidden_weights=self.hidden_weights * (bounds[:, 1] - bounds[:, 0]),
+            hidden_biases=self.hidden_biases + self.hidden_weights @ bounds[:, 0],
+        )
+
+    def to_network(self, index: int) -> PiecewiseLinearNetwork:
+        """Return one of the networks in the form that the rest of the library reads."""
+        one = self[index]
+        return PiecewiseLinearNetwork(
+            [one.hidden_weights[0], one.output_weights], [one.hidden_biases[0], one.output_biases]
+        )
+
+    @classmethod
+    def from_networks(cls, networks: Iterable[Any]) -> LambdaNets:
+        """Stack networks that were trained anywhere.
+
+        Parameters
+        ----------
+        networks : iterable
+            `PiecewiseLinearNetwork`, ``torch.nn.Sequential`` or fitted ``MLPRegressor``, each with
+            one hidden ReLU layer and one output. Narrow ones get silent neurons.
+
+        Raises
+        ------
+        ValueError
+            If a network has another shape or activation; the message names it.
+        """
+        read = [_one_hidden_layer(network, k) for k, network in enumerate(networks)]
+        if not read:
+            raise ValueError("At least one network is needed, got none.")
+        widths = sorted({net.n_variables for net in read})
+        if len(widths) > 1:
+            raise ValueError(f"The networks must have the same inputs, got {widths} variables.")
+        return concatenate([_widened(net, max(n.n_hidden for n in read)) for net in read])
+
+
+_ARRAYS = {"hidden_weights": 3, "hidden_biases": 2, "output_weights": 2, "output_biases": 1}
+
+
+def concatenate(parts: list[LambdaNets]) -> LambdaNets:
+    """Put stacks of networks of one shape one after the other."""
+    arrays = [part._arrays() for part in parts]
+    common = [name for name in arrays[0] if all(name in a for a in arrays)]
+    return LambdaNets(**{name: np.concatenate([a[name] for a in arrays]) for name in common})
+
+
+def _one_hidden_layer(network: Any, number: int) -> LambdaNets:
+    name = f"Network {number}"
+    if not isinstance(network, PiecewiseLinearNetwork):
+        is_torch = any(base.__module__.startswith("torch.") for base in type(network).__mro__)
+        read = (
+            PiecewiseLinearNetwork.from_torch if is_torch else PiecewiseLinearNetwork.from_sklearn
+        )
+        network = read(network)
+    sizes = network.hidden_sizes
+    if len(sizes) != 1:
+        raise ValueError(
+            f"{name} has {len(sizes)} hidden layers; an I-Net reads networks with one. Flatten it "
+            "first: merge(...).flatten() of an unwrapper gives a network with one hidden layer."
+        )
+    activation = network.activations[0]
+    if activation.name != "relu":
+        raise ValueError(
+            f"{name} has the activation {activation.name or activation!r}; an I-Net reads ReLU "
+            "networks."
+        )
+    if network.n_outputs != 1:
+        raise ValueError(
+            f"{name} has {network.n_outputs} outputs; an I-Net reads networks with one."
+        )
+    return LambdaNets(
+        network.weights[0][None], network.biases[0][None], network.weights[1], network.biases[1]
+    )
+
+
+def _widened(net: LambdaNets, width: int) -> LambdaNets:
+    more = width - net.n_hidden
+    return LambdaNets(
+        np.pad(net.hidden_weights, ((0, 0), (0, more), (0, 0))),
+        np.pad(net.hidden_biases, ((0, 0), (0, more))),
+        np.pad(net.output_weights, ((0, 0), (0, more))),
+        net.output_biases,
+    )

@@ -1,0 +1,194 @@
+"""Moments of a network in closed form: its mean products with polynomials, without a question.
+
+A network with one hidden ReLU layer is a sum over its hidden units, and so is each of its moments.
+The moment of one unit is a short cosine series whose terms are products of n factors.
+
+Explained in the chapter *interpretation-networks*.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xai_course._validation import check_array, check_whole
+from xai_course.inet.lambda_nets import LambdaNets
+from xai_course.inet.polynomials import monomial_exponents
+
+__all__ = ["closed_form_moments", "unit_moments"]
+
+_CHUNK = 2**21  # numbers in one temporary array
+_SMALL = 2.0  # up to here the Bessel functions come from their power series
+_SERIES = 14  # terms of it: enough for 16 digits at _SMALL
+
+
+def closed_form_moments(
+    lambda_nets: LambdaNets, degree: int = 3, n_terms: int | None = None
+) -> np.ndarray:
+    """Return the projection of each network on the polynomials, in the orthonormal basis.
+
+    Parameters
+    ----------
+    lambda_nets : LambdaNets
+        N networks with inputs uniform on the unit cube.
+    degree : int
+        Degree of the polynomials.
+    n_terms : int, optional
+        Cosine terms per hidden unit: see `unit_moments`.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, m)
+        Coordinates in the basis of `orthonormal_basis`.
+    """
+    return sum_over_units(lambda_nets, degree, lambda w, b: unit_moments(w, b, degree, n_terms))
+
+
+def sum_over_units(lambda_nets: LambdaNets, degree: int, moments) -> np.ndarray:
+    """Add up ``output weight * moments(weights, bias)`` over the hidden units of each network.
+
+    `moments` maps weights (k, n) and biases (k,) to shape (k, m). Units that are zero on the
+    whole cube are left out; the others keep their order.
+    """
+    n_nets, width, n_variables = lambda_nets.hidden_weights.shape
+    weights = lambda_nets.hidden_weights.reshape(-1, n_variables)
+    biases = lambda_nets.hidden_biases.ravel()
+    amplitudes = lambda_nets.output_weights.ravel()
+    highest = biases + np.maximum(weights, 0).sum(axis=1)
+    alive = np.flatnonzero((highest > 0) & (amplitudes != 0))
+    m = len(monomial_exponents(n_variables, degree))
+    found = np.zeros((n_nets, m))
+    owner = alive // width
+    at_once = max(width, _CHUNK // (8 * m))
+    for first in range(0, len(alive), at_once):
+        part = alive[first : first + at_once]
+        values = moments(weights[part], biases[part]) * amplitudes[part, None]
+        nets, starts = np.unique(owner[first : first + at_once], return_index=True)
+        found[nets] += np.add.reduceat(values, starts, axis=0)
+    found[:, -1] += lambda_nets.output_biases  # the constant is the last basis function
+    return found
+
+
+def unit_moments(
+    weights: np.ndarray, biases: np.ndarray, degree: int = 3, n_terms: int | None = None
+) -> np.ndarray:
+    r"""Return the moments of ReLU units, ``relu(w x + b)``, in the orthonormal basis.
+
+    On the cube ``z = w x + b`` lies in an interval of length ``L = sum |w_j|``. There relu is a
+    cosine series in ``k pi (z - z_min) / L``, and the mean of such a cosine times a product of
+    Legendre polynomials of degrees :math:`\alpha_j` is, up to its sign,
+
+    .. math:: \prod_j \sqrt{2 \alpha_j + 1} \; j_{\alpha_j}\!\left(\frac{k \pi w_j}{2 L}\right)
+
+    with spherical Bessel functions :math:`j_p`, and zero where k and the degree differ in parity.
+    A unit that is positive on the whole cube is affine and has two kinds of moments only.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (k, n_variables)
+    biases : ndarray, shape (k,)
+    degree : int
+    n_terms : int, optional
+        Last frequency of the series. By default 64 up to two variables, 24 up to four and 12
+        above: the more variables share a unit, the faster the products fall.
+
+    Returns
+    -------
+    ndarray of float64, shape (k, m)
+    """
+    weights, biases = check_array(weights, "weights", 2), check_array(biases, "biases", 1)
+    n_variables = weights.shape[1]
+    if n_terms is None:
+        n_terms = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
+    check_whole(n_terms, "n_terms", 1)
+    exponents = monomial_exponents(n_variables, degree)
+    totals = exponents.sum(axis=1)
+    found = np.zeros((len(weights), len(exponents)))
+    length = np.abs(weights).sum(axis=1)
+    lowest = biases + np.minimum(weights, 0).sum(axis=1)
+    positive = lowest >= 0
+    if positive.any():
+        middle = biases[positive] + weights[positive].sum(axis=1) / 2
+        found[positive, -1] = middle
+        linear = np.flatnonzero(totals == 1)  # in the enumeration: x_0 first
+        found[np.ix_(positive, linear)] = weights[positive] / np.sqrt(12)
+    bent = np.flatnonzero(~positive & (lowest + length > 0))
+    at_once = max(1, _CHUNK // (len(exponents) * (n_terms + 1)))
+    for first in range(0, len(bent), at_once):
+        part = bent[first : first + at_once]
+        scaled, hinge = weights[part] / length[part, None], -lowest[part] / length[part]
+        found[part] = length[part, None] * _series(scaled, hinge, degree, n_terms, totals)
+    return found
+
+
+def _series(
+    scaled: np.ndarray, hinge: np.ndarray, degree: int, n_terms: int, totals: np.ndarray
+) -> np.ndarray:
+    """Return moments of units with sum |w_j| = 1 that bend where z - z_min = hinge."""
+    k = np.arange(1, n_terms + 1)
+    cosine = 2 * ((-1.0) ** k - np.cos(np.pi * k * hinge[:, None])) / (np.pi * k) ** 2
+    found = np.zeros((len(scaled), len(totals)))
+    found[:, -1] = (1 - hinge) ** 2 / 2
+    for parity in (0, 1):
+        columns, terms = totals % 2 == parity, k % 2 == parity
+        if not terms.any():
+            continue
+        products = _products(np.pi / 2 * k[terms] * scaled[:, :, None], degree, parity)
+        # The real part of i^(k + |alpha|); both are even or both are odd.
+        signs = (-1.0) ** ((k[terms] + totals[columns, None]) // 2)
+        found[:, columns] += np.einsum("uk,mk,umk->um", cosine[:, terms], signs, products)
+    return found
+
+
+def _products(arguments: np.ndarray, degree: int, parity: int) -> np.ndarray:
+    """Multiply sqrt(2p + 1) j_p over the variables, for all degrees of one parity.
+
+    `arguments` has shape (u, n, k); the result (u, m', k) keeps the order of the enumeration.
+    """
+    factors = _bessel(arguments, degree)  # (degree + 1, u, n, k)
+    factors *= np.sqrt(2 * np.arange(degree + 1) + 1.0)[:, None, None, None]
+    n_variables = arguments.shape[1]
+    totals = np.arange(degree, -1, -1)
+    products = factors[totals, :, -1].transpose(1, 0, 2)
+    for j in range(n_variables - 2, -1, -1):
+        blocks, sums = [], []
+        for exponent in range(degree, -1, -1):
+            fits = totals <= degree - exponent
+            if j == 0:  # the last variable: only degrees of the wanted parity are left to make
+                fits &= (totals + exponent) % 2 == parity
+            blocks.append(products[:, fits] * factors[exponent, :, j][:, None])
+            sums.append(totals[fits] + exponent)
+        products, totals = np.concatenate(blocks, axis=1), np.concatenate(sums)
+    return products[:, totals % 2 == parity]
+
+
+def _bessel(t: np.ndarray, degree: int) -> np.ndarray:
+    """Return the spherical Bessel functions j_0 to j_degree, shape (degree + 1, *t.shape).
+
+    Upwards from sin and cos where that is stable; near 0 downwards from the power series of the
+    two highest, written for j_p(t) / t^p so that nothing is divided by t.
+    """
+    found = np.empty((degree + 1, *t.shape))
+    large = np.where(np.abs(t) < _SMALL, _SMALL, t)
+    previous, current = np.cos(large) / large, np.sin(large) / large
+    found[0] = current
+    for p in range(degree):
+        previous, current = current, (2 * p + 1) / large * current - previous
+        found[p + 1] = current
+    near = np.abs(t) < _SMALL
+    small = t[near]
+    square = small**2
+    above, here = (_scaled_series(square, p) for p in (degree + 1, degree))
+    for p in range(degree, -1, -1):
+        found[p][near] = here * small**p
+        above, here = here, (2 * p + 1) * here - square * above
+    return found
+
+
+def _scaled_series(square: np.ndarray, p: int) -> np.ndarray:
+    """Return j_p(t) / t^p as a power series in t^2."""
+    term = np.full_like(square, 1 / np.prod(np.arange(1.0, 2 * p + 2, 2)))
+    total = term.copy()
+    for i in range(1, _SERIES):
+        term = term * (-square / 2) / (i * (2 * p + 2 * i + 1))
+        total += term
+    return total
