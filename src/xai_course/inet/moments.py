@@ -94,8 +94,15 @@ def unit_moments(
     Returns
     -------
     ndarray of float64, shape (k, m)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, a weight is NaN or infinite, or a number is too small.
     """
     weights, biases = check_array(weights, "weights", 2), check_array(biases, "biases", 1)
+    if len(biases) != len(weights):
+        raise ValueError(f"{len(weights)} unit(s) need one bias each, got {len(biases)}.")
     n_variables = weights.shape[1]
     if n_terms is None:
         n_terms = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
@@ -109,8 +116,8 @@ def unit_moments(
     if positive.any():
         middle = biases[positive] + weights[positive].sum(axis=1) / 2
         found[positive, -1] = middle
-        linear = np.flatnonzero(totals == 1)  # in the enumeration: x_0 first
-        found[np.ix_(positive, linear)] = weights[positive] / np.sqrt(12)
+        linear = np.flatnonzero(totals == 1)  # in the enumeration: x_0 first; none at degree 0
+        found[np.ix_(positive, linear)] = weights[positive, : len(linear)] / np.sqrt(12)
     bent = np.flatnonzero(~positive & (lowest + length > 0))
     at_once = max(1, _CHUNK // (len(exponents) * (n_terms + 1)))
     for first in range(0, len(bent), at_once):
