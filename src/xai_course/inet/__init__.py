@@ -12,7 +12,7 @@ from xai_course.inet.interpretation import (
     fidelity_error,
     train_interpretation_network,
 )
-from xai_course.inet.lambda_nets import LambdaNets
+from xai_course.inet.lambda_nets import LambdaNets, concatenate
 from xai_course.inet.moments import closed_form_moments, unit_moments
 from xai_course.inet.polynomials import (
     SparsePolynomial,
@@ -37,6 +37,7 @@ __all__ = [
     "SparsePolynomial",
     "best_monomials",
     "closed_form_moments",
+    "concatenate",
     "evaluate_polynomials",
     "fidelity_error",
     "gram_matrix",

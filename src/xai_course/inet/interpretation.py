@@ -63,6 +63,7 @@ __all__ = [
 PRETRAINED = {1: (5, 3), 5: (3, 5), 10: (3, 10), 15: (3, 15)}
 _COMMAND = "python reproduce/inet.py train"
 _CHECK_POINTS = 256
+_SAVE_SECONDS = 60.0
 _POOR = 1 / 3  # of the best constant's error: above it no sparse polynomial fits
 _FORMAT = "xai-course interpretation network 1"
 
@@ -543,7 +544,7 @@ class _MomentTraining:
                     self.log["step"].append(self.done)
                     self.log["loss"].append(float(np.mean(losses)))
                     losses = []
-                if checkpoint is not None and (now - saved > 60 or self.done == steps):
+                if checkpoint is not None and (now - saved > _SAVE_SECONDS or self.done == steps):
                     self._save(checkpoint)
                     saved = now
         return self.log
