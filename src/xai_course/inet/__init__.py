@@ -18,12 +18,19 @@ from xai_course.inet.polynomials import (
     orthonormal_basis,
     sample_polynomials,
 )
+from xai_course.inet.softmax import (
+    PAPER_SETTINGS,
+    SoftmaxInterpretationNetwork,
+    train_softmax_network,
+)
 from xai_course.inet.training import RECIPES, Recipe, train_lambda_nets
 
 __all__ = [
+    "PAPER_SETTINGS",
     "RECIPES",
     "LambdaNets",
     "Recipe",
+    "SoftmaxInterpretationNetwork",
     "SparsePolynomial",
     "best_monomials",
     "closed_form_moments",
@@ -36,5 +43,6 @@ __all__ = [
     "orthonormal_basis",
     "sample_polynomials",
     "train_lambda_nets",
+    "train_softmax_network",
     "unit_moments",
 ]
