@@ -5,6 +5,13 @@ Applied Sciences 12 (2022) 980. Explained in the part *Reading a network from it
 """
 
 from xai_course.inet.decoder import best_monomials
+from xai_course.inet.interpretation import (
+    PRETRAINED,
+    Explanation,
+    InterpretationNetwork,
+    fidelity_error,
+    train_interpretation_network,
+)
 from xai_course.inet.lambda_nets import LambdaNets
 from xai_course.inet.moments import closed_form_moments, unit_moments
 from xai_course.inet.polynomials import (
@@ -27,7 +34,10 @@ from xai_course.inet.training import RECIPES, Recipe, train_lambda_nets
 
 __all__ = [
     "PAPER_SETTINGS",
+    "PRETRAINED",
     "RECIPES",
+    "Explanation",
+    "InterpretationNetwork",
     "LambdaNets",
     "Recipe",
     "SoftmaxInterpretationNetwork",
@@ -35,6 +45,7 @@ __all__ = [
     "best_monomials",
     "closed_form_moments",
     "evaluate_polynomials",
+    "fidelity_error",
     "gram_matrix",
     "monomial_exponents",
     "monomial_indices",
@@ -42,6 +53,7 @@ __all__ = [
     "monomials_in_basis",
     "orthonormal_basis",
     "sample_polynomials",
+    "train_interpretation_network",
     "train_lambda_nets",
     "train_softmax_network",
     "unit_moments",
