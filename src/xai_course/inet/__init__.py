@@ -25,15 +25,22 @@ from xai_course.inet.polynomials import (
     orthonormal_basis,
     sample_polynomials,
 )
+from xai_course.inet.softmax import (
+    PAPER_SETTINGS,
+    SoftmaxInterpretationNetwork,
+    train_softmax_network,
+)
 from xai_course.inet.training import RECIPES, Recipe, train_lambda_nets
 
 __all__ = [
+    "PAPER_SETTINGS",
     "PRETRAINED",
     "RECIPES",
     "Explanation",
     "InterpretationNetwork",
     "LambdaNets",
     "Recipe",
+    "SoftmaxInterpretationNetwork",
     "SparsePolynomial",
     "best_monomials",
     "closed_form_moments",
@@ -49,5 +56,6 @@ __all__ = [
     "sample_polynomials",
     "train_interpretation_network",
     "train_lambda_nets",
+    "train_softmax_network",
     "unit_moments",
 ]
