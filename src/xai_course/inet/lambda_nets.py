@@ -223,8 +223,8 @@ class LambdaNets:
 
         Raises
         ------
-        ValueError
-            If a network has another shape or activation; the message names it.
+        ValueError, TypeError
+            If a network has another shape or activation, or is none; the message names it.
         """
         read = [_one_hidden_layer(network, k) for k, network in enumerate(networks)]
         if not read:

@@ -224,7 +224,7 @@ def monomial_factors(exponents: np.ndarray) -> np.ndarray:
     factors = np.full((len(rows), totals.max(initial=0)), n_variables)
     variables = np.tile(np.arange(n_variables), len(rows))
     factors[np.arange(factors.shape[1]) < totals[:, None]] = np.repeat(variables, rows.ravel())
-    return factors.reshape(*shape, -1)
+    return factors.reshape(*shape, factors.shape[1])
 
 
 def _check_exponents(exponents: ArrayLike, n_variables: int | None) -> np.ndarray:
