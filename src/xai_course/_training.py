@@ -10,7 +10,6 @@ import copy
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from safetensors.torch import save as write_safetensors
 from torch import nn
 from tqdm import tqdm
 
+from xai_course._files import replace_file
 from xai_course._validation import check_whole, held_out_split
 
 __all__ = ["CHUNK", "Run", "Settings"]
@@ -352,16 +352,9 @@ class _Checkpoint:
         text = json.dumps({"identity": self.identity, "log": state.log})
         digest = hashlib.sha256((_sha256(tensors) + text).encode()).hexdigest()
         metadata = {"format": _FORMAT, "state": text, "sha256": digest}
-        content = write_safetensors(tensors, metadata)
-        draft = self.path.with_name(self.path.name + ".part")
         try:
-            with open(draft, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
+            replace_file(self.path, write_safetensors(tensors, metadata))
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise OSError(
                 f"The checkpoint {self.path} could not be written after epoch {state.epoch}: "
                 f"{error.strerror or error}. An older checkpoint is still there; make room or "
