@@ -346,16 +346,18 @@ class _Stack:
         waited = np.zeros(len(live), dtype=int)
         for epoch in range(recipe.epochs):
             self._epoch(state, X, y, order.permutation(X.shape[2]), epoch)
-            self.epochs_done[live] = epoch + 1
+            running = waited[live] < (recipe.patience or math.inf)
+            self.epochs_done[live[running]] = epoch + 1
             if recipe.patience is None:
                 continue
             error = self._error(state.flat, X_valid, y_valid)
-            better = error < least[live] - recipe.min_delta
+            better = running & (error < least[live] - recipe.min_delta)
             self.best[live[better]] = state.flat[better]
             least[live] = np.where(better, error, least[live])
             waited[live] = np.where(better, 0, waited[live] + 1)
             stay = waited[live] < recipe.patience
-            # Leaving copies the stack, so it waits until a quarter of it has stopped.
+            # Leaving copies the stack, so it waits until a quarter of it has stopped; until then
+            # a network that has stopped takes further steps, which nobody looks at.
             if stay.sum() <= 0.75 * len(live):
                 live = live[stay]
                 if not len(live):
