@@ -259,6 +259,8 @@ def _train_stack(
     arrays = stack.weights()
     nets = LambdaNets(*arrays)
     error = np.abs(nets.predict(X[:, :-1, test].transpose(0, 2, 1)) - targets[:, test]).mean(axis=1)
+    # Rounded as in the file of a shard, so that a run that went on from one ends the same.
+    error = error.astype(np.float32)
     return LambdaNets(*arrays, test_error=error, epochs=stack.epochs_done)
 
 
@@ -433,7 +435,10 @@ class _Store:
         self.folder = folder
         self.sizes = [len(shard) for shard in shards]
         self.identities = [_identity(settings, shard, k) for k, shard in enumerate(shards)]
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"{folder} cannot hold shards: {error.strerror or error}.") from error
 
     def _path(self, number: int) -> Path:
         return self.folder / f"shard-{number:05d}.safetensors"
@@ -455,9 +460,10 @@ class _Store:
             with safe_open(path, "np") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata.get("format") != _FORMAT or metadata["sha256"] != _sha256(tensors):
-                raise ValueError("its content does not match its hash")
             identity = metadata["identity"]
+            digest = _sha256(tensors, identity)
+            if metadata.get("format") != _FORMAT or metadata["sha256"] != digest:
+                raise ValueError("its content does not match its hash")
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             warnings.warn(
                 f"{path} is damaged ({error}) and is made again.", UserWarning, stacklevel=4
@@ -478,11 +484,8 @@ class _Store:
             name: np.ascontiguousarray(values, dtype=np.float32)
             for name, values in nets._arrays().items()
         }
-        metadata = {
-            "format": _FORMAT,
-            "identity": self.identities[number],
-            "sha256": _sha256(tensors),
-        }
+        identity = self.identities[number]
+        metadata = {"format": _FORMAT, "identity": identity, "sha256": _sha256(tensors, identity)}
         path = self._path(number)
         try:
             replace_file(path, write_safetensors(tensors, metadata))
@@ -500,9 +503,9 @@ def _identity(settings: _Settings, shard: list[SparsePolynomial], number: int) -
     return json.dumps(values, sort_keys=True)
 
 
-def _sha256(tensors: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _sha256(tensors: dict[str, np.ndarray], identity: str) -> str:
+    digest = hashlib.sha256(identity.encode())
     for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].shape}".encode())
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
         digest.update(np.ascontiguousarray(tensors[name]))
     return digest.hexdigest()
