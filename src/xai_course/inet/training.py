@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from safetensors.numpy import save as write_safetensors
 from tqdm import tqdm
 
 from xai_course._files import replace_file
-from xai_course._validation import check_whole
+from xai_course._validation import check_whole, is_number
 from xai_course.inet.lambda_nets import LambdaNets, concatenate
 from xai_course.inet.polynomials import SparsePolynomial, evaluate_polynomials, stacked
 
@@ -50,6 +51,11 @@ class Recipe:
     min_delta : float
         How much lower the validation error has to be to count.
     batch_size : int
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside its range.
     """
 
     learning_rate: float
@@ -59,11 +65,27 @@ class Recipe:
     min_delta: float = 0.0
     batch_size: int = 64
 
+    def __post_init__(self) -> None:
+        check_whole(self.epochs, "epochs", 0)
+        check_whole(self.batch_size, "batch_size", 1)
+        if self.patience is not None:
+            check_whole(self.patience, "patience", 1)
+        if not is_number(self.learning_rate) or not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate must be a positive number, got {self.learning_rate!r}."
+            )
+        _check_from_zero(self.min_delta, "min_delta")
+
     def rate(self, progress: float) -> float:
         """Return the learning rate after a share of all steps."""
         if not self.cosine:
             return self.learning_rate
         return self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _check_from_zero(value: object, name: str) -> None:
+    if not is_number(value) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number from 0 on, got {value!r}.")
 
 
 #: ``paper``: Table 2, stopped as in the authors' code. ``cheap``: as accurate, a quarter of
@@ -151,17 +173,20 @@ def train_lambda_nets(
 
     Raises
     ------
+    TypeError
+        If something in `polynomials` is not a `SparsePolynomial`.
     ValueError
         If there is no polynomial, they differ in their variables, or a setting is unknown.
     OSError
         If a shard cannot be written, or the folder holds shards of other settings.
     """
+    polynomials = list(polynomials)
     settings = _settings(
         polynomials, n_hidden, recipe, initialisation, noise, n_samples, seed, device
     )
     check_whole(shard_size, "shard_size", 1)
     starts = range(0, len(polynomials), shard_size)
-    shards = [list(polynomials[first : first + shard_size]) for first in starts]
+    shards = [polynomials[first : first + shard_size] for first in starts]
     store = None if folder is None else _Store(Path(folder), settings, shards)
     done = {} if store is None else store.read_all()
     tasks = (
@@ -193,11 +218,14 @@ def _settings(
 ) -> _Settings:
     if not polynomials:
         raise ValueError("At least one polynomial is needed, got none.")
+    for k, g in enumerate(polynomials):
+        if not isinstance(g, SparsePolynomial):
+            raise TypeError(f"Polynomial {k} is no SparsePolynomial but a {type(g).__name__}.")
     widths = sorted({g.n_variables for g in polynomials})
     if len(widths) > 1:
         raise ValueError(f"The polynomials must have the same variables, got {widths}.")
     if not isinstance(recipe, Recipe):
-        if recipe not in RECIPES:
+        if not isinstance(recipe, str) or recipe not in RECIPES:
             raise ValueError(
                 f"recipe must be one of {sorted(RECIPES)} or a Recipe, got {recipe!r}."
             )
@@ -206,13 +234,14 @@ def _settings(
         raise ValueError(
             f"initialisation must be 'independent' or 'shared', got {initialisation!r}."
         )
-    if not np.isfinite(noise) or noise < 0:
-        raise ValueError(f"noise must be a number from 0 on, got {noise!r}.")
+    _check_from_zero(noise, "noise")
     if n_hidden is None:
         n_hidden = 5 * max(len(g) for g in polynomials)
     check_whole(n_hidden, "n_hidden", 1)
     check_whole(n_samples, "n_samples", 16)
     check_whole(seed, "seed", 0)
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", str(device)):
+        raise ValueError(f"device must be 'cpu' or 'cuda', got {device!r}.")
     return _Settings(
         n_hidden=int(n_hidden),
         recipe=recipe,
@@ -500,7 +529,7 @@ def _identity(settings: _Settings, shard: list[SparsePolynomial], number: int) -
     coef, exponents = stacked(shard)
     digest = hashlib.sha256(coef.tobytes() + exponents.astype(np.int64).tobytes())
     values = asdict(settings) | {"shard": number, "polynomials": digest.hexdigest()}
-    return json.dumps(values, sort_keys=True)
+    return json.dumps(values, sort_keys=True, default=np.generic.item)
 
 
 def _sha256(tensors: dict[str, np.ndarray], identity: str) -> str:
