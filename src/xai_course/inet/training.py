@@ -30,7 +30,9 @@ from xai_course.inet.polynomials import SparsePolynomial, evaluate_polynomials, 
 __all__ = ["RECIPES", "Recipe", "train_lambda_nets"]
 
 _FORMAT = "xai-course lambda-nets 1"
-_IN_CACHE = 64  # networks that are stepped together: more leave the CPU's cache
+# Networks that are stepped together: on a CPU more of them leave the cache; a GPU takes a whole
+# shard, because there a step costs about the same for few networks and for many.
+_AT_ONCE = {"cpu": 64}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +160,7 @@ def train_lambda_nets(
         Where finished shards are kept, one safetensors file each. A call that was stopped goes on
         from them; a damaged one is found by its hash and made again.
     shard_size : int
-        Networks per shard; part of the settings.
+        Networks per shard; part of the settings. A GPU steps a shard at once: take thousands.
     n_jobs : int, optional
         Workers, as in joblib. None takes what ``joblib.parallel_config`` says, or one.
     device : str
@@ -260,12 +262,16 @@ def _train_shard(
     polynomials: list[SparsePolynomial], settings: _Settings, number: int, first: int
 ) -> tuple[int, LambdaNets]:
     """Train the networks of one shard; `first` is the index of its first network."""
+    kind = torch.device(settings.device).type
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={settings.device!r}, but torch sees no GPU here.")
+    at_once = _AT_ONCE.get(kind, len(polynomials))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the workers are the parallel part, and tensors are small
     try:
         parts = []
-        for start in range(0, len(polynomials), _IN_CACHE):
-            part = polynomials[start : start + _IN_CACHE]
+        for start in range(0, len(polynomials), at_once):
+            part = polynomials[start : start + at_once]
             parts.append(_train_stack(part, settings, first + start))
         return number, concatenate(parts)
     finally:
