@@ -4,6 +4,18 @@ Source: Marton, Luedtke and Bartelt, "Explanations for Neural Networks by Neural
 Applied Sciences 12 (2022) 980. Explained in the part *Reading a network from its weights*.
 """
 
+from xai_course.inet.baselines import (
+    BASELINES,
+    Constant,
+    Evolution,
+    GreedySwaps,
+    LassoRefit,
+    LinearModel,
+    OrthogonalMatchingPursuit,
+    SymbolicRegression,
+    expand_program,
+    query_points,
+)
 from xai_course.inet.decoder import best_monomials
 from xai_course.inet.lambda_nets import LambdaNets
 from xai_course.inet.moments import closed_form_moments, unit_moments
@@ -21,19 +33,29 @@ from xai_course.inet.polynomials import (
 from xai_course.inet.training import RECIPES, Recipe, train_lambda_nets
 
 __all__ = [
+    "BASELINES",
     "RECIPES",
+    "Constant",
+    "Evolution",
+    "GreedySwaps",
     "LambdaNets",
+    "LassoRefit",
+    "LinearModel",
+    "OrthogonalMatchingPursuit",
     "Recipe",
     "SparsePolynomial",
+    "SymbolicRegression",
     "best_monomials",
     "closed_form_moments",
     "evaluate_polynomials",
+    "expand_program",
     "gram_matrix",
     "monomial_exponents",
     "monomial_indices",
     "monomial_values",
     "monomials_in_basis",
     "orthonormal_basis",
+    "query_points",
     "sample_polynomials",
     "train_lambda_nets",
     "unit_moments",
