@@ -31,10 +31,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "noise": {"recipe": CHEAP, "noise": 0.3, "share": 0.25},
 }
 SETTINGS: dict[int, dict[str, Any]] = {
-    1: {"n_nets": 1000, "hidden": (128, 128), "steps": 10_000},
-    5: {"n_nets": 2000, "hidden": (256, 256), "steps": 8_000},
-    10: {"n_nets": 1200, "hidden": (256, 256), "steps": 5_000},
-    15: {"n_nets": 800, "hidden": (256, 256), "steps": 4_000},
+    1: {"n_nets": 1000, "hidden": (128, 128), "steps": 4_000},
+    5: {"n_nets": 2000, "hidden": (256, 256), "steps": 6_000},
+    10: {"n_nets": 1200, "hidden": (256, 256), "steps": 4_000},
+    15: {"n_nets": 800, "hidden": (256, 256), "steps": 3_000},
 }
 COMMON = {"batch_size": 32, "learning_rate": 2e-3, "seed": 0}
 
