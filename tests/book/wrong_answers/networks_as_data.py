@@ -70,7 +70,8 @@ def sorts_by_value(W, b, v):
 def divides_by_zero(W, b, v):
     length = np.sqrt((W**2).sum(axis=1) + b**2)
     order = np.argsort(-np.abs(v * length))
-    return (W / length[:, None])[order], (b / length)[order], (v * length)[order]
+    with np.errstate(invalid="ignore"):
+        return (W / length[:, None])[order], (b / length)[order], (v * length)[order]
 
 
 def sorts_the_output_weights_only(W, b, v):
