@@ -197,9 +197,7 @@ def test_a_network_does_not_depend_on_its_neighbours():
 
 
 def test_recipes():
-    assert RECIPES["paper"] == Recipe(
-        learning_rate=0.001, epochs=1000, batch_size=64, patience=10, min_delta=1e-4
-    )
+    assert RECIPES["paper"] == Recipe(learning_rate=0.001, epochs=1000, batch_size=64, patience=10)
     cheap = RECIPES["cheap"]
     assert [cheap.rate(done) for done in (0, 0.5)] == [0.02, pytest.approx(0.01)]
     assert cheap.rate(1) == pytest.approx(0)
