@@ -70,9 +70,10 @@ def measure(quick: bool) -> list[Record]:
     """Measure the works by turns and return what is stored."""
     listed = works(quick)
     runs: dict[str, list[Record]] = {work.name: [] for work in listed}
-    for turn in range(max(work.turns for work in listed)):
+    most = max(work.turns for work in listed)
+    for turn in range(most):
         for work in listed:
-            if turn < work.turns:
+            if turn >= most - work.turns:  # what has one turn comes last
                 print(f"{work.name}, turn {turn + 1} ...", file=sys.stderr, flush=True)
                 numbers = map(str, (turn, work.n_nets, work.n_jobs))
                 arguments = (str(work.n_variables), work.way, *numbers)
