@@ -198,9 +198,9 @@ def train_lambda_nets(
         if k not in done
     )
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    bar = tqdm(total=len(polynomials), unit="net", disable=not progress, ascii=True)
-    with bar:
-        bar.update(sum(len(net) for net in done.values()))
+    ready = sum(map(len, done.values()))  # not counted in the networks per second
+    total = len(polynomials)
+    with tqdm(total=total, initial=ready, unit="net", disable=not progress, ascii=True) as bar:
         for number, nets in parallel(tasks):
             if store is not None:
                 store.write(number, nets)
