@@ -99,6 +99,7 @@ def test_the_loss_is_the_mean_absolute_error_of_the_soft_polynomial():
     shape = inet._shape
     plan = softmax._Plan(
         straight_through=False,
+        released_loss=False,
         epochs=1,
         batch_size=8,
         learning_rate=1e-3,
@@ -124,6 +125,18 @@ def test_the_arg_max_has_the_gradient_of_the_softmax():
     (found,) = torch.autograd.grad((hard * probe).sum(), logits, retain_graph=True)
     (wanted,) = torch.autograd.grad((chance * probe).sum(), logits)
     torch.testing.assert_close(found, wanted)
+
+
+def test_the_released_loss_trains_the_hard_polynomial_but_no_softmax_layer():
+    nets = random_nets()
+    before = train_softmax_network(nets, epochs=0, released_loss=True, **SMALL)
+    after = train_softmax_network(nets, epochs=3, released_loss=True, **SMALL)
+    for name, tensor in weights(before).items():
+        assert torch.equal(tensor, weights(after)[name]) == (
+            name.startswith("index") or name in ("mean", "sd", "amplitude")
+        )
+    longer = train_softmax_network(nets, epochs=60, released_loss=True, **SMALL)
+    assert mean_error(nets, longer.explain(nets)) < mean_error(nets, before.explain(nets))
 
 
 @pytest.mark.parametrize("encoder", ["canonical", "sum"])
@@ -361,6 +374,7 @@ def test_another_safetensors_file_is_no_such_network(tmp_path):
         ({"seed": -1}, "seed"),
         ({"patience": 0}, "patience"),
         ({"patience": 3, "straight_through": True}, "straight_through"),
+        ({"released_loss": True, "straight_through": True}, "exclude"),
     ],
 )
 def test_a_bad_setting_is_named(options, message):

@@ -18,14 +18,19 @@ _CHUNK = 2**22  # numbers in one temporary array
 
 
 def best_monomials(
-    gram: np.ndarray, correlations: np.ndarray, n_terms: int, max_swaps: int | None = None
+    gram: np.ndarray,
+    correlations: np.ndarray,
+    n_terms: int,
+    max_swaps: int | None = None,
+    width: int = 2,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose monomials by orthogonal least squares, then by single swaps.
+    """Choose monomials by orthogonal least squares, there and back, then by single swaps.
 
-    First the monomial that lowers the mean squared error most joins, `n_terms` times, with all
-    coefficients fitted anew at each step. Then the best exchange of one chosen monomial for
-    another is made, until none lowers the error. Every error is exact under the distribution of
-    `gram`; the search is greedy, so a better set may exist.
+    The monomial that lowers the mean squared error most joins, ``width * n_terms`` times, with all
+    coefficients fitted anew at each step. Then the one that is missed least leaves, until `n_terms`
+    are left. Then the best exchange of one chosen monomial for another is made, until none lowers
+    the error. Every error is exact under the distribution of `gram`; the search is local, so a
+    better set may exist.
 
     Parameters
     ----------
@@ -36,8 +41,11 @@ def best_monomials(
     n_terms : int
         Number of monomials, s.
     max_swaps : int, optional
-        Largest number of exchanges for each function; 0 gives the greedy choice. By default
-        ``20 + 5 n_terms``, which is hardly ever reached.
+        Largest number of exchanges for each function. By default ``20 + 5 n_terms``, which is
+        hardly ever reached.
+    width : int
+        How many times `n_terms` monomials join first. With 1 none has to leave, and ``width=1,
+        max_swaps=0`` is the greedy choice. With 2 the exchanges are seldom trapped.
 
     Returns
     -------
@@ -53,6 +61,7 @@ def best_monomials(
     """
     gram, correlations = check_array(gram, "gram", 2), check_array(correlations, "correlations", 2)
     check_whole(n_terms, "n_terms", 1)
+    check_whole(width, "width", 1)
     m = len(gram)
     if gram.shape != (m, m) or correlations.shape[1] != m:
         raise ValueError(
@@ -67,10 +76,12 @@ def best_monomials(
     length = np.sqrt(np.diag(gram))
     gram, correlations = gram / np.outer(length, length), correlations / length
     chosen = np.empty((len(correlations), n_terms), dtype=np.int64)
-    at_once = max(1, _CHUNK // (m * n_terms))
+    n_first = min(width * n_terms, m)
+    at_once = max(1, _CHUNK // (m * n_first))
     for first in range(0, len(correlations), at_once):
         part = slice(first, first + at_once)
-        chosen[part] = _greedy(gram, correlations[part], n_terms)
+        first_choice = _greedy(gram, correlations[part], n_first, n_terms)
+        chosen[part] = _drop(gram, correlations[part], first_choice, n_terms)
         _swap(gram, correlations[part], chosen[part], max_swaps)
     chosen.sort(axis=1)
     inside = gram[chosen[:, :, None], chosen[:, None, :]]
@@ -78,8 +89,11 @@ def best_monomials(
     return chosen, coef[:, :, 0] / length[chosen]
 
 
-def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int) -> np.ndarray:
-    """Add the monomial with the largest gain, `n_terms` times; shape (N, n_terms)."""
+def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int, at_least: int) -> np.ndarray:
+    """Add the monomial with the largest gain, `n_terms` times; shape (N, n_terms).
+
+    It ends after `at_least` if all others depend on the chosen ones of a function.
+    """
     n_functions, m = correlations.shape
     rows = np.arange(n_functions)
     residual = correlations.copy()  # mean products of what is not yet explained
@@ -87,7 +101,10 @@ def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int) -> np.ndar
     directions = np.empty((n_terms, n_functions, m))
     chosen = np.empty((n_functions, n_terms), dtype=np.int64)
     for step in range(n_terms):
-        best = _gain(residual, free).argmax(axis=1)
+        gain = _gain(residual, free)
+        best = gain.argmax(axis=1)
+        if step >= at_least and (gain[rows, best] < 0).any():
+            return chosen[:, :step]
         chosen[:, step] = best
         # Gram-Schmidt: mean products of all monomials with the new orthonormal direction
         new = gram[best]
@@ -97,6 +114,30 @@ def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int) -> np.ndar
         directions[step] = new
         residual -= new * (residual[rows, best] / np.sqrt(free[rows, best]))[:, None]
         free -= new**2
+    return chosen
+
+
+def _drop(
+    gram: np.ndarray, correlations: np.ndarray, chosen: np.ndarray, n_terms: int
+) -> np.ndarray:
+    """Leave out the monomial that is missed least until `n_terms` are left; (N, n_terms)."""
+    if chosen.shape[1] == n_terms:
+        return chosen
+    rows = np.arange(len(chosen))
+    inverse = np.linalg.inv(gram[chosen[:, :, None], chosen[:, None, :]])
+    for size in range(chosen.shape[1], n_terms, -1):
+        among = np.take_along_axis(correlations, chosen, 1)
+        coef = np.matmul(inverse, among[:, :, None])[:, :, 0]
+        own = np.diagonal(inverse, axis1=1, axis2=2)
+        worst = (coef**2 / own).argmin(axis=1)
+        # The inverse without a row and column: one step of elimination, then leave them out.
+        column = inverse[rows, :, worst] / np.sqrt(own[rows, worst])[:, None]
+        inverse = inverse - column[:, :, None] * column[:, None, :]
+        stay = np.argsort(np.arange(size) == worst[:, None], axis=1, kind="stable")[:, :-1]
+        chosen = np.take_along_axis(chosen, stay, 1)
+        inverse = np.take_along_axis(
+            np.take_along_axis(inverse, stay[:, :, None], 1), stay[:, None, :], 2
+        )
     return chosen
 
 

@@ -146,13 +146,14 @@ def affine_moments(weights: np.ndarray, biases: np.ndarray, degree: int) -> np.n
 
 def closed_form(degree: int, n_terms: int | None = None) -> BentMoments:
     """Return the map from bent units to their moments by the cosine series of `unit_moments`."""
+    if n_terms is not None:
+        check_whole(n_terms, "n_terms", 1)
 
     def moments(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
         n_variables = weights.shape[1]
         last = n_terms
         if last is None:
             last = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
-        check_whole(last, "n_terms", 1)
         totals = monomial_exponents(n_variables, degree).sum(axis=1)
         length = np.abs(weights).sum(axis=1)
         hinge = -_range(weights, biases)[0] / length

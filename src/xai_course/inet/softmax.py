@@ -57,6 +57,7 @@ def train_softmax_network(
     encoder: str = "flat",
     hidden: Sequence[int] = (1024, 512, 256),
     straight_through: bool = False,
+    released_loss: bool = False,
     epochs: int = 40,
     batch_size: int = 256,
     learning_rate: float = 5e-4,
@@ -92,6 +93,9 @@ def train_softmax_network(
         Train towards one monomial per softmax. The mean entropy of the softmaxes joins the loss
         with a weight that rises from 0 to 0.03; in the second half of the epochs the polynomial
         takes the most likely monomial, with the gradient of the softmax.
+    released_loss : bool
+        The loss of the authors' published code instead of a softmax mixture: the most likely
+        monomial without a gradient, so that coefficients are trained and the softmax layer is not.
     epochs, batch_size : int
         Most epochs, and lambda-nets per step.
     learning_rate : float
@@ -126,6 +130,7 @@ def train_softmax_network(
     settings = _settings(lambda_nets, degree, sparsity, encoder, hidden)
     plan = _Plan(
         straight_through=bool(straight_through),
+        released_loss=bool(released_loss),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -412,6 +417,7 @@ class _Plan:
     """How an I-Net is trained: all that decides the result beside layers and lambda-nets."""
 
     straight_through: bool
+    released_loss: bool
     epochs: int
     batch_size: int
     learning_rate: float
@@ -426,6 +432,8 @@ class _Plan:
             raise ValueError(
                 f"learning_rate must be a positive number, got {self.learning_rate!r}."
             )
+        if self.straight_through and self.released_loss:
+            raise ValueError("straight_through and released_loss exclude each other.")
         if self.patience is not None:
             check_whole(self.patience, "patience", 1)
             if self.straight_through:
@@ -530,6 +538,8 @@ class _Run:
         coef, logits = module(inputs)
         chance = logits.softmax(dim=2)
         entropy = torch.zeros((), device=self.device)
+        if self.plan.released_loss:
+            chance = _arg_max(chance).detach()
         if self.plan.straight_through:
             entropy = -(chance * logits.log_softmax(dim=2)).sum(dim=2).mean()
             if done >= _HARD_FROM:
