@@ -1,0 +1,39 @@
+"""The explainers that are compared, under one name each.
+
+All that ask a network ask it the same 512 questions, where the name says nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from _inet_nets import shape
+
+from xai_course.inet import (
+    Constant,
+    GreedySwaps,
+    InterpretationNetwork,
+    LassoRefit,
+    LinearModel,
+    OrthogonalMatchingPursuit,
+)
+
+QUERIES, MORE_QUERIES = 512, 2048
+
+
+def methods(n: int) -> dict[str, Any]:
+    """Return the explainers for networks of n variables; gplearn stands apart, being slow."""
+    common = shape(n)
+    asked = common | {"n_queries": QUERIES}
+    return {
+        "constant": Constant(**asked),
+        "linear": LinearModel(**asked),
+        "omp_raw": OrthogonalMatchingPursuit(**asked, unit_norm=False),
+        "omp_unit": OrthogonalMatchingPursuit(**asked, unit_norm=True),
+        "lasso": LassoRefit(**asked),
+        "greedy": GreedySwaps(**asked, max_swaps=0),
+        "swaps": GreedySwaps(**asked),
+        "swaps_2048": GreedySwaps(**common, n_queries=MORE_QUERIES),
+        "closed_form": InterpretationNetwork.closed_form(n, **common),
+        "learned": InterpretationNetwork.from_pretrained(n),
+    }
