@@ -5,6 +5,13 @@ Applied Sciences 12 (2022) 980. Explained in the part *Reading a network from it
 """
 
 from xai_course.inet.decoder import best_monomials
+from xai_course.inet.interpretation import (
+    PRETRAINED,
+    Explanation,
+    InterpretationNetwork,
+    fidelity_error,
+    train_interpretation_network,
+)
 from xai_course.inet.lambda_nets import LambdaNets
 from xai_course.inet.moments import closed_form_moments, unit_moments
 from xai_course.inet.polynomials import (
@@ -21,13 +28,17 @@ from xai_course.inet.polynomials import (
 from xai_course.inet.training import RECIPES, Recipe, train_lambda_nets
 
 __all__ = [
+    "PRETRAINED",
     "RECIPES",
+    "Explanation",
+    "InterpretationNetwork",
     "LambdaNets",
     "Recipe",
     "SparsePolynomial",
     "best_monomials",
     "closed_form_moments",
     "evaluate_polynomials",
+    "fidelity_error",
     "gram_matrix",
     "monomial_exponents",
     "monomial_indices",
@@ -35,6 +46,7 @@ __all__ = [
     "monomials_in_basis",
     "orthonormal_basis",
     "sample_polynomials",
+    "train_interpretation_network",
     "train_lambda_nets",
     "unit_moments",
 ]

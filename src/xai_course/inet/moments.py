@@ -8,6 +8,8 @@ Explained in the chapter *interpretation-networks*.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from xai_course._validation import check_array, check_whole
@@ -19,6 +21,10 @@ __all__ = ["closed_form_moments", "unit_moments"]
 _CHUNK = 2**21  # numbers in one temporary array
 _SMALL = 2.0  # up to here the Bessel functions come from their power series
 _SERIES = 14  # terms of it: enough for 16 digits at _SMALL
+
+
+#: Moments of units that bend inside the cube: weights (k, n) and biases (k,) to shape (k, m).
+BentMoments = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def closed_form_moments(
@@ -40,32 +46,7 @@ def closed_form_moments(
     ndarray of float64, shape (N, m)
         Coordinates in the basis of `orthonormal_basis`.
     """
-    return sum_over_units(lambda_nets, degree, lambda w, b: unit_moments(w, b, degree, n_terms))
-
-
-def sum_over_units(lambda_nets: LambdaNets, degree: int, moments) -> np.ndarray:
-    """Add up ``output weight * moments(weights, bias)`` over the hidden units of each network.
-
-    `moments` maps weights (k, n) and biases (k,) to shape (k, m). Units that are zero on the
-    whole cube are left out; the others keep their order.
-    """
-    n_nets, width, n_variables = lambda_nets.hidden_weights.shape
-    weights = lambda_nets.hidden_weights.reshape(-1, n_variables)
-    biases = lambda_nets.hidden_biases.ravel()
-    amplitudes = lambda_nets.output_weights.ravel()
-    highest = biases + np.maximum(weights, 0).sum(axis=1)
-    alive = np.flatnonzero((highest > 0) & (amplitudes != 0))
-    m = len(monomial_exponents(n_variables, degree))
-    found = np.zeros((n_nets, m))
-    owner = alive // width
-    at_once = max(width, _CHUNK // (8 * m))
-    for first in range(0, len(alive), at_once):
-        part = alive[first : first + at_once]
-        values = moments(weights[part], biases[part]) * amplitudes[part, None]
-        nets, starts = np.unique(owner[first : first + at_once], return_index=True)
-        found[nets] += np.add.reduceat(values, starts, axis=0)
-    found[:, -1] += lambda_nets.output_biases  # the constant is the last basis function
-    return found
+    return sum_over_units(lambda_nets, degree, closed_form(degree, n_terms))
 
 
 def unit_moments(
@@ -96,28 +77,87 @@ def unit_moments(
     ndarray of float64, shape (k, m)
     """
     weights, biases = check_array(weights, "weights", 2), check_array(biases, "biases", 1)
-    n_variables = weights.shape[1]
-    if n_terms is None:
-        n_terms = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
-    check_whole(n_terms, "n_terms", 1)
-    exponents = monomial_exponents(n_variables, degree)
-    totals = exponents.sum(axis=1)
-    found = np.zeros((len(weights), len(exponents)))
-    length = np.abs(weights).sum(axis=1)
-    lowest = biases + np.minimum(weights, 0).sum(axis=1)
-    positive = lowest >= 0
-    if positive.any():
-        middle = biases[positive] + weights[positive].sum(axis=1) / 2
-        found[positive, -1] = middle
-        linear = np.flatnonzero(totals == 1)  # in the enumeration: x_0 first
-        found[np.ix_(positive, linear)] = weights[positive] / np.sqrt(12)
-    bent = np.flatnonzero(~positive & (lowest + length > 0))
-    at_once = max(1, _CHUNK // (len(exponents) * (n_terms + 1)))
-    for first in range(0, len(bent), at_once):
-        part = bent[first : first + at_once]
-        scaled, hinge = weights[part] / length[part, None], -lowest[part] / length[part]
-        found[part] = length[part, None] * _series(scaled, hinge, degree, n_terms, totals)
+    return _moments(weights, biases, degree, closed_form(degree, n_terms))
+
+
+def sum_over_units(lambda_nets: LambdaNets, degree: int, bent: BentMoments) -> np.ndarray:
+    """Add up ``output weight * moments`` over the hidden units of each network, shape (N, m).
+
+    Units that are zero on the whole cube are left out; the others keep their order.
+    """
+    n_nets, width, n_variables = lambda_nets.hidden_weights.shape
+    weights = lambda_nets.hidden_weights.reshape(-1, n_variables)
+    biases = lambda_nets.hidden_biases.ravel()
+    amplitudes = lambda_nets.output_weights.ravel()
+    alive = np.flatnonzero((_range(weights, biases)[1] > 0) & (amplitudes != 0))
+    found = np.zeros((n_nets, len(monomial_exponents(n_variables, degree))))
+    owner = alive // width
+    at_once = max(width, _CHUNK // (8 * found.shape[1]))
+    for first in range(0, len(alive), at_once):
+        part = alive[first : first + at_once]
+        values = _moments(weights[part], biases[part], degree, bent) * amplitudes[part, None]
+        nets, starts = np.unique(owner[first : first + at_once], return_index=True)
+        found[nets] += np.add.reduceat(values, starts, axis=0)
+    found[:, -1] += lambda_nets.output_biases  # the constant is the last basis function
     return found
+
+
+def bent_on_cube(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
+    """Return which units are neither zero nor affine on the whole cube."""
+    lowest, highest = _range(weights, biases)
+    return (lowest < 0) & (highest > 0)
+
+
+def _range(weights: np.ndarray, biases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the largest value of w x + b on the cube."""
+    return (
+        biases + np.minimum(weights, 0).sum(axis=1),
+        biases + np.maximum(weights, 0).sum(axis=1),
+    )
+
+
+def _moments(weights: np.ndarray, biases: np.ndarray, degree: int, bent: BentMoments) -> np.ndarray:
+    totals = monomial_exponents(weights.shape[1], degree).sum(axis=1)
+    found = np.zeros((len(weights), len(totals)))
+    positive = _range(weights, biases)[0] >= 0
+    found[positive] = affine_moments(weights[positive], biases[positive], degree)
+    rest = bent_on_cube(weights, biases)
+    if rest.any():
+        found[rest] = bent(weights[rest], biases[rest])
+    return found
+
+
+def affine_moments(weights: np.ndarray, biases: np.ndarray, degree: int) -> np.ndarray:
+    """Return the moments of w x + b: its value at the centre, and its slopes."""
+    totals = monomial_exponents(weights.shape[1], degree).sum(axis=1)
+    found = np.zeros((len(weights), len(totals)))
+    found[:, -1] = biases + weights.sum(axis=1) / 2
+    if degree:  # the linear functions stand in the order of the variables
+        found[:, totals == 1] = weights / np.sqrt(12)
+    return found
+
+
+def closed_form(degree: int, n_terms: int | None = None) -> BentMoments:
+    """Return the map from bent units to their moments by the cosine series of `unit_moments`."""
+
+    def moments(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
+        n_variables = weights.shape[1]
+        last = n_terms
+        if last is None:
+            last = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
+        check_whole(last, "n_terms", 1)
+        totals = monomial_exponents(n_variables, degree).sum(axis=1)
+        length = np.abs(weights).sum(axis=1)
+        hinge = -_range(weights, biases)[0] / length
+        scaled = weights / length[:, None]
+        found = np.empty((len(weights), len(totals)))
+        at_once = max(1, _CHUNK // (len(totals) * (last + 1)))
+        for first in range(0, len(weights), at_once):
+            part = slice(first, first + at_once)
+            found[part] = _series(scaled[part], hinge[part], degree, last, totals)
+        return found * length[:, None]
+
+    return moments
 
 
 def _series(
