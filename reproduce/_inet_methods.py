@@ -5,6 +5,7 @@ All that ask a network ask it the same 512 questions, where the name says nothin
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from _inet_nets import shape
@@ -21,6 +22,7 @@ from xai_course.inet import (
 QUERIES, MORE_QUERIES = 512, 2048
 
 
+@functools.lru_cache
 def methods(n: int) -> dict[str, Any]:
     """Return the explainers for networks of n variables; gplearn stands apart, being slow."""
     common = shape(n)
