@@ -13,6 +13,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_safetensors
 from safetensors.numpy import save as write_safetensors
 
+from xai_course._files import replace_file
+
 __all__ = ["FOLDER", "read", "write"]
 
 FOLDER = Path(str(files("xai_course") / "_data"))
@@ -23,8 +25,8 @@ def write(folder: Path, name: str, tensors: dict[str, np.ndarray], log: dict[str
     """Write a model and its hash into `folder`; each file is replaced in one step."""
     content = write_safetensors(tensors, metadata={"log": json.dumps(log)})
     hashes = _read_hashes(folder) | {name: hashlib.sha256(content).hexdigest()}
-    _replace(folder / f"{name}.safetensors", content)
-    _replace(folder / _HASHES, (json.dumps(hashes, indent=1, sort_keys=True) + "\n").encode())
+    replace_file(folder / f"{name}.safetensors", content)
+    replace_file(folder / _HASHES, (json.dumps(hashes, indent=1, sort_keys=True) + "\n").encode())
 
 
 def read(folder: Path, name: str, command: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -55,12 +57,3 @@ def read(folder: Path, name: str, command: str) -> tuple[dict[str, np.ndarray], 
 def _read_hashes(folder: Path) -> dict[str, str]:
     path = folder / _HASHES
     return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -10,11 +10,9 @@ import copy
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,8 @@ from safetensors.torch import save as write_safetensors
 from torch import nn
 from tqdm import tqdm
 
-from xai_course._validation import check_whole, held_out_split
+from xai_course._files import replace_file
+from xai_course._validation import check_whole, held_out_split, is_number
 
 __all__ = ["CHUNK", "Run", "Settings"]
 
@@ -33,10 +32,6 @@ CHUNK = 512  # rows per evaluation: convolutions over thousands of images leave 
 _FORMAT = "xai-course training 1"
 _NOISE = 0.3  # largest standard deviation, in units of the features
 _SHIFT = 2  # pixels
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +53,12 @@ class Settings:
         for name, least in (("epochs", 0), ("patience", 1), ("batch_size", 1), ("seed", 0)):
             check_whole(getattr(self, name), name, least)
         for name in ("learning_rate", "temperature"):
-            if not _is_number(value := getattr(self, name)) or not 0 < value < np.inf:
+            if not is_number(value := getattr(self, name)) or not 0 < value < np.inf:
                 raise ValueError(f"{name} must be a positive number, got {value!r}.")
-        if not _is_number(self.alpha) or not 0 <= self.alpha <= 1:
+        if not is_number(self.alpha) or not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}.")
         fraction = self.validation_fraction
-        if not _is_number(fraction) or not 0 < fraction < 1:
+        if not is_number(fraction) or not 0 < fraction < 1:
             raise ValueError(f"validation_fraction must lie between 0 and 1, got {fraction!r}.")
         if self.augment not in (None, "noise", "mixup", "shift"):
             raise ValueError(
@@ -352,16 +347,9 @@ class _Checkpoint:
         text = json.dumps({"identity": self.identity, "log": state.log})
         digest = hashlib.sha256((_sha256(tensors) + text).encode()).hexdigest()
         metadata = {"format": _FORMAT, "state": text, "sha256": digest}
-        content = write_safetensors(tensors, metadata)
-        draft = self.path.with_name(self.path.name + ".part")
         try:
-            with open(draft, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
+            replace_file(self.path, write_safetensors(tensors, metadata))
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise OSError(
                 f"The checkpoint {self.path} could not be written after epoch {state.epoch}: "
                 f"{error.strerror or error}. An older checkpoint is still there; make room or "

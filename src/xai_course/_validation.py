@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["check_array", "check_whole", "held_out_split"]
+__all__ = ["check_array", "check_whole", "held_out_split", "is_number"]
 
 
 def check_array(values: ArrayLike, name: str, ndim: int) -> np.ndarray:
@@ -44,6 +44,11 @@ def check_whole(value: object, name: str, least: int) -> None:
     """Raise a `ValueError` unless `value` is a whole number from `least` on."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}.")
+
+
+def is_number(value: object) -> bool:
+    """Return whether this is a real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def held_out_split(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

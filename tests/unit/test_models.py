@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -119,10 +120,10 @@ def test_file_of_another_kind(copy):
 def test_a_full_disk_leaves_the_old_file(copy, monkeypatch):
     before = (copy / "breast_cancer.safetensors").read_bytes()
 
-    def no_space(self, content):
+    def no_space(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", no_space)
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
         models._write(copy, models.load_model("breast_cancer"))
     monkeypatch.undo()

@@ -46,6 +46,7 @@ from xai_course.inet.polynomials import (
     SparsePolynomial,
     evaluate_polynomials,
     monomial_exponents,
+    monomial_factors,
     monomial_indices,
     monomials_in_basis,
 )
@@ -62,6 +63,7 @@ __all__ = [
 PRETRAINED = {1: (5, 3), 5: (3, 5), 10: (3, 10), 15: (3, 15)}
 _COMMAND = "python reproduce/inet.py train"
 _CHECK_POINTS = 256
+_SAVE_SECONDS = 60.0
 _POOR = 1 / 3  # of the best constant's error: above it no sparse polynomial fits
 _FORMAT = "xai-course interpretation network 1"
 
@@ -127,43 +129,65 @@ def fidelity_error(
 
 
 class MomentMap(nn.Module):
-    """Reads one hidden unit, writes its moments: a perceptron with two hidden layers.
+    """Reads one hidden unit, writes its moments.
 
     The unit is scaled to weights of length 1 and flipped so that ``z = w x + b`` is positive at
     the centre of the cube. As ``relu(z) = z / 2 + |z| / 2`` and the first part is affine, only the
     moments of ``|z| / 2`` are learned, which the flip does not change.
+
+    Two things are known and built in. Reflecting x_j changes the sign of w_j, and of a moment of
+    odd degree in x_j; and a variable without weight has no moment. So the moment of the basis
+    function with degrees a_j is the product of w_j^a_j times a function of the squares of the
+    weights. That function is smooth, and a perceptron learns it.
     """
 
     def __init__(self, n_variables: int, degree: int, hidden: Sequence[int]) -> None:
         super().__init__()
         self.n_variables, self.degree, self.hidden = n_variables, degree, tuple(hidden)
-        sizes = (n_variables + 1, *hidden, len(monomial_exponents(n_variables, degree)))
+        exponents = monomial_exponents(n_variables, degree)
+        self.register_buffer(
+            "factors", torch.as_tensor(monomial_factors(exponents)), persistent=False
+        )
         layers: list[nn.Module] = []
-        for first, second in pairwise(sizes):
+        for first, second in pairwise((n_variables + 1, *hidden, len(exponents))):
             layers += [nn.Linear(first, second), nn.GELU()]
         self.layers = nn.Sequential(*layers[:-1])
 
-    def forward(self, units: torch.Tensor) -> torch.Tensor:
-        """Map scaled units, shape (k, n_variables + 1), to moments of |z| / 2, shape (k, m)."""
-        return self.layers(units)
+    def forward(self, directions: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
+        """Map weights of length 1, shape (k, n), and values at the centre, shape (k, 1)."""
+        # Scaled to a spread of about one each.
+        squares = self.n_variables * directions.square()
+        found = self.layers(torch.cat([squares, np.sqrt(12) * centres], dim=1))
+        extended = torch.cat([directions, torch.ones_like(centres)], dim=1)
+        for column in self.factors.T:
+            found = found * extended[:, column]
+        return found
 
     def moments(self, weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
         """Return the moments of units that bend inside the cube: see `BentMoments`."""
-        units, length = scaled_units(weights, biases)
+        *units, length = scaled_units(weights, biases)
         device = next(self.parameters()).device
         with torch.inference_mode():
-            even = self(torch.as_tensor(units, dtype=torch.float32, device=device)).cpu().numpy()
+            even = self(*(torch.as_tensor(u, device=device) for u in units)).cpu().numpy()
         return length[:, None] * even + affine_moments(weights, biases, self.degree) / 2
 
 
-def scaled_units(weights: np.ndarray, biases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return directions and the value at the centre, as the map reads them, and the lengths."""
+def scaled_units(
+    weights: np.ndarray, biases: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the map reads, as float32: directions (k, n), centres (k, 1); and lengths (k,).
+
+    The value of ``z`` at the centre of the cube is divided by the length of the weights, and both
+    change their sign where it is negative.
+    """
     length = np.sqrt((weights**2).sum(axis=1))
     centre = biases + weights.sum(axis=1) / 2
-    flip = np.where(centre < 0, -1.0, 1.0) / length
-    # Both are scaled to a spread of about one.
-    direction = weights * (flip * np.sqrt(weights.shape[1]))[:, None]
-    return np.column_stack([direction, centre * flip * np.sqrt(12)]), length
+    scale = (np.where(centre < 0, -1.0, 1.0) / length)[:, None]
+    return (
+        (weights * scale).astype(np.float32),
+        (centre[:, None] * scale).astype(np.float32),
+        length,
+    )
 
 
 class InterpretationNetwork:
@@ -388,8 +412,8 @@ def train_interpretation_network(
     """Learn the moment map from networks whose moments are known in closed form.
 
     The loss is the mean squared error of whole networks' projections, plus that of their units.
-    Each batch is seen with its variables in random order and each x_j or 1 - x_j at random, which
-    changes weights and moments in a known way; so a few thousand networks are enough.
+    Each batch is seen with its variables in random order, which changes weights and moments in a
+    known way; so a few thousand networks are enough.
 
     Parameters
     ----------
@@ -460,8 +484,7 @@ class _Pool:
         if not len(kept):
             raise ValueError("No hidden unit of these networks bends inside the unit cube.")
         weights, biases = weights[kept], biases[kept]
-        units, length = scaled_units(weights, biases)
-        self.units = units.astype(np.float32)
+        self.directions, self.centres, length = scaled_units(weights, biases)
         self.amplitude = (lambda_nets.output_weights.ravel()[kept] * length).astype(np.float32)
         # Row i of `first` is where the units of network i begin.
         self.first = np.searchsorted(kept // width, np.arange(n_nets + 1))
@@ -475,22 +498,18 @@ class _Pool:
             self.targets[part] = even / length[part, None]
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, ...]:
-        """Return units, targets, amplitudes and the network of each unit, at random symmetries."""
+        """Return directions, centres, targets, amplitudes and the network of each unit."""
         nets = rng.integers(0, len(self.first) - 1, size)
         counts = self.first[nets + 1] - self.first[nets]
         owner = np.repeat(np.arange(size), counts)
         start = np.repeat(self.first[nets] - (np.cumsum(counts) - counts), counts)
         rows = start + np.arange(len(owner))
         order = rng.permutation(self.exponents.shape[1])
-        signs = rng.choice([-1.0, 1.0], len(order))
-        units = self.units[rows]
-        units[:, :-1] = units[:, :-1][:, order] * signs.astype(np.float32)
-        # A Legendre polynomial of 1 - x is that of x, with its sign changed for odd degrees.
-        parity = np.prod(np.where(self.exponents % 2 == 1, signs, 1.0), axis=1)
-        inverse = np.argsort(order)
-        source = monomial_indices(self.exponents[:, inverse], self.degree)
-        targets = self.targets[rows][:, source] * parity.astype(np.float32)
-        return units, targets, self.amplitude[rows], owner
+        # New variable j is old variable order[j]; a function's old degrees are put back in place.
+        source = monomial_indices(self.exponents[:, np.argsort(order)], self.degree)
+        directions = self.directions[rows][:, order]
+        targets = self.targets[rows][:, source]
+        return directions, self.centres[rows], targets, self.amplitude[rows], owner
 
 
 class _MomentTraining:
@@ -525,7 +544,7 @@ class _MomentTraining:
                     self.log["step"].append(self.done)
                     self.log["loss"].append(float(np.mean(losses)))
                     losses = []
-                if checkpoint is not None and (now - saved > 60 or self.done == steps):
+                if checkpoint is not None and (now - saved > _SAVE_SECONDS or self.done == steps):
                     self._save(checkpoint)
                     saved = now
         return self.log
@@ -537,11 +556,11 @@ class _MomentTraining:
             group["lr"] = rate
         rng = np.random.default_rng([settings["seed"], self.done])
         device = next(self.module.parameters()).device
-        units, targets, amplitude, owner = (
+        directions, centres, targets, amplitude, owner = (
             torch.as_tensor(values, device=device)
             for values in self.pool.batch(rng, settings["batch_size"])
         )
-        error = (self.module(units) - targets) * amplitude[:, None]
+        error = (self.module(directions, centres) - targets) * amplitude[:, None]
         sums = torch.zeros(settings["batch_size"], error.shape[1], device=device)
         sums.index_add_(0, owner, error)
         loss = (sums.square().sum() + error.square().sum()) / settings["batch_size"]

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from xai_course._validation import check_array
 from xai_course.networks import PiecewiseLinearNetwork
 
-__all__ = ["LambdaNets"]
+__all__ = ["LambdaNets", "concatenate"]
 
 _CHUNK = 2**22  # numbers in one temporary array
 
@@ -223,8 +223,8 @@ class LambdaNets:
 
         Raises
         ------
-        ValueError
-            If a network has another shape or activation; the message names it.
+        ValueError, TypeError
+            If a network has another shape or activation, or is none; the message names it.
         """
         read = [_one_hidden_layer(network, k) for k, network in enumerate(networks)]
         if not read:
@@ -239,7 +239,21 @@ _ARRAYS = {"hidden_weights": 3, "hidden_biases": 2, "output_weights": 2, "output
 
 
 def concatenate(parts: list[LambdaNets]) -> LambdaNets:
-    """Put stacks of networks of one shape one after the other."""
+    """Put stacks of networks of one shape one after the other.
+
+    Test errors and epochs are kept if all parts have them.
+
+    Raises
+    ------
+    ValueError
+        If there is no part, or the shapes differ.
+    """
+    shapes = sorted({(part.n_variables, part.n_hidden) for part in parts})
+    if len(shapes) != 1:
+        raise ValueError(
+            "Networks of one shape are needed, got (variables, hidden neurons) "
+            f"{', '.join(map(str, shapes)) or 'of none'}."
+        )
     arrays = [part._arrays() for part in parts]
     common = [name for name in arrays[0] if all(name in a for a in arrays)]
     return LambdaNets(**{name: np.concatenate([a[name] for a in arrays]) for name in common})

@@ -75,8 +75,15 @@ def unit_moments(
     Returns
     -------
     ndarray of float64, shape (k, m)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, a weight is NaN or infinite, or a number is too small.
     """
     weights, biases = check_array(weights, "weights", 2), check_array(biases, "biases", 1)
+    if len(biases) != len(weights):
+        raise ValueError(f"{len(weights)} unit(s) need one bias each, got {len(biases)}.")
     return _moments(weights, biases, degree, closed_form(degree, n_terms))
 
 

@@ -134,11 +134,11 @@ def monomial_values(X: ArrayLike, exponents: np.ndarray) -> np.ndarray:
     ndarray of float64, shape (n, m)
     """
     X = check_array(X, "X", 2)
-    factors = _factors(_check_exponents(exponents, X.shape[1]))
+    columns = monomial_factors(_check_exponents(exponents, X.shape[1]))
     extended = np.column_stack([X, np.ones(len(X))])
-    values = extended[:, factors[:, 0]] if factors.shape[1] else np.ones((len(X), len(factors)))
-    for k in range(1, factors.shape[1]):
-        values *= extended[:, factors[:, k]]
+    values = np.ones((len(X), len(columns)))
+    for column in columns.T:
+        values *= extended[:, column]
     return values
 
 
@@ -213,7 +213,7 @@ def _product(in_one_variable: np.ndarray, exponents: np.ndarray) -> np.ndarray:
     return product
 
 
-def _factors(exponents: np.ndarray) -> np.ndarray:
+def monomial_factors(exponents: np.ndarray) -> np.ndarray:
     """Write monomials as products of variables, padded with the number n for the factor 1.
 
     A monomial of degree 3 has three factors, however many variables there are.
@@ -224,7 +224,7 @@ def _factors(exponents: np.ndarray) -> np.ndarray:
     factors = np.full((len(rows), totals.max(initial=0)), n_variables)
     variables = np.tile(np.arange(n_variables), len(rows))
     factors[np.arange(factors.shape[1]) < totals[:, None]] = np.repeat(variables, rows.ravel())
-    return factors.reshape(*shape, -1)
+    return factors.reshape(*shape, factors.shape[1])
 
 
 def _check_exponents(exponents: ArrayLike, n_variables: int | None) -> np.ndarray:
@@ -463,7 +463,7 @@ def evaluate_polynomials(polynomials: Sequence[SparsePolynomial], X: ArrayLike) 
             f"{sorted(widths)} variable(s)."
         )
     coef, exponents = stacked(polynomials)
-    factors = _factors(exponents)
+    factors = monomial_factors(exponents)
     extended = np.concatenate([X, np.ones((*X.shape[:-1], 1))], axis=-1)
     values = np.empty((len(polynomials), X.shape[-2]))
     at_once = max(1, _CHUNK // (X.shape[-2] * max(1, coef.shape[1])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,14 +23,16 @@ from safetensors.numpy import save as write_safetensors
 from tqdm import tqdm
 
 from xai_course._files import replace_file
-from xai_course._validation import check_whole
+from xai_course._validation import check_whole, is_number
 from xai_course.inet.lambda_nets import LambdaNets, concatenate
 from xai_course.inet.polynomials import SparsePolynomial, evaluate_polynomials, stacked
 
 __all__ = ["RECIPES", "Recipe", "train_lambda_nets"]
 
 _FORMAT = "xai-course lambda-nets 1"
-_IN_CACHE = 64  # networks that are stepped together: more leave the CPU's cache
+# Networks that are stepped together: on a CPU more of them leave the cache; a GPU takes a whole
+# shard, because there a step costs about the same for few networks and for many.
+_AT_ONCE = {"cpu": 64}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,11 @@ class Recipe:
     min_delta : float
         How much lower the validation error has to be to count.
     batch_size : int
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside its range.
     """
 
     learning_rate: float
@@ -59,11 +67,27 @@ class Recipe:
     min_delta: float = 0.0
     batch_size: int = 64
 
+    def __post_init__(self) -> None:
+        check_whole(self.epochs, "epochs", 0)
+        check_whole(self.batch_size, "batch_size", 1)
+        if self.patience is not None:
+            check_whole(self.patience, "patience", 1)
+        if not is_number(self.learning_rate) or not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate must be a positive number, got {self.learning_rate!r}."
+            )
+        _check_from_zero(self.min_delta, "min_delta")
+
     def rate(self, progress: float) -> float:
         """Return the learning rate after a share of all steps."""
         if not self.cosine:
             return self.learning_rate
         return self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _check_from_zero(value: object, name: str) -> None:
+    if not is_number(value) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number from 0 on, got {value!r}.")
 
 
 #: ``paper``: Table 2, stopped as in the authors' code. ``cheap``: as accurate, a quarter of
@@ -136,7 +160,7 @@ def train_lambda_nets(
         Where finished shards are kept, one safetensors file each. A call that was stopped goes on
         from them; a damaged one is found by its hash and made again.
     shard_size : int
-        Networks per shard; part of the settings.
+        Networks per shard; part of the settings. A GPU steps a shard at once: take thousands.
     n_jobs : int, optional
         Workers, as in joblib. None takes what ``joblib.parallel_config`` says, or one.
     device : str
@@ -151,17 +175,20 @@ def train_lambda_nets(
 
     Raises
     ------
+    TypeError
+        If something in `polynomials` is not a `SparsePolynomial`.
     ValueError
         If there is no polynomial, they differ in their variables, or a setting is unknown.
     OSError
         If a shard cannot be written, or the folder holds shards of other settings.
     """
+    polynomials = list(polynomials)
     settings = _settings(
         polynomials, n_hidden, recipe, initialisation, noise, n_samples, seed, device
     )
     check_whole(shard_size, "shard_size", 1)
     starts = range(0, len(polynomials), shard_size)
-    shards = [list(polynomials[first : first + shard_size]) for first in starts]
+    shards = [polynomials[first : first + shard_size] for first in starts]
     store = None if folder is None else _Store(Path(folder), settings, shards)
     done = {} if store is None else store.read_all()
     tasks = (
@@ -193,11 +220,14 @@ def _settings(
 ) -> _Settings:
     if not polynomials:
         raise ValueError("At least one polynomial is needed, got none.")
+    for k, g in enumerate(polynomials):
+        if not isinstance(g, SparsePolynomial):
+            raise TypeError(f"Polynomial {k} is no SparsePolynomial but a {type(g).__name__}.")
     widths = sorted({g.n_variables for g in polynomials})
     if len(widths) > 1:
         raise ValueError(f"The polynomials must have the same variables, got {widths}.")
     if not isinstance(recipe, Recipe):
-        if recipe not in RECIPES:
+        if not isinstance(recipe, str) or recipe not in RECIPES:
             raise ValueError(
                 f"recipe must be one of {sorted(RECIPES)} or a Recipe, got {recipe!r}."
             )
@@ -206,13 +236,14 @@ def _settings(
         raise ValueError(
             f"initialisation must be 'independent' or 'shared', got {initialisation!r}."
         )
-    if not np.isfinite(noise) or noise < 0:
-        raise ValueError(f"noise must be a number from 0 on, got {noise!r}.")
+    _check_from_zero(noise, "noise")
     if n_hidden is None:
         n_hidden = 5 * max(len(g) for g in polynomials)
     check_whole(n_hidden, "n_hidden", 1)
     check_whole(n_samples, "n_samples", 16)
     check_whole(seed, "seed", 0)
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", str(device)):
+        raise ValueError(f"device must be 'cpu' or 'cuda', got {device!r}.")
     return _Settings(
         n_hidden=int(n_hidden),
         recipe=recipe,
@@ -231,12 +262,16 @@ def _train_shard(
     polynomials: list[SparsePolynomial], settings: _Settings, number: int, first: int
 ) -> tuple[int, LambdaNets]:
     """Train the networks of one shard; `first` is the index of its first network."""
+    kind = torch.device(settings.device).type
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={settings.device!r}, but torch sees no GPU here.")
+    at_once = _AT_ONCE.get(kind, len(polynomials))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the workers are the parallel part, and tensors are small
     try:
         parts = []
-        for start in range(0, len(polynomials), _IN_CACHE):
-            part = polynomials[start : start + _IN_CACHE]
+        for start in range(0, len(polynomials), at_once):
+            part = polynomials[start : start + at_once]
             parts.append(_train_stack(part, settings, first + start))
         return number, concatenate(parts)
     finally:
@@ -259,6 +294,8 @@ def _train_stack(
     arrays = stack.weights()
     nets = LambdaNets(*arrays)
     error = np.abs(nets.predict(X[:, :-1, test].transpose(0, 2, 1)) - targets[:, test]).mean(axis=1)
+    # Rounded as in the file of a shard, so that a run that went on from one ends the same.
+    error = error.astype(np.float32)
     return LambdaNets(*arrays, test_error=error, epochs=stack.epochs_done)
 
 
@@ -346,16 +383,18 @@ class _Stack:
         waited = np.zeros(len(live), dtype=int)
         for epoch in range(recipe.epochs):
             self._epoch(state, X, y, order.permutation(X.shape[2]), epoch)
-            self.epochs_done[live] = epoch + 1
+            running = waited[live] < (recipe.patience or math.inf)
+            self.epochs_done[live[running]] = epoch + 1
             if recipe.patience is None:
                 continue
             error = self._error(state.flat, X_valid, y_valid)
-            better = error < least[live] - recipe.min_delta
+            better = running & (error < least[live] - recipe.min_delta)
             self.best[live[better]] = state.flat[better]
             least[live] = np.where(better, error, least[live])
             waited[live] = np.where(better, 0, waited[live] + 1)
             stay = waited[live] < recipe.patience
-            # Leaving copies the stack, so it waits until a quarter of it has stopped.
+            # Leaving copies the stack, so it waits until a quarter of it has stopped; until then
+            # a network that has stopped takes further steps, which nobody looks at.
             if stay.sum() <= 0.75 * len(live):
                 live = live[stay]
                 if not len(live):
@@ -431,7 +470,10 @@ class _Store:
         self.folder = folder
         self.sizes = [len(shard) for shard in shards]
         self.identities = [_identity(settings, shard, k) for k, shard in enumerate(shards)]
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"{folder} cannot hold shards: {error.strerror or error}.") from error
 
     def _path(self, number: int) -> Path:
         return self.folder / f"shard-{number:05d}.safetensors"
@@ -453,9 +495,10 @@ class _Store:
             with safe_open(path, "np") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata.get("format") != _FORMAT or metadata["sha256"] != _sha256(tensors):
-                raise ValueError("its content does not match its hash")
             identity = metadata["identity"]
+            digest = _sha256(tensors, identity)
+            if metadata.get("format") != _FORMAT or metadata["sha256"] != digest:
+                raise ValueError("its content does not match its hash")
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             warnings.warn(
                 f"{path} is damaged ({error}) and is made again.", UserWarning, stacklevel=4
@@ -476,11 +519,8 @@ class _Store:
             name: np.ascontiguousarray(values, dtype=np.float32)
             for name, values in nets._arrays().items()
         }
-        metadata = {
-            "format": _FORMAT,
-            "identity": self.identities[number],
-            "sha256": _sha256(tensors),
-        }
+        identity = self.identities[number]
+        metadata = {"format": _FORMAT, "identity": identity, "sha256": _sha256(tensors, identity)}
         path = self._path(number)
         try:
             replace_file(path, write_safetensors(tensors, metadata))
@@ -495,12 +535,12 @@ def _identity(settings: _Settings, shard: list[SparsePolynomial], number: int) -
     coef, exponents = stacked(shard)
     digest = hashlib.sha256(coef.tobytes() + exponents.astype(np.int64).tobytes())
     values = asdict(settings) | {"shard": number, "polynomials": digest.hexdigest()}
-    return json.dumps(values, sort_keys=True)
+    return json.dumps(values, sort_keys=True, default=np.generic.item)
 
 
-def _sha256(tensors: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _sha256(tensors: dict[str, np.ndarray], identity: str) -> str:
+    digest = hashlib.sha256(identity.encode())
     for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].shape}".encode())
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
         digest.update(np.ascontiguousarray(tensors[name]))
     return digest.hexdigest()

@@ -1,0 +1,587 @@
+"""Explainers that ask: a short polynomial from a network's answers on the unit cube.
+
+They share the face of an I-Net, ``explain(lambda_nets)``. An I-Net reads the weights and asks
+nothing; these ask each network a few hundred or thousand questions.
+
+Source: Marton, Luedtke and Bartelt (2022), section 4 and Appendix A. Explained in the chapter
+*symbolic-regression*.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from gplearn.genetic import SymbolicRegressor
+from numpy.typing import ArrayLike
+from scipy.stats import qmc
+from sklearn import linear_model
+from tqdm import tqdm
+
+from xai_course._validation import check_array, check_whole
+from xai_course.inet.decoder import best_monomials
+from xai_course.inet.lambda_nets import LambdaNets
+from xai_course.inet.polynomials import (
+    SparsePolynomial,
+    gram_matrix,
+    monomial_exponents,
+    monomial_values,
+)
+
+__all__ = [
+    "BASELINES",
+    "Constant",
+    "Evolution",
+    "GreedySwaps",
+    "LassoRefit",
+    "LinearModel",
+    "OrthogonalMatchingPursuit",
+    "SymbolicRegression",
+    "expand_program",
+    "query_points",
+]
+
+
+def query_points(
+    n_points: int, n_variables: int, seed: int = 0, points: str = "sobol"
+) -> np.ndarray:
+    """Return points of the unit cube at which to ask a network.
+
+    Parameters
+    ----------
+    n_points : int
+    n_variables : int
+    seed : int
+    points : {"sobol", "uniform"}
+        Scrambled Sobol points, which cover the cube evenly, or independent uniform ones.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_points, n_variables)
+        The first ones do not depend on how many are drawn.
+
+    Raises
+    ------
+    ValueError
+        If a number is too small or `points` is unknown.
+    """
+    check_whole(n_points, "n_points", 1)
+    check_whole(n_variables, "n_variables", 1)
+    check_whole(seed, "seed", 0)
+    if points == "uniform":
+        return np.random.default_rng(seed).random((n_points, n_variables))
+    if points != "sobol":
+        raise ValueError(f"points must be 'sobol' or 'uniform', got {points!r}.")
+    sequence = qmc.Sobol(n_variables, rng=seed)
+    return sequence.random_base2(int(n_points - 1).bit_length())[:n_points]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Baseline:
+    """What all have in common: the questions, and one polynomial for each network.
+
+    All networks get the same questions, so an explanation does not depend on the others.
+    """
+
+    degree: int = 3
+    sparsity: int | None = None
+    n_queries: int = 512
+    points: str = "sobol"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_whole(self.degree, "degree", 0)
+        if self.sparsity is not None:
+            check_whole(self.sparsity, "sparsity", 1)
+        query_points(1, 1, self.seed, self.points)
+        check_whole(self.n_queries, "n_queries", 1)
+
+    def explain(self, lambda_nets: LambdaNets) -> list[SparsePolynomial]:
+        """Return one polynomial for each network.
+
+        Parameters
+        ----------
+        lambda_nets : LambdaNets
+            Networks with inputs on the unit cube; `LambdaNets.on_unit_box` brings others there.
+
+        Returns
+        -------
+        list of SparsePolynomial
+
+        Raises
+        ------
+        TypeError
+            If `lambda_nets` is something else.
+        ValueError
+            If there are fewer monomials than terms, or fewer queries than the fit needs.
+        """
+        if not isinstance(lambda_nets, LambdaNets):
+            raise TypeError(
+                f"lambda_nets must be LambdaNets, got {type(lambda_nets).__name__}; "
+                "LambdaNets.from_networks stacks other networks."
+            )
+        X = query_points(self.n_queries, lambda_nets.n_variables, self.seed, self.points)
+        return self._fit(X, lambda_nets.predict(X))
+
+    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
+        """Return a polynomial for each row of `answers`, shape (N, n_queries)."""
+        raise NotImplementedError
+
+    def _terms(self, n_variables: int) -> int:
+        """Return the number of terms, s."""
+        return n_variables if self.sparsity is None else int(self.sparsity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant(_Baseline):
+    """The median of the answers: no constant has a lower mean absolute error on them.
+
+    Parameters
+    ----------
+    degree, sparsity : int, optional
+        Not used; there so that every explainer is made alike.
+    n_queries : int
+        Questions to each network.
+    points : {"sobol", "uniform"}
+        How they are drawn: see `query_points`.
+    seed : int
+    """
+
+    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
+        exponents = np.zeros((1, X.shape[1]), dtype=np.int64)
+        return [SparsePolynomial([c], exponents) for c in np.median(answers, axis=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearModel(_Baseline):
+    """Least squares on the variables and a constant, with scikit-learn: n + 1 terms.
+
+    Parameters
+    ----------
+    degree, sparsity : int, optional
+        Not used; there so that every explainer is made alike.
+    n_queries : int
+        Questions to each network, more than variables.
+    points : {"sobol", "uniform"}
+    seed : int
+    """
+
+    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
+        exponents = monomial_exponents(X.shape[1], 1)
+        _enough(X, len(exponents))
+        model = linear_model.LinearRegression().fit(X, answers.T)
+        coef = np.column_stack([model.coef_, model.intercept_])
+        return [SparsePolynomial(c, exponents) for c in coef]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Selection(_Baseline):
+    """Choose monomials from the enumeration, then fit them."""
+
+    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
+        exponents = monomial_exponents(X.shape[1], self.degree)
+        n_terms = self._terms(X.shape[1])
+        if n_terms > len(exponents):
+            raise ValueError(f"There are {len(exponents)} monomials, too few for {n_terms} terms.")
+        _enough(X, n_terms)
+        return self._choose(monomial_values(X, exponents), answers, exponents, n_terms)
+
+    def _choose(
+        self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
+    ) -> list[SparsePolynomial]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrthogonalMatchingPursuit(_Selection):
+    """Add the monomial that correlates most with what is left, s times (scikit-learn).
+
+    Parameters
+    ----------
+    degree : int
+        Degree of the monomials.
+    sparsity : int, optional
+        Number of terms, the constant counted like any other; as many as variables by default.
+    n_queries : int
+        Questions to each network.
+    points : {"sobol", "uniform"}
+    seed : int
+    unit_norm : bool
+        Whether the columns are brought to length 1 first, as the method's theory wants. Without
+        it a long column, such as the constant's, is preferred.
+    """
+
+    unit_norm: bool = True
+
+    def _choose(
+        self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
+    ) -> list[SparsePolynomial]:
+        length = np.linalg.norm(values, axis=0) if self.unit_norm else np.ones(len(exponents))
+        columns = values / length
+        model = linear_model.OrthogonalMatchingPursuit(n_nonzero_coefs=n_terms, fit_intercept=False)
+        found = []
+        with warnings.catch_warnings():
+            # A network that fewer terms describe exactly ends the pursuit early, and rightly so.
+            warnings.filterwarnings(
+                "ignore", "\\s*Orthogonal matching pursuit ended", RuntimeWarning
+            )
+            for y in answers:
+                coef = model.fit(columns, y).coef_ / length
+                found.append(_kept(coef, exponents))
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class LassoRefit(_Selection):
+    """The s largest coefficients of a lasso, fitted again by least squares (scikit-learn).
+
+    Parameters
+    ----------
+    degree : int
+        Degree of the monomials.
+    sparsity : int, optional
+        Number of terms, the constant counted like any other; as many as variables by default.
+    n_queries : int
+        Questions to each network.
+    points : {"sobol", "uniform"}
+    seed : int
+    alpha : float
+        Weight of the penalty, for answers divided by their standard deviation.
+    """
+
+    alpha: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _positive(self.alpha, "alpha")
+
+    def _choose(
+        self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
+    ) -> list[SparsePolynomial]:
+        model = linear_model.Lasso(self.alpha, fit_intercept=False, max_iter=20_000, tol=1e-4)
+        found = []
+        for y in answers:
+            spread = y.std()
+            coef = model.fit(values, y / spread if spread > 0 else y).coef_
+            largest = np.sort(np.argsort(-np.abs(coef), kind="stable")[:n_terms])
+            refit = np.linalg.lstsq(values[:, largest], y, rcond=None)[0]
+            found.append(_kept(refit, exponents[largest]))
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreedySwaps(_Selection):
+    """Orthogonal least squares, then exchanges of one monomial for another: `best_monomials`.
+
+    It ends where no single exchange helps. A better set that differs in two monomials stays
+    unseen, even where it fits exactly.
+
+    Parameters
+    ----------
+    degree : int
+        Degree of the monomials.
+    sparsity : int, optional
+        Number of terms, the constant counted like any other; as many as variables by default.
+    n_queries : int
+        Questions to each network.
+    points : {"sobol", "uniform"}
+    seed : int
+    gram : {"sample", "exact"}
+        Mean products of the monomials over the queries, so that the fit is least squares on them,
+        or over the cube.
+    max_swaps : int, optional
+        Most exchanges; 0 gives the greedy choice.
+    """
+
+    gram: str = "sample"
+    max_swaps: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gram not in ("sample", "exact"):
+            raise ValueError(f"gram must be 'sample' or 'exact', got {self.gram!r}.")
+
+    def _choose(
+        self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
+    ) -> list[SparsePolynomial]:
+        exact = self.gram == "exact"
+        gram = gram_matrix(exponents) if exact else values.T @ values / len(values)
+        chosen, coef = best_monomials(gram, answers @ values / len(values), n_terms, self.max_swaps)
+        return [SparsePolynomial(c, exponents[k]) for c, k in zip(coef, chosen, strict=True)]
+
+
+# Genetic programming
+
+
+@dataclass(frozen=True, eq=False)
+class Evolution:
+    """What one run of symbolic regression found, and how.
+
+    Parameters
+    ----------
+    polynomial : SparsePolynomial
+        The best program of all generations, expanded.
+    program : str
+        The same as gplearn writes it.
+    errors : ndarray, shape (n_generations,)
+        Lowest mean absolute error of each generation.
+    lengths : ndarray of int, shape (n_generations,)
+        Nodes of the program that reached it.
+    stopped : {"no gain", "time", "generations", "exact"}
+        What ended the run.
+    seconds : float
+        Wall-clock time.
+    """
+
+    polynomial: SparsePolynomial
+    program: str
+    errors: np.ndarray
+    lengths: np.ndarray
+    stopped: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymbolicRegression(_Baseline):
+    """Genetic programming with gplearn and the settings of Appendix A.
+
+    Sums, differences and products only, so that every program is a polynomial. Two stopping rules
+    stand around gplearn, as in the paper: no gain, and a time limit. The best program of all
+    generations is expanded exactly. It can have any degree and any number of terms; only the
+    penalty on length and the first generation's depth keep it short.
+
+    Parameters
+    ----------
+    degree : int, optional
+        Not used; there so that every explainer is made alike.
+    sparsity : int, optional
+        Terms that the first programs may have at most, s: their depth is ``log2(s)``, rounded
+        down. As many as variables by default.
+    n_queries : int
+        Questions to each network.
+    points : {"sobol", "uniform"}
+    seed : int
+        Of the queries and of the evolution, which is the same whoever else is explained.
+    population_size : int
+        Programs in a generation.
+    generations : int
+        Most generations.
+    patience : int
+        Stop after so many generations in a row without a lower error.
+    time_limit : float or None
+        Seconds of wall-clock time for a network. A generation that has begun is finished; with
+        the limit reached the result depends on the machine. The paper's limit is 60 minutes.
+    parsimony : float
+        Penalty on the length of a program, in the choice of parents only.
+    progress : bool
+        Whether to show a progress bar for each network.
+    """
+
+    n_queries: int = 5000
+    population_size: int = 5000
+    generations: int = 100
+    patience: int = 10
+    time_limit: float | None = 3600.0
+    parsimony: float = 0.001
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("population_size", "generations", "patience"):
+            check_whole(getattr(self, name), name, 1)
+        if self.time_limit is not None:
+            _positive(self.time_limit, "time_limit")
+        if self.parsimony != 0:
+            _positive(self.parsimony, "parsimony")
+
+    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
+        names = [f"network {k + 1} of {len(answers)}" for k in range(len(answers))]
+        return [self._evolve(X, y, name).polynomial for y, name in zip(answers, names, strict=True)]
+
+    def evolve(self, X: ArrayLike, y: ArrayLike) -> Evolution:
+        """Search a formula for any answers, and tell how the search went.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_variables)
+        y : array_like, shape (n,)
+
+        Returns
+        -------
+        Evolution
+
+        Raises
+        ------
+        ValueError
+            If X and y differ in length, are empty, or hold NaN or infinite values.
+        """
+        X, y = check_array(X, "X", 2), check_array(y, "y", 1)
+        if len(X) != len(y) or not X.size:
+            raise ValueError(f"X and y must have the same rows, got shapes {X.shape}, {y.shape}.")
+        return self._evolve(X, y, "evolution")
+
+    def _evolve(self, X: np.ndarray, y: np.ndarray, name: str) -> Evolution:
+        start = monotonic()
+        search = self._regressor(X.shape[1])
+        errors, lengths, best, stopped = [], [], None, "generations"
+        with tqdm(
+            total=self.generations, desc=name, unit="gen", disable=not self.progress, ascii=True
+        ) as bar:
+            for generation in range(1, self.generations + 1):
+                # One generation more: gplearn's own way to go on from the last population.
+                _fit_quietly(search.set_params(generations=generation), X, y)
+                found = search._program
+                errors.append(found.raw_fitness_)
+                lengths.append(found.length_)
+                if best is None or found.raw_fitness_ < best.raw_fitness_:
+                    best, best_at = found, generation
+                bar.update()
+                bar.set_postfix_str(f"error {best.raw_fitness_:.4f}")
+                reason = self._reason(best.raw_fitness_, generation - best_at, monotonic() - start)
+                if reason is not None:
+                    stopped = reason
+                    break
+        return Evolution(
+            expand_program(best.program, X.shape[1]),
+            str(best),
+            np.array(errors),
+            np.array(lengths),
+            stopped,
+            monotonic() - start,
+        )
+
+    def _regressor(self, n_variables: int) -> SymbolicRegressor:
+        depth = max(1, self._terms(n_variables).bit_length() - 1)  # log2, rounded down
+        return SymbolicRegressor(
+            population_size=self.population_size,
+            tournament_size=min(20, self.population_size),
+            function_set=("add", "sub", "mul"),
+            metric="mean absolute error",
+            init_depth=(depth, depth),
+            parsimony_coefficient=self.parsimony,
+            random_state=self.seed,
+            warm_start=True,
+            low_memory=True,
+        )
+
+    def _reason(self, error: float, waited: int, seconds: float) -> str | None:
+        """Return why to stop after this generation, or None to go on."""
+        if error == 0:
+            return "exact"
+        if waited >= self.patience:
+            return "no gain"
+        if self.time_limit is not None and seconds >= self.time_limit:
+            return "time"
+        return None
+
+
+def expand_program(program: list[Any], n_variables: int) -> SparsePolynomial:
+    """Multiply out a gplearn program of sums, differences and products.
+
+    Parameters
+    ----------
+    program : list
+        Nodes in prefix order, as in ``SymbolicRegressor()._program.program``: functions, variables
+        as whole numbers, constants.
+    n_variables : int
+
+    Returns
+    -------
+    SparsePolynomial
+        Each monomial once, of any degree, in the order of `monomial_exponents`.
+
+    Raises
+    ------
+    ValueError
+        If the program holds another function, an unknown variable, or is incomplete.
+    """
+    check_whole(n_variables, "n_variables", 1)
+    one = (0,) * n_variables
+    stack: list[dict[tuple[int, ...], float]] = []
+    for node in reversed(program):  # from the leaves: a function finds its arguments on the stack
+        name = getattr(node, "name", None)
+        if name is not None:
+            if name not in _OPERATIONS:
+                raise ValueError(
+                    f"Only {', '.join(_OPERATIONS)} make polynomials, but the program has {name}."
+                )
+            if len(stack) < 2:
+                raise ValueError("The program is incomplete.")
+            stack.append(_OPERATIONS[name](stack.pop(), stack.pop()))
+        elif isinstance(node, Integral):
+            if not 0 <= node < n_variables:
+                raise ValueError(f"The program has the variable {node} of {n_variables}.")
+            stack.append({(*one[:node], 1, *one[node + 1 :]): 1.0})
+        else:
+            stack.append({one: float(node)})
+    if len(stack) != 1:
+        raise ValueError("The program is incomplete.")
+    terms = {exponents: c for exponents, c in stack[0].items() if c != 0} or {one: 0.0}
+    exponents = sorted(terms, reverse=True)
+    return SparsePolynomial([terms[e] for e in exponents], np.array(exponents))
+
+
+def _add(left: dict, right: dict, sign: float = 1.0) -> dict:
+    total = dict(left)
+    for exponents, c in right.items():
+        total[exponents] = total.get(exponents, 0.0) + sign * c
+    return total
+
+
+def _subtract(left: dict, right: dict) -> dict:
+    return _add(left, right, -1.0)
+
+
+def _multiply(left: dict, right: dict) -> dict:
+    product: dict[tuple[int, ...], float] = {}
+    for a, c in left.items():
+        for b, d in right.items():
+            exponents = tuple(i + j for i, j in zip(a, b, strict=True))
+            product[exponents] = product.get(exponents, 0.0) + c * d
+    return product
+
+
+_OPERATIONS = {"add": _add, "sub": _subtract, "mul": _multiply}
+
+
+def _fit_quietly(search: SymbolicRegressor, X: np.ndarray, y: np.ndarray) -> None:
+    with warnings.catch_warnings():
+        # gplearn 0.4.2, the newest for scikit-learn 1.6, calls a method deprecated there.
+        warnings.filterwarnings("ignore", "`BaseEstimator._validate_data`", FutureWarning)
+        search.fit(X, y)
+
+
+# Small checks
+
+
+def _kept(coef: np.ndarray, exponents: np.ndarray) -> SparsePolynomial:
+    """Return the terms that are not zero; the zero polynomial keeps its last one."""
+    kept = np.flatnonzero(coef)
+    if not len(kept):
+        kept = [len(coef) - 1]
+    return SparsePolynomial(coef[kept], exponents[kept])
+
+
+def _enough(X: np.ndarray, n_terms: int) -> None:
+    if len(X) < n_terms:
+        raise ValueError(f"{len(X)} queries are too few to fit {n_terms} terms; raise n_queries.")
+
+
+def _positive(value: float, name: str) -> None:
+    if not np.isscalar(value) or not np.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} must be a positive number, got {value!r}.")
+
+
+#: The explainers by name, each with a default for every setting.
+BASELINES = {
+    "constant": Constant,
+    "linear": LinearModel,
+    "gplearn": SymbolicRegression,
+    "omp": OrthogonalMatchingPursuit,
+    "lasso": LassoRefit,
+    "greedy swaps": GreedySwaps,
+}

@@ -1,0 +1,113 @@
+"""Networks that go on learning, and the tests that watch them."""
+
+import numpy as np
+import pytest
+import torch
+
+from xai_course.inet import LambdaNets
+from xai_course.inet.drift import (
+    OnlineNets,
+    alarm_threshold,
+    cusum,
+    departure,
+    detection_delays,
+)
+
+
+def random_nets(n_nets=3, width=7, n_variables=4, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = (n_nets, width, n_variables), (n_nets, width), (n_nets, width), (n_nets,)
+    return LambdaNets(*(rng.normal(size=shape) for shape in shapes))
+
+
+def as_torch(nets, index):
+    layers = torch.nn.Linear(nets.n_variables, nets.n_hidden), torch.nn.Linear(nets.n_hidden, 1)
+    module = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1]).double()
+    with torch.no_grad():
+        layers[0].weight.copy_(torch.tensor(nets.hidden_weights[index]))
+        layers[0].bias.copy_(torch.tensor(nets.hidden_biases[index]))
+        layers[1].weight.copy_(torch.tensor(nets.output_weights[index : index + 1]))
+        layers[1].bias.copy_(torch.tensor(nets.output_biases[index : index + 1]))
+    return module
+
+
+def test_learning_is_what_torch_does():
+    start = random_nets()
+    learner = OnlineNets(start, learning_rate=0.01)
+    modules = [as_torch(start, i) for i in range(len(start))]
+    optimisers = [torch.optim.Adam(m.parameters(), lr=0.01) for m in modules]
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        X, y = rng.random((3, 8, 4)), rng.normal(size=(3, 8))
+        found = learner.learn(X, y)
+        for i, (module, optimiser) in enumerate(zip(modules, optimisers, strict=True)):
+            difference = module(torch.tensor(X[i]))[:, 0] - torch.tensor(y[i])
+            np.testing.assert_allclose(found[i], difference.detach(), atol=1e-10)
+            optimiser.zero_grad()
+            difference.square().mean().backward()
+            optimiser.step()
+    expected = LambdaNets.from_networks(modules)
+    np.testing.assert_allclose(learner.nets.parameters(), expected.parameters(), atol=1e-10)
+
+
+def test_the_start_is_left_alone_and_nets_are_copies():
+    start = random_nets()
+    before = start.parameters()
+    learner = OnlineNets(start)
+    seen = learner.nets
+    learner.learn(np.ones((3, 2, 4)), np.zeros((3, 2)))
+    np.testing.assert_array_equal(start.parameters(), before)
+    np.testing.assert_array_equal(seen.parameters(), before)
+    assert (learner.nets.parameters() != before).any()
+
+
+def test_wrong_batches_are_named():
+    learner = OnlineNets(random_nets())
+    with pytest.raises(ValueError, match=r"X of shape \(N, n, 4\)"):
+        learner.learn(np.ones((3, 2, 5)), np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"\(3, 2, 4\) and \(3, 3\)"):
+        learner.learn(np.ones((3, 2, 4)), np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="positive number"):
+        OnlineNets(random_nets(), learning_rate=0)
+
+
+def test_cusum_by_hand():
+    # Mean 0 and standard deviation 1 in the reference (-1, 0, 1).
+    values = np.array([-1.0, 0, 1, 1.5, 2.0, 0.0, -1.5, -3.0])[:, None]
+    found = cusum(values, 3)
+    assert found[:, 0].tolist() == [1.0, 2.5, 2.0, 1.0, 3.5]
+    # It does not depend on unit or origin.
+    np.testing.assert_allclose(cusum(7 - 3 * values, 3), found)
+
+
+def test_cusum_refuses_what_has_no_reference():
+    with pytest.raises(ValueError, match="constant"):
+        cusum(np.ones((5, 1)), 3)
+    with pytest.raises(ValueError, match="leaves nothing of 5"):
+        cusum(np.random.default_rng(0).random((5, 1)), 5)
+    with pytest.raises(ValueError, match="n_reference"):
+        cusum(np.ones((5, 1)), 1)
+
+
+def test_departure_is_the_distance_from_the_mean():
+    vectors = np.zeros((4, 2, 3))
+    vectors[0, 0, 0], vectors[1, 0, 0] = 1, 3
+    vectors[3, 0] = [2, 3, 4]
+    vectors[2, 1, 1] = -5
+    np.testing.assert_allclose(departure(vectors, 2), [[2, 5], [5, 0]])
+    with pytest.raises(ValueError, match="leaves nothing"):
+        departure(vectors, 4)
+
+
+def test_threshold_keeps_the_share_of_false_alarms():
+    statistic = np.random.default_rng(0).random((50, 1000))
+    level = alarm_threshold(statistic, 0.1)
+    assert (statistic > level).any(axis=0).mean() == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        alarm_threshold(statistic, 1.0)
+
+
+def test_delays_tell_late_from_never_and_from_too_early():
+    statistic = np.array([[0, 0, 2, 0], [0, 0, 0, 0], [2, 0, 2, 0], [2, 2, 0, 0]], dtype=float)
+    found = detection_delays(statistic, 1.0, 2)
+    np.testing.assert_array_equal(found, [0, 1, np.nan, np.inf])
