@@ -90,10 +90,11 @@ def _check_from_zero(value: object, name: str) -> None:
         raise ValueError(f"{name} must be a number from 0 on, got {value!r}.")
 
 
-#: ``paper``: Table 2, stopped as in the authors' code. ``cheap``: as accurate, a quarter of
-#: the epochs.
+#: ``paper``: Table 2, whose "early stopping" is read as 10 epochs without a lower validation error;
+#: the authors' code asks for 1e-4 (`min_delta`), which ends training a quarter earlier. ``cheap``:
+#: as accurate, in a quarter of the epochs.
 RECIPES = {
-    "paper": Recipe(learning_rate=1e-3, epochs=1000, patience=10, min_delta=1e-4),
+    "paper": Recipe(learning_rate=1e-3, epochs=1000, patience=10),
     "cheap": Recipe(learning_rate=0.02, epochs=50, cosine=True),
 }
 
