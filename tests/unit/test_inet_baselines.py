@@ -99,7 +99,9 @@ def test_single_exchanges_can_end_too_early():
     net = affine_net()
     (lasso,) = LassoRefit(sparsity=3).explain(net)
     assert errors(net, [lasso]) < 1e-12
-    (found,) = GreedySwaps(sparsity=3).explain(net)
+    (kicked,) = GreedySwaps(sparsity=3).explain(net)
+    assert errors(net, [kicked]) < 1e-12
+    (found,) = GreedySwaps(sparsity=3, n_kicks=0).explain(net)
     assert errors(net, [found]) > 0.01
     X = query_points(512, 2)
     values, y = monomial_values(X, monomial_exponents(2, 3)), net.predict(X)[0]

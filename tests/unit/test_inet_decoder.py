@@ -165,3 +165,15 @@ def test_no_functions():
 def test_refuses(gram, correlations, n_terms, options, message):
     with pytest.raises(ValueError, match=message):
         best_monomials(gram, correlations, n_terms, **options)
+
+
+def test_kicks_never_make_it_worse_and_often_better():
+    gram, correlations = problems(60, 3, 3, 5)
+    without = best_monomials(gram, correlations, 5, n_kicks=0)[0]
+    kicked = best_monomials(gram, correlations, 5, n_kicks=6)[0]
+    gain = each(gram, correlations, kicked) - each(gram, correlations, without)
+    assert (gain > -1e-9).all()
+    assert (gain > 1e-6).mean() > 0.05
+    greedy = best_monomials(gram, correlations, 5, max_swaps=0, n_kicks=6)[0]
+    again = best_monomials(gram, correlations, 5, max_swaps=0, n_kicks=0)[0]
+    np.testing.assert_array_equal(greedy, again)

@@ -277,8 +277,8 @@ class LassoRefit(_Selection):
 class GreedySwaps(_Selection):
     """Orthogonal least squares, then exchanges of one monomial for another: `best_monomials`.
 
-    It ends where no single exchange helps. A better set that differs in two monomials stays
-    unseen, even where it fits exactly.
+    Exchanges end where no single one helps, which can be short of a set that differs in two
+    monomials and fits exactly. The kicks are there for that; they promise nothing.
 
     Parameters
     ----------
@@ -295,10 +295,13 @@ class GreedySwaps(_Selection):
         or over the cube.
     max_swaps : int, optional
         Most exchanges; 0 gives the greedy choice.
+    n_kicks : int
+        Number of kicks.
     """
 
     gram: str = "sample"
     max_swaps: int | None = None
+    n_kicks: int = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -310,7 +313,9 @@ class GreedySwaps(_Selection):
     ) -> list[SparsePolynomial]:
         exact = self.gram == "exact"
         gram = gram_matrix(exponents) if exact else values.T @ values / len(values)
-        chosen, coef = best_monomials(gram, answers @ values / len(values), n_terms, self.max_swaps)
+        chosen, coef = best_monomials(
+            gram, answers @ values / len(values), n_terms, self.max_swaps, self.n_kicks
+        )
         return [SparsePolynomial(c, exponents[k]) for c, k in zip(coef, chosen, strict=True)]
 
 
