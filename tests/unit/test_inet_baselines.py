@@ -99,9 +99,7 @@ def test_single_exchanges_can_end_too_early():
     net = affine_net()
     (lasso,) = LassoRefit(sparsity=3).explain(net)
     assert errors(net, [lasso]) < 1e-12
-    (kicked,) = GreedySwaps(sparsity=3).explain(net)
-    assert errors(net, [kicked]) < 1e-12
-    (found,) = GreedySwaps(sparsity=3, n_kicks=0).explain(net)
+    (found,) = GreedySwaps(sparsity=3, width=1).explain(net)
     assert errors(net, [found]) > 0.01
     X = query_points(512, 2)
     values, y = monomial_values(X, monomial_exponents(2, 3)), net.predict(X)[0]
@@ -114,6 +112,34 @@ def test_single_exchanges_can_end_too_early():
     others = np.setdiff1d(np.arange(10), chosen)
     exchanges = [[*np.delete(chosen, i), j] for i in range(3) for j in others]
     assert squares(chosen) <= min(map(squares, exchanges)) * (1 + 1e-9)
+    # A wider first search finds it.
+    (wide,) = GreedySwaps(sparsity=3).explain(net)
+    np.testing.assert_allclose(wide.to_dense(1), [2, -3, 0.5], atol=1e-9)
+
+
+def test_a_wider_search_is_forward_and_backward_selection(nets):
+    X = query_points(512, 3)
+    exponents = monomial_exponents(3, 3)
+    values = monomial_values(X, exponents)
+    for y, g in zip(nets.predict(X), GreedySwaps(width=3, max_swaps=0).explain(nets), strict=True):
+
+        def squares(k, y=y):
+            coef = np.linalg.lstsq(values[:, k], y, rcond=None)[0]
+            return ((values[:, k] @ coef - y) ** 2).sum()
+
+        chosen = []
+        for _ in range(9):
+            rest = [j for j in range(len(exponents)) if j not in chosen]
+            chosen.append(min(rest, key=lambda j: squares([*chosen, j])))
+        while len(chosen) > 3:
+            chosen = min((chosen[:i] + chosen[i + 1 :] for i in range(len(chosen))), key=squares)
+        assert sorted(chosen) == np.flatnonzero(g.to_dense(3)).tolist()
+
+
+def test_a_wider_search_than_there_are_independent_monomials(nets):
+    found = GreedySwaps(width=50, n_queries=12).explain(nets)
+    assert all(len(g) == 3 and np.isfinite(g.coef).all() for g in found)
+    assert errors(nets, GreedySwaps(width=50).explain(nets)).mean() < 0.02
 
 
 @pytest.mark.parametrize("make", SELECTIONS)
@@ -153,7 +179,7 @@ def test_exact_and_sample_gram_agree_on_many_queries(nets):
 
 def test_swaps_help_and_all_beat_the_constant(nets):
     mean = {name: errors(nets, fresh(name).explain(nets)).mean() for name in BASELINES}
-    greedy = errors(nets, GreedySwaps(max_swaps=0).explain(nets)).mean()
+    greedy = errors(nets, GreedySwaps(max_swaps=0, width=1).explain(nets)).mean()
     assert mean["greedy swaps"] <= greedy
     assert mean["linear"] < mean["constant"]
     for name in ("omp", "lasso", "greedy swaps", "gplearn"):
@@ -356,6 +382,7 @@ for make in BASELINES.values():
         (lambda: GreedySwaps(degree=-1), "degree must be"),
         (lambda: GreedySwaps(sparsity=0), "sparsity must be"),
         (lambda: GreedySwaps(points="grid"), "points must be 'sobol' or 'uniform', got 'grid'"),
+        (lambda: GreedySwaps(width=0), "width must be a whole number from 1 on"),
         (lambda: GreedySwaps(gram="both"), "gram must be 'sample' or 'exact', got 'both'"),
         (lambda: LassoRefit(alpha=0.0), "alpha must be a positive number, got 0.0"),
         (lambda: SymbolicRegression(population_size=0), "population_size must be"),

@@ -275,10 +275,10 @@ class LassoRefit(_Selection):
 
 @dataclass(frozen=True, kw_only=True)
 class GreedySwaps(_Selection):
-    """Orthogonal least squares, then exchanges of one monomial for another: `best_monomials`.
+    """Orthogonal least squares there and back, then exchanges: `best_monomials`.
 
-    Exchanges end where no single one helps, which can be short of a set that differs in two
-    monomials and fits exactly. The kicks are there for that; they promise nothing.
+    It ends where no single exchange helps. A better set that differs in two monomials stays
+    unseen, even where it fits exactly; with ``width=1`` that is common.
 
     Parameters
     ----------
@@ -294,28 +294,28 @@ class GreedySwaps(_Selection):
         Mean products of the monomials over the queries, so that the fit is least squares on them,
         or over the cube.
     max_swaps : int, optional
-        Most exchanges; 0 gives the greedy choice.
-    n_kicks : int
-        Number of kicks.
+        Most exchanges; with 0 and ``width=1`` the choice is greedy.
+    width : int
+        How many times more monomials the greedy search takes before it drops some again.
     """
 
     gram: str = "sample"
     max_swaps: int | None = None
-    n_kicks: int = 2
+    width: int = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.gram not in ("sample", "exact"):
             raise ValueError(f"gram must be 'sample' or 'exact', got {self.gram!r}.")
+        check_whole(self.width, "width", 1)
 
     def _choose(
         self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
     ) -> list[SparsePolynomial]:
         exact = self.gram == "exact"
         gram = gram_matrix(exponents) if exact else values.T @ values / len(values)
-        chosen, coef = best_monomials(
-            gram, answers @ values / len(values), n_terms, self.max_swaps, self.n_kicks
-        )
+        correlations = answers @ values / len(values)
+        chosen, coef = best_monomials(gram, correlations, n_terms, self.max_swaps, self.width)
         return [SparsePolynomial(c, exponents[k]) for c, k in zip(coef, chosen, strict=True)]
 
 

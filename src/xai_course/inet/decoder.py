@@ -14,7 +14,6 @@ __all__ = ["best_monomials"]
 
 _LEAST_GAIN = 1e-10  # of the largest explained part: smaller gains are rounding
 _INDEPENDENT = 1e-9  # squared sine of a monomial to the chosen ones below which it adds nothing
-_KICKED = 3  # monomials in a kick
 _CHUNK = 2**22  # numbers in one temporary array
 
 
@@ -23,15 +22,15 @@ def best_monomials(
     correlations: np.ndarray,
     n_terms: int,
     max_swaps: int | None = None,
-    n_kicks: int = 2,
+    width: int = 2,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose monomials by orthogonal least squares, then by single swaps, with a few kicks.
+    """Choose monomials by orthogonal least squares, there and back, then by single swaps.
 
-    First the monomial that lowers the mean squared error most joins, `n_terms` times, with all
-    coefficients fitted anew at each step. Then the best exchange of one chosen monomial for
-    another is made, until none lowers the error. A kick then drops three monomials at random, lets
-    the search go on without them, and is taken back unless the error is lower. Every error is exact
-    under the distribution of `gram`; the search is local, so a better set may exist.
+    The monomial that lowers the mean squared error most joins, ``width * n_terms`` times, with all
+    coefficients fitted anew at each step. Then the one that is missed least leaves, until `n_terms`
+    are left. Then the best exchange of one chosen monomial for another is made, until none lowers
+    the error. Every error is exact under the distribution of `gram`; the search is local, so a
+    better set may exist.
 
     Parameters
     ----------
@@ -42,11 +41,11 @@ def best_monomials(
     n_terms : int
         Number of monomials, s.
     max_swaps : int, optional
-        Largest number of exchanges for each function; 0 gives the greedy choice. By default
-        ``20 + 5 n_terms``, which is hardly ever reached.
-    n_kicks : int
-        Number of kicks. They drop the same places of all functions, so that none depends on the
-        others; without swaps there are none.
+        Largest number of exchanges for each function. By default ``20 + 5 n_terms``, which is
+        hardly ever reached.
+    width : int
+        How many times `n_terms` monomials join first. With 1 none has to leave, and ``width=1,
+        max_swaps=0`` is the greedy choice. With 2 the exchanges are seldom trapped.
 
     Returns
     -------
@@ -62,6 +61,7 @@ def best_monomials(
     """
     gram, correlations = check_array(gram, "gram", 2), check_array(correlations, "correlations", 2)
     check_whole(n_terms, "n_terms", 1)
+    check_whole(width, "width", 1)
     m = len(gram)
     if gram.shape != (m, m) or correlations.shape[1] != m:
         raise ValueError(
@@ -72,35 +72,27 @@ def best_monomials(
         raise ValueError(f"There are {m} monomials, too few for {n_terms} terms.")
     max_swaps = 20 + 5 * n_terms if max_swaps is None else max_swaps
     check_whole(max_swaps, "max_swaps", 0)
-    check_whole(n_kicks, "n_kicks", 0)
     # Monomials of length 1, so that gains compare and the small ones lose no digits.
     length = np.sqrt(np.diag(gram))
     gram, correlations = gram / np.outer(length, length), correlations / length
     chosen = np.empty((len(correlations), n_terms), dtype=np.int64)
-    at_once = max(1, _CHUNK // (m * n_terms))
+    n_first = min(width * n_terms, m)
+    at_once = max(1, _CHUNK // (m * n_first))
     for first in range(0, len(correlations), at_once):
         part = slice(first, first + at_once)
-        chosen[part], _ = _greedy(gram, correlations[part], n_terms)
+        first_choice = _greedy(gram, correlations[part], n_first, n_terms)
+        chosen[part] = _drop(gram, correlations[part], first_choice, n_terms)
         _swap(gram, correlations[part], chosen[part], max_swaps)
-        if max_swaps and n_terms < m:
-            _kick(gram, correlations[part], chosen[part], max_swaps, n_kicks)
     chosen.sort(axis=1)
     inside = gram[chosen[:, :, None], chosen[:, None, :]]
     coef = np.linalg.solve(inside, np.take_along_axis(correlations, chosen, 1)[:, :, None])
     return chosen, coef[:, :, 0] / length[chosen]
 
 
-def _greedy(
-    gram: np.ndarray,
-    correlations: np.ndarray,
-    n_terms: int,
-    kept: np.ndarray | None = None,
-    banned: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Add the monomial with the largest gain until there are `n_terms`; shape (N, n_terms).
+def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int, at_least: int) -> np.ndarray:
+    """Add the monomial with the largest gain, `n_terms` times; shape (N, n_terms).
 
-    The search begins with the monomials `kept`, shape (N, k), and adds none of those `banned`.
-    Also says of which functions that was possible, with monomials that add something, shape (N,).
+    It ends after `at_least` if all others depend on the chosen ones of a function.
     """
     n_functions, m = correlations.shape
     rows = np.arange(n_functions)
@@ -108,28 +100,45 @@ def _greedy(
     free = np.ones((n_functions, m))  # squared length of what each monomial would add
     directions = np.empty((n_terms, n_functions, m))
     chosen = np.empty((n_functions, n_terms), dtype=np.int64)
-    n_kept = 0 if kept is None else kept.shape[1]
-    possible = np.ones(n_functions, dtype=bool)
     for step in range(n_terms):
-        if step < n_kept:
-            best = kept[:, step]
-        else:
-            gain = _gain(residual, free)
-            if banned is not None:
-                np.put_along_axis(gain, banned, -2.0, axis=1)
-            best = gain.argmax(axis=1)
-            possible &= gain[rows, best] >= 0
+        gain = _gain(residual, free)
+        best = gain.argmax(axis=1)
+        if step >= at_least and (gain[rows, best] < 0).any():
+            return chosen[:, :step]
         chosen[:, step] = best
         # Gram-Schmidt: mean products of all monomials with the new orthonormal direction
         new = gram[best]
         for k in range(step):
             new = new - directions[k] * directions[k][rows, best][:, None]
-        length = np.sqrt(np.maximum(free[rows, best], _INDEPENDENT))[:, None]
-        new = new / length
+        new = new / np.sqrt(free[rows, best])[:, None]
         directions[step] = new
-        residual -= new * (residual[rows, best][:, None] / length)
+        residual -= new * (residual[rows, best] / np.sqrt(free[rows, best]))[:, None]
         free -= new**2
-    return chosen, possible
+    return chosen
+
+
+def _drop(
+    gram: np.ndarray, correlations: np.ndarray, chosen: np.ndarray, n_terms: int
+) -> np.ndarray:
+    """Leave out the monomial that is missed least until `n_terms` are left; (N, n_terms)."""
+    if chosen.shape[1] == n_terms:
+        return chosen
+    rows = np.arange(len(chosen))
+    inverse = np.linalg.inv(gram[chosen[:, :, None], chosen[:, None, :]])
+    for size in range(chosen.shape[1], n_terms, -1):
+        among = np.take_along_axis(correlations, chosen, 1)
+        coef = np.matmul(inverse, among[:, :, None])[:, :, 0]
+        own = np.diagonal(inverse, axis1=1, axis2=2)
+        worst = (coef**2 / own).argmin(axis=1)
+        # The inverse without a row and column: one step of elimination, then leave them out.
+        column = inverse[rows, :, worst] / np.sqrt(own[rows, worst])[:, None]
+        inverse = inverse - column[:, :, None] * column[:, None, :]
+        stay = np.argsort(np.arange(size) == worst[:, None], axis=1, kind="stable")[:, :-1]
+        chosen = np.take_along_axis(chosen, stay, 1)
+        inverse = np.take_along_axis(
+            np.take_along_axis(inverse, stay[:, :, None], 1), stay[:, None, :], 2
+        )
+    return chosen
 
 
 def _gain(residual: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -144,31 +153,6 @@ def _swap(gram: np.ndarray, correlations: np.ndarray, chosen: np.ndarray, max_sw
         if not len(active):
             return
         active = active[_best_swap(gram, correlations, chosen, active)]
-
-
-def _kick(
-    gram: np.ndarray, correlations: np.ndarray, chosen: np.ndarray, max_swaps: int, n_kicks: int
-) -> None:
-    """Leave local optima, in place: without some of the chosen monomials the search goes on."""
-    n_terms, rng = chosen.shape[1], np.random.default_rng(0)
-    size = min(_KICKED, n_terms, len(gram) - n_terms)
-    best = _explained(gram, correlations, chosen)
-    for _ in range(n_kicks):
-        out = rng.choice(n_terms, size, replace=False)
-        kept, banned = np.delete(chosen, out, axis=1), chosen[:, out]
-        trial, possible = _greedy(gram, correlations, n_terms, kept, banned)
-        trial[~possible] = chosen[~possible]
-        _swap(gram, correlations, trial, max_swaps)
-        found = _explained(gram, correlations, trial)
-        better = found > best * (1 + _LEAST_GAIN)
-        chosen[better], best[better] = trial[better], found[better]
-
-
-def _explained(gram: np.ndarray, correlations: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return the part of the mean square that the chosen monomials explain, shape (N,)."""
-    among = np.take_along_axis(correlations, chosen, 1)[:, :, None]
-    inside = gram[chosen[:, :, None], chosen[:, None, :]]
-    return (among * np.linalg.solve(inside, among)).sum(axis=(1, 2))
 
 
 def _best_swap(

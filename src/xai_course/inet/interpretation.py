@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ class MomentMap(nn.Module):
         """Map weights of length 1, shape (k, n), and values at the centre, shape (k, 1)."""
         # Scaled to a spread of about one each.
         squares = self.n_variables * directions.square()
-        found = self.layers(torch.cat([squares, np.sqrt(12) * centres], dim=1))
+        found = self.layers(torch.cat([squares, math.sqrt(12) * centres], dim=1))
         extended = torch.cat([directions, torch.ones_like(centres)], dim=1)
         for column in self.factors.T:
             found = found * extended[:, column]
