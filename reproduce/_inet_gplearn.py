@@ -36,7 +36,7 @@ def evolve(n: int, k: int) -> dict[str, Any]:
         "coef": found.polynomial.coef.tolist(),
         "exponents": found.polynomial.exponents.tolist(),
         "program": found.program,
-        "generations": len(found.errors),
+        "errors": [round(float(e), 5) for e in np.minimum.accumulate(found.errors)],
         "stopped": found.stopped,
         "cpu_seconds": round(found.seconds, 2),
     }
@@ -44,9 +44,13 @@ def evolve(n: int, k: int) -> dict[str, Any]:
 
 def evolved(n: int, n_nets: int | None = None) -> list[dict[str, Any]]:
     """Return what gplearn found for the first networks of n variables, now or in calls before."""
-    kept = Replicates(f"inet_gplearn_{n}", [Path(__file__)])
-    n_nets = N_NETS[n] if n_nets is None else n_nets
-    return [kept.run(str(k), lambda: evolve(n, k)) for k in range(n_nets)]  # noqa: B023
+    return [_evolved(n, k) for k in range(N_NETS[n] if n_nets is None else n_nets)]
+
+
+def _evolved(n: int, k: int) -> dict[str, Any]:
+    """Keep each network apart, so that several processes can share the work."""
+    kept = Replicates(f"inet_gplearn_{n}_{k}", [Path(__file__)])
+    return kept.run("found", lambda: evolve(n, k))
 
 
 def polynomials(found: list[dict[str, Any]]) -> list[SparsePolynomial]:

@@ -1,6 +1,6 @@
 """The ladder at n = 5: what an I-Net with the paper's output layer reaches, and what limits it.
 
-All rungs learn from the same target polynomials and are read on the same 100 held-out networks,
+All rungs learn from the same target polynomials and are read on the same 100 held-out targets,
 with the polynomial of the softmaxes ("soft", all monomials) and with its likeliest monomials
 ("hard", s terms) apart. Seeds vary the I-Net's own first weights and points.
 """
@@ -11,22 +11,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from _inet_fidelity import recall
 from _inet_methods import methods
-from _inet_nets import dense_errors, errors, points, summary, targets
-from _inet_rungs import EPOCHS, N, N_TRAIN, RATE, RUNGS, SEEDS, measured, test_nets
-from _inet_train import training_seconds
+from _inet_nets import NOISE, dense_errors, errors, held_out, points, summary, targets
+from _inet_rungs import EPOCHS, N, N_TRAIN, RATE, RUNGS, i_net
+from _inet_runtime import training_seconds
 from results import spread
 
+from xai_course.inet import LambdaNets
+
+SEEDS = (0, 1)
 PAPER = {"hidden": [4096, 2048, 1024, 512], "epochs": 500, "training_nets": 45_000}
 
 
 def ladder() -> dict[str, Any]:
     """Train the rungs, and read all held-out networks with each and with the I-Nets of moments."""
     torch.set_num_threads(1)
-    rungs = {
-        rung: _over_seeds([measured(rung, seed) for seed in SEEDS]) | _how(rung) for rung in RUNGS
-    }
     X, tests = points(N), test_nets()
+    rungs = {rung: _rung(rung, tests, X) for rung in RUNGS}
     for name in ("learned", "closed_form"):
         found = {
             key: {"hard": summary(errors(nets, methods(N)[name].explain(nets), X))}
@@ -53,22 +55,39 @@ def ladder() -> dict[str, Any]:
     return {"rungs": rungs, "scale": scale, "settings": settings}
 
 
-def _how(rung: str) -> dict[str, Any]:
-    return dict(zip(("encoder", "training_nets", "straight_through"), RUNGS[rung], strict=True))
-
-
-def _over_seeds(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return mean errors over the networks, with their spread over the I-Net's seeds."""
-    own = ("cpu_seconds", "on_training_nets_soft", "target_monomials_found")
+def test_nets() -> dict[str, LambdaNets]:
+    """Return the held-out networks of both kinds of first weights, at every noise."""
     return {
-        "parameters": found[0]["parameters"],
-        **{key: spread([one[key] for one in found]) for key in own},
-        "errors": {
-            name: {
-                kind: spread([one["errors"][name][kind]["mean"] for one in found])
-                | {"sd_over_networks": float(np.mean([o["errors"][name][kind]["sd"] for o in found]))}
-                for kind in ("soft", "hard")
-            }
-            for name in found[0]["errors"]
-        },
+        f"{initialisation}, noise {noise:g}": held_out(N, noise, initialisation)
+        for initialisation in ("independent", "shared")
+        for noise in NOISE
     }
+
+
+def _rung(rung: str, tests: dict[str, LambdaNets], X: np.ndarray) -> dict[str, Any]:
+    """Return mean errors over the networks, with their spread over the I-Net's seeds."""
+    networks, costs = zip(*(i_net(rung, seed) for seed in SEEDS), strict=True)
+    found: dict[str, Any] = {}
+    for name, nets in tests.items():
+        soft = [errors(nets, one.soft(nets), X) for one in networks]
+        hard = [errors(nets, one.explain(nets), X) for one in networks]
+        found[name] = {"soft": _over_seeds(soft), "hard": _over_seeds(hard)}
+    encoder, initialisation, straight_through = RUNGS[rung]
+    own = tests[f"{initialisation}, noise 0"]
+    shares = [recall(one.explain(own), targets(N)) for one in networks]
+    return {
+        "encoder": encoder,
+        "training_nets": initialisation,
+        "straight_through": straight_through,
+        "parameters": costs[0]["parameters"],
+        "cpu_seconds": spread([cost["cpu_seconds"] for cost in costs]),
+        "on_training_nets_soft": spread([cost["on_training_nets_soft"] for cost in costs]),
+        "target_monomials_found": spread(shares),
+        "errors": found,
+    }
+
+
+def _over_seeds(values: list[np.ndarray]) -> dict[str, Any]:
+    sds = [one.std(ddof=1) for one in values]
+    over = spread([one.mean() for one in values])
+    return over | {"sd_over_networks": round(float(np.mean(sds)), 5)}

@@ -1,6 +1,7 @@
 """The explainers that are compared, under one name each.
 
-All that ask a network ask it the same 512 questions, where the name says nothing else.
+All that ask a network ask it the same 512 questions, where the name says nothing else. The last
+four share one search: greedy, swaps and kicks.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ def methods(n: int) -> dict[str, Any]:
         "omp_unit": OrthogonalMatchingPursuit(**asked, unit_norm=True),
         "lasso": LassoRefit(**asked),
         "greedy": GreedySwaps(**asked, max_swaps=0),
-        "swaps": GreedySwaps(**asked),
-        "swaps_2048": GreedySwaps(**common, n_queries=MORE_QUERIES),
+        "swaps": GreedySwaps(**asked, n_kicks=0),
+        "kicks": GreedySwaps(**asked),
+        "kicks_2048": GreedySwaps(**common, n_queries=MORE_QUERIES),
         "closed_form": InterpretationNetwork.closed_form(n, **common),
         "learned": InterpretationNetwork.from_pretrained(n),
     }
