@@ -14,7 +14,7 @@ import torch
 from _inet_fidelity import recall
 from _inet_methods import methods
 from _inet_nets import NOISE, dense_errors, errors, held_out, points, summary, targets
-from _inet_rungs import EPOCHS, N, N_TRAIN, RATE, RUNGS, i_net
+from _inet_rungs import EPOCHS, N_TRAIN, RATE, RUNGS, N, i_net
 from _inet_runtime import training_seconds
 from results import spread
 

@@ -1,9 +1,10 @@
 """Reproduce the figures and Table 3 of Marton et al. (2022) at full size.
 
 ``python reproduce/inet.py figure6`` writes ``inet_figure6.json`` where the book finds it
-(`xai_course.book.measured`); ``python reproduce/inet.py train 5`` makes the I-Net for five variables
-that comes with the library, and goes before the results. Networks and finished runs stay in ``reproduce/trained`` and beside
-the results, so that a stopped run goes on; the minutes in a result are those of its last call.
+(`xai_course.book.measured`). ``python reproduce/inet.py train 5`` makes the I-Net for five
+variables that comes with the library, and goes before the results. Networks and finished runs stay
+in ``reproduce/trained`` and beside the results, so that a stopped run goes on; the minutes in a
+result are those of its last call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The committed results of `reproduce/inet.py`: complete, consistent, and made by these programs."""
+"""The committed results of `reproduce/inet.py`: complete and consistent."""
 
 import math
 import sys
@@ -164,7 +164,8 @@ def test_small_networks_from_end_to_end(module, monkeypatch, tmp_path):
     train = nets.train_lambda_nets
     monkeypatch.setattr(nets, "train_lambda_nets", lambda g, **s: train(g, **{**s, **quick}))
     found, X = nets.held_out(2, 0.1), nets.points(2)
-    assert len(found) == 2 and X.shape == (50, 2)
+    assert len(found) == 2
+    assert X.shape == (50, 2)
     explained = module("methods").methods(5)["kicks"].explain(found)
     errors = nets.errors(found, explained, X)
     by_hand = [np.abs(found.predict(X)[k] - explained[k](X)).mean() for k in range(2)]
@@ -189,6 +190,7 @@ def test_the_time_limit_counts_computing_time(module, monkeypatch):
     monkeypatch.setattr(gplearn, "SAMPLES", 40)
     monkeypatch.setattr(gplearn, "CPU_SECONDS", 1e-6)
     found = gplearn.evolve(2, 0)
-    assert found["stopped"] in {"time", "exact"} and len(found["errors"]) == 1
+    assert found["stopped"] in {"time", "exact"}
+    assert len(found["errors"]) == 1
     assert found["cpu_seconds"] > 0
     assert len(gplearn.polynomials([found])[0]) == len(found["coef"])

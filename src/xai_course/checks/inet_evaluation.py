@@ -26,7 +26,7 @@ def error_and_share(answer: Callable[[], Any]) -> str:
             "numbers are from their median on average."
         )
     if np.ndim(share) == 0 and np.isclose(share, 1 / 6 / np.sqrt(1 / 12), atol=2e-3):
-        raise CheckFailed("You divided by a standard deviation; the scale is a mean absolute error.")
+        raise CheckFailed("You divided by a standard deviation. The scale is a mean of sizes.")
     assert_close(share, 2 / 3, "The share", tolerance=1e-3)
     return "The error is 1/6, two thirds of what the best constant has."
 
