@@ -1,7 +1,7 @@
 """The explainers that are compared, under one name each.
 
 All that ask a network ask it the same 512 questions, where the name says nothing else. The last
-four share one search: greedy, swaps and kicks.
+four share one search: greedy there and back, then swaps.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def methods(n: int) -> dict[str, Any]:
         "omp_raw": OrthogonalMatchingPursuit(**asked, unit_norm=False),
         "omp_unit": OrthogonalMatchingPursuit(**asked, unit_norm=True),
         "lasso": LassoRefit(**asked),
-        "greedy": GreedySwaps(**asked, max_swaps=0),
-        "swaps": GreedySwaps(**asked, n_kicks=0),
-        "kicks": GreedySwaps(**asked),
-        "kicks_2048": GreedySwaps(**common, n_queries=MORE_QUERIES),
+        "greedy": GreedySwaps(**asked, width=1, max_swaps=0),
+        "swaps": GreedySwaps(**asked, width=1),
+        "search": GreedySwaps(**asked),
+        "search_2048": GreedySwaps(**common, n_queries=MORE_QUERIES),
         "closed_form": InterpretationNetwork.closed_form(n, **common),
         "learned": InterpretationNetwork.from_pretrained(n),
     }

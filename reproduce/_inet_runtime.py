@@ -46,8 +46,8 @@ def _figure5(n: int) -> dict[str, Any]:
     training = training_seconds(n)
     others = {
         "gplearn": table["gplearn"]["alone_ms"],
-        "kicks": table["kicks"]["alone_ms"],
-        "kicks_in_a_batch": table["kicks"]["in_a_batch_of_100_ms"],
+        "search": table["search"]["alone_ms"],
+        "search_in_a_batch": table["search"]["in_a_batch_of_100_ms"],
         "closed_form": table["closed_form"]["alone_ms"],
     }
     own = table["learned"]
