@@ -1,0 +1,52 @@
+"""Reproduce the figures and Table 3 of Marton et al. (2022) at full size.
+
+``python reproduce/inet.py figure6`` writes ``inet_figure6.json`` where the book finds it
+(`xai_course.book.measured`). ``python reproduce/inet.py train 5`` makes the I-Net for five
+variables that comes with the library, and goes before the results. Networks and finished runs stay
+in ``reproduce/trained`` and beside the results, so that a stopped run goes on; the minutes in a
+result are those of its last call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from _inet_fidelity import figure6, figure7, table3
+from _inet_ladder import ladder
+from _inet_nets import lambda_nets
+from _inet_runtime import figure5
+from _inet_train import train
+from results import write
+
+from xai_course.inet import PRETRAINED
+
+TABLES = {
+    "lambda_nets": lambda_nets,
+    "ladder": ladder,
+    "figure5": figure5,
+    "figure6": figure6,
+    "figure7": figure7,
+    "table3": table3,
+}
+
+
+def main() -> None:
+    """Run one table and write its file, or train one I-Net."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="table", required=True)
+    for name in TABLES:
+        commands.add_parser(name.replace("_", "-"))
+    commands.add_parser("train").add_argument("n", type=int, choices=list(PRETRAINED))
+    given = parser.parse_args()
+    if given.table == "train":
+        print(train(given.n))
+        return
+    name, started = given.table, time.perf_counter()
+    table = TABLES[name.replace("-", "_")]()
+    command = f"python reproduce/inet.py {name}"
+    print(write(f"inet_{name.replace('-', '_')}", table, command, started))
+
+
+if __name__ == "__main__":
+    main()
