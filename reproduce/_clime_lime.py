@@ -33,7 +33,7 @@ from tqdm import tqdm
 from xai_course.distillation import Training, consistency, local_fidelity, tangents
 
 NAME = "fashion_mnist"
-IMAGES = 150  # for each seed; the paper takes 2,000 once
+IMAGES = 2000  # for each seed, as many as the paper takes once
 SAMPLES = 1000  # LIME's default
 FRESH = 200  # hidings that LIME has not seen
 KEPT = 5
