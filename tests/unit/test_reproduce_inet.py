@@ -82,7 +82,7 @@ def test_figure_6(module, n):
         assert pair["mean_difference"] == pytest.approx(difference.mean(), abs=2e-5)
         assert pair["lower_on"] == (difference < 0).sum()
     means = {name: values["mean"] for name, values in part["methods"].items()}
-    assert means["dense"] < min(means[k] for k in ("kicks", "learned", "closed_form"))
+    assert means["dense"] < min(means[k] for k in ("search", "learned", "closed_form"))
     assert max(means, key=means.get) == "constant"
 
 
@@ -166,7 +166,7 @@ def test_small_networks_from_end_to_end(module, monkeypatch, tmp_path):
     found, X = nets.held_out(2, 0.1), nets.points(2)
     assert len(found) == 2
     assert X.shape == (50, 2)
-    explained = module("methods").methods(5)["kicks"].explain(found)
+    explained = module("methods").methods(5)["search"].explain(found)
     errors = nets.errors(found, explained, X)
     by_hand = [np.abs(found.predict(X)[k] - explained[k](X)).mean() for k in range(2)]
     np.testing.assert_allclose(errors, by_hand)
