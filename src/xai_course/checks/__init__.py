@@ -7,7 +7,7 @@ explained on the page *running*.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import re
 from collections.abc import Callable
