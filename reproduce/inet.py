@@ -15,6 +15,7 @@ import time
 from _inet_fidelity import figure6, figure7, table3
 from _inet_ladder import ladder
 from _inet_nets import lambda_nets
+from _inet_paper import paper_network
 from _inet_runtime import figure5
 from _inet_train import train
 from results import write
@@ -24,6 +25,7 @@ from xai_course.inet import PRETRAINED
 TABLES = {
     "lambda_nets": lambda_nets,
     "ladder": ladder,
+    "paper_network": paper_network,
     "figure5": figure5,
     "figure6": figure6,
     "figure7": figure7,
@@ -36,16 +38,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="table", required=True)
     for name in TABLES:
-        commands.add_parser(name.replace("_", "-"))
+        commands.add_parser(name)
     commands.add_parser("train").add_argument("n", type=int, choices=list(PRETRAINED))
     given = parser.parse_args()
     if given.table == "train":
         print(train(given.n))
         return
     name, started = given.table, time.perf_counter()
-    table = TABLES[name.replace("-", "_")]()
-    command = f"python reproduce/inet.py {name}"
-    print(write(f"inet_{name.replace('-', '_')}", table, command, started))
+    table, command = TABLES[name](), f"python reproduce/inet.py {name}"
+    print(write(f"inet_{name}", table, command, started))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from xai_course.book import measured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +81,8 @@ def test_prose_of_table_3():
     assert f"({100 * student['min']:.1f} to {100 * student['max']:.1f} on 2,000 images" in PAGE
     assert student["min"] > result["printed"]["clime"]
     other = [
-        result["lime"][key]["readings"]["its_model_of_another_image"] for key in ("default", "finer")
+        result["lime"][key]["readings"]["its_model_of_another_image"]
+        for key in ("default", "finer")
     ]
     assert [f"{100 * one['mean']:.1f}" for one in other] == ["10.1", "10.1"]
     assert f"{100 * min(one['min'] for one in other):.1f} as our lowest seed" in PAGE
