@@ -93,6 +93,8 @@ def survivors(markdown: str) -> list[str]:
         if is_directive(token) or token.type.startswith(("myst_", "colon_", "math_block_label")):
             found.append(token.type)
         for child in token.children or []:
+            if child.type.startswith("math_"):
+                continue  # a formula may end in braces
             if child.type == "myst_role" or re.search(r"```\{|:::|\{[a-z:]+\}$", child.content):
                 found.append(child.content)
     return found
