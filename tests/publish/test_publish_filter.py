@@ -103,6 +103,7 @@ def survivors(markdown: str) -> list[str]:
 def test_the_search_for_survivors_can_find_some():
     for text in ("```{note}\n```", ":::{tip}\n:::", "{cite:t}`a`", "(a)=", "$$\na\n$$ (b)"):
         assert survivors(text), text
+    assert not survivors(r"A formula, $\binom{n+d}{d}$, and `code`.")
 
 
 def test_no_directive_survives(any_book):
