@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_safetensors
 from safetensors.numpy import save as write_safetensors
 
-from xai_course._files import replace_file
+from xai_course._storage import replace_file
 
 __all__ = ["FOLDER", "read", "write"]
 

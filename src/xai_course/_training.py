@@ -23,7 +23,7 @@ from safetensors.torch import save as write_safetensors
 from torch import nn
 from tqdm import tqdm
 
-from xai_course._files import replace_file
+from xai_course._storage import replace_file
 from xai_course._validation import check_whole, held_out_split, is_number
 
 __all__ = ["CHUNK", "Run", "Settings"]

@@ -1,17 +1,98 @@
-"""Checks of input that several modules share."""
+"""All checks of input: numbers, choices, arrays, the rows and labels that an estimator is given."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
 
-__all__ = ["check_array", "check_whole", "held_out_split", "is_number"]
+__all__ = [
+    "check_array",
+    "check_choice",
+    "check_labels",
+    "check_number",
+    "check_rows",
+    "check_whole",
+    "held_out_split",
+    "is_number",
+]
+
+
+# Numbers and choices
+
+
+def is_number(value: object) -> bool:
+    """Return whether this is a real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_number(
+    value: object,
+    name: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+) -> float:
+    """Return a finite number within bounds: `above` and `below` are excluded.
+
+    Raises
+    ------
+    ValueError
+        If it is none; the message names the bounds.
+    """
+    good = (
+        is_number(value)
+        and np.isfinite(value)
+        and (above is None or value > above)
+        and (least is None or value >= least)
+        and (below is None or value < below)
+        and (most is None or value <= most)
+    )
+    if not good:
+        words = (("above", above), ("from", least), ("below", below), ("up to", most))
+        bounds = " and ".join(f"{word} {end:g}" for word, end in words if end is not None)
+        kind = "a number" if bounds else "a finite number"
+        raise ValueError(f"{name} must be {f'{kind} {bounds}'.strip()}, got {value!r}.")
+    return float(value)
+
+
+def check_whole(value: object, name: str, least: int, most: int | None = None) -> int:
+    """Return a whole number from `least` to `most`.
+
+    Raises
+    ------
+    ValueError
+        If it is none; the message names the bounds.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        bounds = f"from {least} on" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {bounds}, got {value!r}.")
+    return int(value)
+
+
+def check_choice(value: object, name: str, choices: Collection[object]) -> None:
+    """Raise a `ValueError` that lists the choices unless `value` is one of them."""
+    if not any(value is choice or (type(value) is str and value == choice) for choice in choices):
+        *first, last = map(repr, choices)
+        listed = f"{', '.join(first)} or {last}" if first else last
+        raise ValueError(f"{name} must be {listed}, got {value!r}.")
+
+
+# Arrays
 
 
 def check_array(values: ArrayLike, name: str, ndim: int) -> np.ndarray:
-    """Return `values` as a finite float64 array with `ndim` dimensions.
+    """Return `values` as a finite float64 array with `ndim` dimensions, never the caller's own.
 
     Raises
     ------
@@ -22,8 +103,8 @@ def check_array(values: ArrayLike, name: str, ndim: int) -> np.ndarray:
     """
     try:
         array = np.asarray(values)
-        if array.dtype.kind == "c":
-            raise TypeError("complex numbers")
+        if array.dtype.kind not in "buifO":
+            raise TypeError(f"no real numbers: {array.dtype}")
         array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must hold real numbers, got {_kind(values)}.") from error
@@ -40,15 +121,67 @@ def _kind(values: object) -> str:
     return type(values).__name__ if dtype is None else f"{type(values).__name__} of {dtype}"
 
 
-def check_whole(value: object, name: str, least: int) -> None:
-    """Raise a `ValueError` unless `value` is a whole number from `least` on."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}.")
+# What an estimator is given
 
 
-def is_number(value: object) -> bool:
-    """Return whether this is a real number; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool = False) -> np.ndarray:
+    """Return the rows as a finite float64 array, as scikit-learn's `validate_data` does.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    X : array_like or DataFrame, shape (n_samples, n_features)
+    reset : bool
+        In `fit`: take over the number of features, and the names of a DataFrame's columns as
+        ``feature_names_in_``. Otherwise both are compared with those of `fit`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the rows are not finite real numbers, or have other columns or another order than in
+        `fit`.
+    """
+    # Dates and texts of digits would be converted without a word.
+    for dtype in X.dtypes if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]:
+        if getattr(dtype, "kind", "O") in "USMm":
+            raise TypeError(f"X must hold real numbers, got {dtype}.")
+    if reset and isinstance(X, pd.DataFrame) and not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()][0]
+        raise ValueError(f"The columns of X must have different names; {twice!r} stands twice.")
+    return validate_data(estimator, X, reset=reset, dtype=np.float64, copy=True)
+
+
+def check_labels(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted classes, and the number of each row's class.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each row, or one is missing (None, NaN, NA), or the labels are
+        no classes.
+    """
+    labels = np.asarray(y)
+    if labels.ndim != 1:
+        raise ValueError(f"y must have 1 dimension(s), got shape {labels.shape}.")
+    if len(labels) != n_rows:
+        raise ValueError(f"X has {n_rows} rows, but y has {len(labels)}.")
+    missing = pd.isna(labels)
+    if missing.any():
+        raise ValueError(
+            f"y has {int(missing.sum())} missing label(s), the first in row "
+            f"{int(missing.argmax())}; drop those rows."
+        )
+    if labels.dtype == object:
+        values = labels.tolist()
+        if all(isinstance(value, bool | Real) for value in values):  # pandas' nullable dtypes
+            labels = np.array(values)
+        elif len({type(value) for value in values}) > 1:
+            raise TypeError("y must hold labels of one kind, such as numbers or texts.")
+    check_classification_targets(labels)
+    return np.unique(labels, return_inverse=True)
+
+
+# Rows for training, rows to judge by
 
 
 def held_out_split(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -193,7 +193,7 @@ class DecisionNet:
         RegionBudgetError
             If the box has more than `max_regions` regions.
         """
-        X = network._check_inputs(X)
+        X = network.check_inputs(X)
         classes, codes = _check_classes(network, y, len(X))
         _check_options(network, regions, labels)
         if regions is None:
@@ -253,7 +253,7 @@ class DecisionNet:
         ndarray of uint8, shape (n_samples, n_neurons)
             1 where ``coef_ @ x + intercept_ >= 0``.
         """
-        X = self.network._check_inputs(X)
+        X = self.network.check_inputs(X)
         return (X @ self.coef_.T + self.intercept_ >= 0).astype(np.uint8)
 
     def apply(self, X: ArrayLike) -> np.ndarray:
@@ -285,7 +285,7 @@ class DecisionNet:
         """
         if fallback not in ("network", "nearest"):
             raise ValueError(f"fallback must be 'network' or 'nearest', got {fallback!r}.")
-        X = self.network._check_inputs(X)
+        X = self.network.check_inputs(X)
         numbers = self.apply(X)
         codes = self.state_labels_[numbers]
         unseen = np.flatnonzero(numbers < 0)

@@ -175,11 +175,52 @@ class PiecewiseLinearNetwork:
         TypeError, ValueError
             If `X` is not numeric, not two-dimensional, not finite, or of another width.
         """
-        X = self._check_inputs(X)
+        X = self.check_inputs(X)
         output = np.empty((len(X), self.n_outputs))
         for rows in self._row_chunks(len(X)):
             *_, output[rows] = self._preactivations(X[rows])
         return output
+
+    def logits(self, X: ArrayLike) -> np.ndarray:
+        """Return the logits of a classifier, always one column per class.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples, max(2, n_outputs))
+            A single output is the logit of the second of two classes; that of the first is zero.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `forward`.
+        """
+        outputs = self.forward(X)
+        if self.n_outputs > 1:
+            return outputs
+        return np.column_stack([np.zeros(len(outputs)), outputs])
+
+    def decide(self, X: ArrayLike) -> np.ndarray:
+        """Return the class that a classifier decides for, as a number.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of int64, shape (n_samples,)
+            The class of the largest of `logits`; at a tie the first, as in scikit-learn and torch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `forward`.
+        """
+        return self.logits(X).argmax(axis=1)
 
     def activation_pattern(self, X: ArrayLike) -> np.ndarray:
         """Return the segment that every hidden neuron is on, layer after layer.
@@ -200,7 +241,7 @@ class PiecewiseLinearNetwork:
         TypeError, ValueError
             As for `forward`.
         """
-        X = self._check_inputs(X)
+        X = self.check_inputs(X)
         patterns = np.empty((len(X), self.n_hidden), dtype=np.uint8)
         for rows in self._row_chunks(len(X)):
             *hidden, _ = self._preactivations(X[rows])
@@ -235,7 +276,7 @@ class PiecewiseLinearNetwork:
         patterns are handled in chunks, so that beside the result only a fixed amount of memory is
         used.
         """
-        patterns = self._check_patterns(patterns)
+        patterns = self.check_patterns(patterns)
         n_patterns = len(patterns)
         coef = np.empty((n_patterns, self.n_outputs, self.n_features))
         intercept = np.empty((n_patterns, self.n_outputs))
@@ -274,7 +315,7 @@ class PiecewiseLinearNetwork:
         """
         if X is None:
             return self._error_bound([None] * len(self.weights), np.zeros(self.n_features))
-        X = self._check_inputs(X)
+        X = self.check_inputs(X)
         bound = np.empty((len(X), self.n_outputs))
         for rows in self._row_chunks(len(X)):
             inputs = self._preactivations(X[rows])
@@ -319,7 +360,8 @@ class PiecewiseLinearNetwork:
         for start in range(0, n_rows, step):
             yield slice(start, start + step)
 
-    def _check_inputs(self, X: ArrayLike) -> np.ndarray:
+    def check_inputs(self, X: ArrayLike) -> np.ndarray:
+        """Return rows for this network as finite float64, or raise as `forward` does."""
         X = check_array(X, "X", 2)
         if X.shape[1] != self.n_features:
             raise ValueError(
@@ -327,7 +369,8 @@ class PiecewiseLinearNetwork:
             )
         return X
 
-    def _check_patterns(self, patterns: ArrayLike) -> np.ndarray:
+    def check_patterns(self, patterns: ArrayLike) -> np.ndarray:
+        """Return patterns of this network as uint8, or raise as `local_linear_models` does."""
         array = np.asarray(patterns)
         if array.ndim != 2 or array.shape[1] != self.n_hidden:
             raise ValueError(

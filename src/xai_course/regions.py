@@ -250,7 +250,7 @@ class Region:
         bounds: ArrayLike | None = None,
     ) -> None:
         self.network = network
-        self.pattern = network._check_patterns(np.asarray(pattern)[None])[0]
+        self.pattern = network.check_patterns(np.asarray(pattern)[None])[0]
         self.bounds = None if bounds is None else _check_bounds(bounds, network.n_features)
 
     @classmethod
@@ -334,7 +334,7 @@ class Region:
             Where the network's `activation_pattern` is this pattern, bit for bit, and the point is
             within the bounds. So every point of a box lies in one region.
         """
-        X = self.network._check_inputs(X)
+        X = self.network.check_inputs(X)
         inside = (self.network.activation_pattern(X) == self.pattern).all(axis=1)
         if self.bounds is not None:
             low, high = self.bounds.T

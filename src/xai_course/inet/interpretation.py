@@ -32,7 +32,7 @@ from torch import nn
 from tqdm import tqdm
 
 from xai_course import _shipped
-from xai_course._files import replace_file
+from xai_course._storage import replace_file
 from xai_course._validation import check_array, check_whole
 from xai_course.inet.decoder import best_monomials
 from xai_course.inet.lambda_nets import LambdaNets

@@ -20,7 +20,7 @@ from safetensors.torch import save as write_safetensors
 from torch import nn
 from tqdm import tqdm
 
-from xai_course._files import replace_file
+from xai_course._storage import replace_file
 from xai_course._training import _Checkpoint, _copy_of, _reproducible, _sha256, _State
 from xai_course._validation import check_whole, held_out_split
 from xai_course.inet.lambda_nets import LambdaNets

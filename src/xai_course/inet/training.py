@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as write_safetensors
 from tqdm import tqdm
 
-from xai_course._files import replace_file
+from xai_course._storage import replace_file
 from xai_course._validation import check_whole, is_number
 from xai_course.inet.lambda_nets import LambdaNets, concatenate
 from xai_course.inet.polynomials import SparsePolynomial, evaluate_polynomials, stacked

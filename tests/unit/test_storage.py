@@ -8,9 +8,15 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from xai_course._files import replace_file
+from xai_course._storage import (
+    DamagedFileError,
+    load_arrays,
+    replace_file,
+    save_arrays,
+)
 
 
 def test_a_new_file_and_an_old_one(tmp_path):
@@ -68,7 +74,12 @@ def test_a_folder_that_is_not_there(tmp_path):
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
-from xai_course._files import replace_file
+from xai_course._storage import (
+    DamagedFileError,
+    load_arrays,
+    replace_file,
+    save_arrays,
+)
 def slow(descriptor):
     print("ready", flush=True)
     time.sleep(600)
@@ -108,3 +119,72 @@ def test_two_writers_do_not_disturb_each_other(tmp_path):
         thread.join()
     assert not wrong
     assert list(tmp_path.iterdir()) == [path]
+
+
+# Arrays with a record
+
+
+def example():
+    return {"a": np.arange(6.0).reshape(2, 3), "b": np.array([1, 2], dtype=np.uint8)}, {"n": 1}
+
+
+def test_arrays_and_record_come_back(tmp_path):
+    arrays, record = example()
+    save_arrays(tmp_path / "x", "example 1", arrays | {"a": arrays["a"].T}, record)
+    found, log = load_arrays(tmp_path / "x", "example 1")
+    np.testing.assert_array_equal(found["a"], arrays["a"].T)
+    assert found["b"].dtype == np.uint8
+    assert log == record
+
+
+def test_equal_content_gives_equal_bytes(tmp_path):
+    for name in ("x", "y"):
+        save_arrays(tmp_path / name, "example 1", *example())
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+
+
+def test_every_damaged_bit_is_found(tmp_path):
+    path = tmp_path / "x"
+    save_arrays(path, "example 1", *example())
+    content = path.read_bytes()
+    arrays, record = example()
+    for position in range(len(content)):
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[position] ^= 1 << bit
+            path.write_bytes(damaged)
+            try:
+                found, log = load_arrays(path, "example 1")
+            except DamagedFileError:
+                continue
+            # What was not noticed must have changed nothing (white space in the header).
+            assert log == record
+            assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+            assert all(found[name].dtype == arrays[name].dtype for name in arrays)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 8, b"hello, this is no safetensors file"])
+def test_another_file_is_no_file_of_arrays(tmp_path, content):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"cannot be read.*left as it is"):
+        load_arrays(tmp_path / "x", "example 1")
+    assert (tmp_path / "x").read_bytes() == content
+
+
+def test_another_kind_is_named(tmp_path):
+    save_arrays(tmp_path / "x", "example 1", *example())
+    with pytest.raises(DamagedFileError, match="it is a 'example 1', not a 'checkpoint 1'"):
+        load_arrays(tmp_path / "x", "checkpoint 1")
+
+
+def test_a_full_disk_leaves_the_older_file(tmp_path, monkeypatch):
+    save_arrays(tmp_path / "x", "example 1", *example())
+    before = (tmp_path / "x").read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="could not be written: No space left"):
+        save_arrays(tmp_path / "x", "example 1", {}, {})
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [before]
