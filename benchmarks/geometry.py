@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 from unwrapping import BenchmarkError, machine, number, ratio, read, run_script, write
 
-from xai_course import models
-from xai_course.book import measured_file
+from xai_course.book import load_model, measured_file
 from xai_course.networks import PiecewiseLinearNetwork
 
 RESULTS = measured_file("benchmark_geometry")
@@ -57,7 +56,7 @@ class Work:
     def network(self) -> PiecewiseLinearNetwork:
         """Return the network: the book's, or a He-normal one with seed 0."""
         if not self.hidden_sizes:
-            return models.load_model("co_circles").network
+            return load_model("co_circles").network
         rng = np.random.default_rng(0)
         pairs = list(itertools.pairwise((self.n_features, *self.hidden_sizes, 1)))
         weights = [rng.normal(0, np.sqrt(2 / n_in), (n_out, n_in)) for n_in, n_out in pairs]

@@ -15,6 +15,7 @@ from results import data_hash, spread
 from tqdm import tqdm
 
 from xai_course import data
+from xai_course.book.lenet import lenet
 from xai_course.distillation import (
     Training,
     confusion,
@@ -24,7 +25,6 @@ from xai_course.distillation import (
     mlp,
     train_classifier,
 )
-from xai_course.lenet import lenet
 
 WORK = Path(__file__).resolve().parent / "trained"
 DATASETS = ("mnist", "fashion_mnist")

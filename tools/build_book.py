@@ -23,6 +23,8 @@ import nbformat
 import yaml
 from jupyter_cache import get_cache
 
+from xai_course.book import HOMES
+
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = "xai_course"
 
@@ -132,8 +134,9 @@ def imported_files(root: Path, page: str) -> set[Path]:
     notebook = jupytext.read(source(root, page))
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     waiting = {name for cell in cells for name in imported_names(cell)}
-    if f"{LIBRARY}.checks" in waiting:  # which finds the checks of a chapter by its name
-        waiting.add(f"{LIBRARY}.checks.{Path(page).name.replace('-', '_')}")
+    # What `xai_course.book` imports only when it is asked; a chapter's checks bear its name.
+    homes = HOMES | {"check": f"checks.{Path(page).name.replace('-', '_')}"}
+    waiting |= {f"{LIBRARY}.book.{homes[n]}" for n in homes if f"{LIBRARY}.book.{n}" in waiting}
     found: set[Path] = set()
     while waiting:
         file = module_file(root, waiting.pop())

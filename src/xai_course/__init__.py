@@ -1,7 +1,7 @@
 """The library behind *Explaining Neural Networks*, an executable textbook.
 
-Import from the modules: ``xai_course.networks``, ``xai_course.data``, ``xai_course.models``,
-``xai_course.plotting`` and ``xai_course.checks``.
+Import from its modules, such as ``xai_course.networks``, ``xai_course.unwrapping`` and
+``xai_course.data``. What makes a page of the book a page is in ``xai_course.book``.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from chapters import BOOK, Book, Cell, Chapter, Exercise
 
-from xai_course.checks import CheckFailed
+from xai_course.book.checks import CheckFailed
 
 Namespace = dict[str, Any]
 WRONG_FOLDER = Path(__file__).parent / "wrong_answers"

@@ -178,38 +178,6 @@ def test_the_book_split_is_the_papers_random_permutation():
     assert sorted([*train, *test]) == list(range(442))
 
 
-def test_the_three_cases():
-    cases = data.cases()
-    assert list(cases) == ["patient", "applicant", "garment"]
-    for name, case in cases.items():
-        train, test = case.dataset.split_rows(seed=0)
-        assert case.name == name
-        assert case.row in test
-        assert case.row not in train
-        assert np.array_equal(case.x, case.dataset.X[case.row])
-        assert case.y == case.dataset.y[case.row]
-        assert case.feature_names == case.dataset.feature_names
-        assert str(case.row) in repr(case)
-        assert case.story
-    # The book's text speaks of these rows.
-    assert [case.row for case in cases.values()] == [205, 4194, 6633]
-    assert cases["garment"].label == "Shirt"
-    loans = cases["applicant"].dataset
-    assert loans.truth.segment(cases["applicant"].x[None])[0] == 1
-
-
-def test_the_patient_is_the_malignant_one_nearest_to_halfway():
-    cancer = data.load("breast_cancer")
-    train, test = cancer.split_rows()
-    Z = sklearn.preprocessing.StandardScaler().fit(cancer.X[train]).transform(cancer.X)
-    benign, malignant = (Z[train][cancer.y[train] == k].mean(0) for k in (0, 1))
-    middle, line = (benign + malignant) / 2, malignant - benign
-    offset = np.abs((Z - middle) @ line)
-    patient = data.cases()["patient"]
-    assert patient.label == "malignant"
-    assert offset[patient.row] == offset[test[cancer.y[test] == 1]].min()
-
-
 def test_the_committed_subset_has_its_hash_and_size():
     file = REPOSITORY / "src" / "xai_course" / "_data" / "fashion_mnist_subset.npz"
     content = file.read_bytes()

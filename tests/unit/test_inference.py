@@ -9,7 +9,8 @@ import statsmodels.api as sm
 from random_networks import random_network
 from sklearn.neural_network import MLPRegressor
 
-from xai_course import data, models
+from xai_course import data
+from xai_course.book import load_model
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import PostSelectionWarning, UnwrapperClassifier, UnwrapperRegressor
 from xai_course.unwrapping.inference import fit_glm, inference_table
@@ -21,7 +22,7 @@ COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
 def circles():
     """Return the paper's merged CoCircles example with its rows."""
     X_train, X_test, y_train, y_test = data.co_circles().split()
-    unwrapper = UnwrapperClassifier(models.load_model("co_circles").network).fit(X_train, y_train)
+    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X_train, y_train)
     return unwrapper.merge(10, 5, penalty="l2"), X_train, X_test, y_train, y_test
 
 

@@ -17,7 +17,8 @@ from sklearn.metrics import adjusted_rand_score, log_loss, mean_squared_error, r
 from sklearn.model_selection import KFold
 from sklearn.neighbors import kneighbors_graph
 
-from xai_course import data, models
+from xai_course import data
+from xai_course.book import load_model
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import (
     MergedClassifier,
@@ -33,7 +34,7 @@ from xai_course.unwrapping.inference import fit_glm, is_separated
 def circles():
     """Return the paper's fitted CoCircles example with its rows."""
     X_train, X_test, y_train, y_test = data.co_circles().split()
-    unwrapper = UnwrapperClassifier(models.load_model("co_circles").network).fit(X_train, y_train)
+    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X_train, y_train)
     return unwrapper, X_train, X_test, y_train, y_test
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from random_networks import random_network
 from tqdm import tqdm
 
-from xai_course import models, regions
+from xai_course import regions
 from xai_course.activations import PiecewiseLinear
-from xai_course.book import measured_file
+from xai_course.book import load_model, measured_file
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import Region, RegionBudgetError, enumerate_regions
 
@@ -99,7 +99,7 @@ def test_toy_network_has_22_regions():
 
 @pytest.mark.parametrize(("half", "n_regions"), [(1, 3798), (1.5, 6404)])
 def test_co_circles(half, n_regions):
-    network = models.load_model("co_circles").network
+    network = load_model("co_circles").network
     found = network.enumerate_regions(half * SQUARE)
     assert len(found) == n_regions
     assert len(np.unique(found.patterns, axis=0)) == n_regions
@@ -412,7 +412,7 @@ def test_range_crosses_and_segment():
 
 
 def test_segments_are_the_zero_line():
-    network = models.load_model("co_circles").network
+    network = load_model("co_circles").network
     found = network.enumerate_regions(1.5 * SQUARE)
     coef, intercept = network.local_linear_models(found.patterns)
     numbers, ends = found.segments(coef[:, 0], intercept[:, 0])

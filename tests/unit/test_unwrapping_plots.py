@@ -8,8 +8,8 @@ import pytest
 from random_networks import random_network
 from sklearn.exceptions import NotFittedError
 
-from xai_course import data, models
-from xai_course.book import measured
+from xai_course import data
+from xai_course.book import load_model, measured
 from xai_course.unwrapping import MergedRegressor, UnwrapperClassifier, UnwrapperRegressor
 
 pytestmark = pytest.mark.usefixtures("_no_window")
@@ -26,7 +26,7 @@ def _no_window():
 def circles():
     """Return the paper's CoCircles network, unwrapped and merged."""
     X, _, y, _ = data.co_circles().split()
-    unwrapper = UnwrapperClassifier(models.load_model("co_circles").network).fit(X, y)
+    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X, y)
     return unwrapper, unwrapper.merge(10, 5, 30, "l2")
 
 

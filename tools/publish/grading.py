@@ -86,7 +86,7 @@ def _answer_cell(exercise: Exercise, cell: Cell, answer: str) -> Cell:
 
 def _test_cell(exercise: Exercise, cell: Cell, hidden: list[str]) -> Cell:
     # The import comes again, so that an answer cannot bring its own `check`.
-    source = f"from xai_course.checks import check\n\n{make_strict(cell.source)}"
+    source = f"from xai_course.book import check\n\n{make_strict(cell.source)}"
     if hidden:
         tests = "\n".join(hidden)
         source += f"\n### BEGIN HIDDEN TESTS\n{tests}\n### END HIDDEN TESTS"

@@ -1,7 +1,7 @@
 """Data sets: bundled, generated with known truth, or downloaded and checked.
 
-`load` gives any set by name, `available` lists them, `cases` gives the book's three running
-subjects, and the generators come with the truth they drew from.
+`load` gives any set by name, `available` lists them, and the generators come with the truth they
+drew from.
 """
 
 from xai_course.data._types import Dataset, TextDataset
@@ -15,11 +15,9 @@ from xai_course.data.generators import (
     home_lending,
 )
 from xai_course.data.loaders import available, load, load_text
-from xai_course.data.subjects import Case, cases
 
 __all__ = [
     "REGISTRY",
-    "Case",
     "ChirpTruth",
     "CirclesTruth",
     "Dataset",
@@ -28,7 +26,6 @@ __all__ = [
     "RemoteFile",
     "TextDataset",
     "available",
-    "cases",
     "chirp_wave",
     "co_circles",
     "fetch",

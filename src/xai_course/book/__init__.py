@@ -1,0 +1,85 @@
+"""The backstage: what makes a page of the book a page. No module of the library imports it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+# A page pays for, and depends on, only what it imports. `tools/build_book.py` reads this table.
+HOMES = {
+    "Case": "subjects",
+    "cases": "subjects",
+    "check": "checks",
+    "load_model": "networks",
+    "train_model": "networks",
+}
+__all__ = ["glue", "measured", "measured_file", *HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{HOMES[name]}"), name)
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Return what a command of `reproduce/` or `benchmarks/` measured at full size.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"unwrapping_table3"``.
+
+    Returns
+    -------
+    dict
+        The table itself; how it was made stands beside it in `measured_file`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file; the message names those that there are.
+
+    Examples
+    --------
+    >>> measured("unwrapping_table1")["CoCircles"]["printed"]["regions"]
+    530
+    """
+    path = measured_file(name)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json")))
+        raise ValueError(f"There is no measurement {name!r}. There are: {known}.")
+    record = json.loads(path.read_text("utf-8"))
+    return record.get("table", record)
+
+
+def measured_file(name: str) -> Path:
+    """Return where the measurement of this name is kept, in the package."""
+    return Path(__file__).parent / "measured" / f"{name}.json"
+
+
+def glue(name: str, value: object) -> None:
+    """Store a value so that the page's prose can show it with ``{glue:text}`name` ``.
+
+    Parameters
+    ----------
+    name : str
+        Unique on the page.
+    value : object
+        Shown as ``str(value)``: format numbers before.
+
+    Notes
+    -----
+    The output has the form that MyST-NB's own ``glue`` writes. That package is part of the book's
+    tool chain, which a reader in Colab does not have.
+    """
+    from IPython.display import display
+
+    display(
+        # The reader of this output evaluates a literal: the quotes keep "+0.50" as it is.
+        {"application/papermill.record/text/plain": repr(str(value))},
+        raw=True,
+        metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
+    )

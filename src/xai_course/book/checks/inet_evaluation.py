@@ -1,0 +1,93 @@
+"""Checks of the chapter *inet-evaluation*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+
+SLUG = "inet-evaluation"
+
+
+@exercise(f"ex-{SLUG}-1")
+def error_and_share(answer: Callable[[], Any]) -> str:
+    """Compare with one sixth and two thirds."""
+    found = answer()
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise CheckFailed("Return two numbers: the error, and its share of the constant's.")
+    error, share = found
+    assert_close(error, 1 / 6, "The error", tolerance=1e-3)
+    if np.ndim(share) == 0 and np.isclose(share, 1 / 3, atol=2e-3):
+        raise CheckFailed(
+            "You divided by 1/2, the constant itself. Divide by its error: how far uniform "
+            "numbers are from their median on average."
+        )
+    if np.ndim(share) == 0 and np.isclose(share, 1 / 6 / np.sqrt(1 / 12), atol=2e-3):
+        raise CheckFailed("You divided by a standard deviation. The scale is a mean of sizes.")
+    assert_close(share, 2 / 3, "The share", tolerance=1e-3)
+    return "The error is 1/6, two thirds of what the best constant has."
+
+
+@exercise(f"ex-{SLUG}-2")
+def share_of_constant(answer: Callable[..., Any]) -> str:
+    """Compare on skewed values, on several networks, and on a constant one."""
+    rng = np.random.default_rng(2)
+    network = rng.exponential(size=(6, 101)) * np.arange(1, 7)[:, None]
+    explanation = network + rng.normal(scale=0.2, size=network.shape)
+    error = np.abs(network - explanation).mean(axis=1)
+    scale = np.abs(network - np.median(network, axis=1, keepdims=True)).mean(axis=1)
+    found = np.asarray(answer(network, explanation), dtype=float)
+    by_mean = np.abs(network - network.mean(axis=1, keepdims=True)).mean(axis=1)
+    if found.shape == error.shape and np.allclose(found, error / by_mean):
+        raise CheckFailed("You took the mean. The constant with the lowest MAE is the median.")
+    if found.shape == error.shape and np.allclose(found, 1 - error / scale):
+        raise CheckFailed("That is the share which is removed. Return the share that is left.")
+    assert_close(found, error / scale, "The shares")
+    level = np.full((2, 5), 3.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = answer(level, level)
+    assert_close(found, np.zeros(2), "The share for a constant network, explained exactly,")
+    return "The shares are right for six networks and two constant ones."
+
+
+@exercise(f"ex-{SLUG}-3")
+def pays_after(answer: Callable[..., Any]) -> str:
+    """Compare where it pays, where it never does, and where the quotient is whole."""
+    for never in [(60, 3.0, 3.0), (60, 5.0, 3.0)]:
+        if answer(*never) is not None:
+            raise CheckFailed(f"For {never} training never pays: return None.")
+    for training, own, other, expected in [
+        (120, 2.0, 50_000.0, 3),
+        (100, 3.0, 160_000.0, 1),
+        (60, 0.5, 1.25, 80_001),
+        (1, 0.0, 500.0, 3),
+        (10, 1.0, 4.0, 3_334),
+    ]:
+        found = answer(training, own, other)
+        if found is not None and expected > 2 and np.isclose(float(found), expected / 1000, atol=1):
+            raise CheckFailed("Training is in seconds, explanations are in milliseconds.")
+        if found == expected - 1:
+            raise CheckFailed(
+                f"After {found} network(s) the I-Net has not yet taken less time: {training} s, "
+                f"{own} ms and {other} ms."
+            )
+        assert_equal(found, expected, f"The number for {training} s, {own} ms and {other} ms")
+    return "The number is right in seven cases, also where both take the same time."
+
+
+@exercise(f"ex-{SLUG}-4")
+def rise(answer: Callable[..., Any]) -> str:
+    """Compare with the root of the squares, for numbers and for arrays."""
+    for a, b in [(0.012, 0.040), (0.14, 0.04), (0.14, 0.0), (3.0, 4.0)]:
+        found, expected = answer(a, b), np.hypot(a, b) / a
+        if b and np.ndim(found) == 0 and np.isclose(found, (a + b) / a):
+            raise CheckFailed("You added the errors. Independent ones add in their squares.")
+        if b and np.ndim(found) == 0 and np.isclose(found, (a**2 + b**2) / a**2):
+            raise CheckFailed("That is the ratio of the squares. Take the root.")
+        if b and np.ndim(found) == 0 and np.isclose(found, np.hypot(a, b)):
+            raise CheckFailed("That is the error with noise. Divide it by the error without.")
+        assert_close(found, expected, f"The rise for {a} and {b}")
+    return "The rise is right in four cases; a large error hides what is added to it."

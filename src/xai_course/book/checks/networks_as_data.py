@@ -1,0 +1,133 @@
+"""Checks of the chapter *networks-as-data*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.inet import LambdaNets, closed_form_moments
+
+SLUG = "networks-as-data"
+
+
+@exercise(f"ex-{SLUG}-1")
+def three_neurons(answer: Callable[[], Any]) -> str:
+    """Compare with the closed form, and with what is dead."""
+    nets = LambdaNets([[[1], [-1], [-2]]], [[-0.5, 0.25, -1]], [[2, -1, 5]], [0.5])
+    expected = closed_form_moments(nets)[0, -1]
+    found = answer()
+    if not isinstance(found, tuple | list) or len(found) != 3:
+        raise CheckFailed("Return three things: the mean, the dead neurons, the files.")
+    mean, n_dead, n_files = found
+    if np.ndim(mean) == 0 and np.isclose(mean, expected - 0.5):
+        raise CheckFailed("The mean lacks the output bias of 1/2.")
+    if np.ndim(mean) == 0 and np.isclose(mean, expected + 1 / 16):
+        raise CheckFailed("The second neuron has a negative output weight.")
+    if np.ndim(mean) == 0 and mean < -1:
+        raise CheckFailed("A neuron never gives less than zero: look at the third one on [0, 1].")
+    assert_close(mean, expected, "The mean")
+    assert_equal(n_dead, 1, "The number of dead neurons")
+    if n_files == 2:
+        raise CheckFailed("A dead neuron still has a place in the file: there are more than 2.")
+    assert_equal(n_files, 6, "The number of files")
+    return "Mean, dead neurons and files are right."
+
+
+@exercise(f"ex-{SLUG}-2")
+def to_dense(answer: Callable[..., Any]) -> str:
+    """Compare for the paper's example, for a repeated monomial, then for random terms."""
+    theta = np.array([3.0, 1, -5, -3, -4, 0, 5, 3, 8, 9])
+    expected = [3, 0, 0, -5, 0, 1, 0, 0, -3, -4]
+    assert_close(answer(theta, 10), expected, "The dense form of the paper's example")
+    found = answer(np.array([1.0, 2.0, 0.5, 2, 2, 0]), 4)
+    if np.shape(found) == (4,) and np.isclose(found[2], 2):
+        raise CheckFailed("A monomial that is chosen twice has the sum of both coefficients.")
+    assert_close(found, [0.5, 0, 3, 0], "The dense form where a monomial repeats")
+    rng = np.random.default_rng(2)
+    coef, index = rng.normal(size=30), rng.integers(0, 20, size=30)
+    expected = np.bincount(index, coef, minlength=20)
+    found = answer(np.concatenate([coef, index]), 20)
+    assert_close(found, expected, "The dense form of thirty random terms")
+    return "The dense form is right in three cases, repeated monomials included."
+
+
+@exercise(f"ex-{SLUG}-3")
+def canonical(answer: Callable[..., Any]) -> str:
+    """Look at length, function and order, then at a neuron of zeros."""
+    rng = np.random.default_rng(3)
+    W, b, v = rng.normal(size=(6, 3)), rng.normal(size=6), rng.normal(size=6)
+    v[0], W[0], b[0] = 0.01, 100 * W[0], 100 * b[0]  # small outside, large inside
+    _judge_canonical(answer, W, b, v, "")
+    W[2], b[2] = 0, 0
+    _judge_canonical(answer, W, b, v, " with a neuron of zeros")
+    return "Length, function and order are right, also with a neuron of zeros."
+
+
+def _judge_canonical(
+    answer: Callable[..., Any], W: np.ndarray, b: np.ndarray, v: np.ndarray, where: str
+) -> None:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = answer(W.copy(), b.copy(), v.copy())
+    if not isinstance(found, tuple | list) or len(found) != 3:
+        raise CheckFailed("Return three things: W, b and v.")
+    expected = LambdaNets(W[None], b[None], v[None], [0.0]).canonical()
+    shapes = [np.shape(part) for part in found]
+    if shapes != [W.shape, b.shape, v.shape]:
+        raise CheckFailed(f"W, b and v{where} should keep their shapes, got {shapes}.")
+    if any(np.isnan(part).any() for part in found):
+        raise CheckFailed(f"The file{where} holds NaN: a length was zero.")
+    mine = LambdaNets(*(np.asarray(part)[None] for part in found), [0.0])
+    X = np.random.default_rng(0).uniform(-1, 1, (50, W.shape[1]))
+    gap = np.abs(mine.predict(X) - expected.predict(X)).max()
+    if gap > 1e-9:
+        raise CheckFailed(f"The function{where} has changed, by up to {gap:.3g}.")
+    length = np.sqrt((mine.hidden_weights**2).sum(axis=2) + mine.hidden_biases**2)[0]
+    alive = length > 0
+    assert_close(length[alive], np.ones(alive.sum()), f"The lengths of the neurons{where}")
+    size = np.abs(mine.output_weights[0])
+    if (np.diff(size) > 1e-12).any():
+        raise CheckFailed(f"The output weights{where} should fall in size, got {size.round(3)}.")
+    assert_close(found[2], expected.output_weights[0], f"The output weights{where}")
+    return
+
+
+@exercise(f"ex-{SLUG}-4")
+def count_neurons(answer: Callable[..., Any]) -> str:
+    """Compare with a count over all corners, on cubes, boxes and at the edges."""
+    W = np.array([[1.0, -1], [1, 1], [-1, -1], [-1, 1], [0, 0]])
+    b = np.array([0.0, 0, 0, -1, 0])
+    _judge_count(answer, W, b, np.zeros(2), np.ones(2), "on the unit square")
+    rng = np.random.default_rng(4)
+    for _ in range(10):
+        W, b = rng.normal(size=(40, 5)), rng.normal(scale=4, size=40)
+        low = rng.uniform(-3, 1, size=5)
+        _judge_count(answer, W, b, low, low + rng.uniform(0.2, 3, size=5), "on a box")
+    W = np.eye(20)[None].repeat(2, axis=0).sum(axis=0) - 1.0
+    found = answer(W, np.full(20, 17.9), np.zeros(20), np.ones(20))
+    assert_equal(tuple(found), (0, 20, 0), "The count with twenty inputs")
+    return "The counts are right on a square, on ten boxes and with twenty inputs."
+
+
+def _judge_count(
+    answer: Callable[..., Any],
+    W: np.ndarray,
+    b: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    where: str,
+) -> None:
+    corners = np.stack(np.meshgrid(*np.stack([low, high], axis=1)), axis=-1)
+    values = corners.reshape(-1, len(low)) @ W.T + b
+    dead = values.max(axis=0) <= 0
+    always = ~dead & (values.min(axis=0) >= 0)
+    expected = (int(dead.sum()), int((~dead & ~always).sum()), int(always.sum()))
+    found = answer(W, b, low, high)
+    if np.shape(found) != (3,):
+        raise CheckFailed("Return three numbers: dead, bending, always on.")
+    found = tuple(int(count) for count in found)
+    if sum(found) != len(W):
+        raise CheckFailed(f"Each of the {len(W)} neurons is one of the three, got {found}.")
+    assert_equal(found, expected, f"Dead, bending and always on {where}")
