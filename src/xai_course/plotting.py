@@ -59,6 +59,13 @@ def _edges(label: np.ndarray) -> np.ndarray:
     return np.where(edge, 0.7, 0.0)
 
 
+def _darken(ax: Axes, opacity: np.ndarray, extent: list[float]) -> None:
+    """Lay black over a picture, with one opacity for each pixel."""
+    # An RGBA image: matplotlib 3.10.0 draws an image with an array for `alpha` opaque.
+    black = np.dstack([np.zeros((*opacity.shape, 3)), opacity])
+    ax.imshow(black, extent=extent, origin="lower", aspect="auto")
+
+
 def plot_regions(
     pattern: Callable[[np.ndarray], np.ndarray],
     bounds: ArrayLike,
@@ -101,11 +108,8 @@ def plot_regions(
     if seen is not None:
         bright = {row.tobytes() for row in known.astype(np.uint8)}
         veil = np.array([0.0 if region.tobytes() in bright else 0.6 for region in regions])[label]
-        ax.imshow(np.zeros_like(veil), alpha=veil, extent=extent, origin="lower", cmap="gray",
-                  aspect="auto")  # fmt: skip
-    edge = _edges(label)
-    ax.imshow(np.zeros_like(edge), alpha=edge, extent=extent, origin="lower", cmap="gray",
-              aspect="auto", interpolation="antialiased")  # fmt: skip
+        _darken(ax, veil, extent)
+    _darken(ax, _edges(label), extent)
     ax.set(xlabel="$x_1$", ylabel="$x_2$")
     ax.grid(visible=False)
     return ax

@@ -25,6 +25,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pybtex.database import parse_file
 
+from tools.names import missing_names, needs
 from tools.publish.filter import OPTIONS
 
 # What the publishing filter can translate, and what it takes apart itself.
@@ -313,6 +314,18 @@ def cell_length(book: Book, chapter: Chapter) -> list[str]:
         f"{chapter.where(cell)}: {length} lines; at most {MAX_CELL_LINES} are accepted"
         for cell, length in lengths
         if length > MAX_CELL_LINES
+    ]
+
+
+def names_published(book: Book, chapter: Chapter) -> list[str]:
+    """What a reader's cell reads, a reader's cell defines: hidden cells and solutions are gone."""
+    solved = {cell.number for one in chapter.exercises for cell in one.solution_cells}
+    kept = ["remove-cell" not in c.tags and c.number not in solved for c in chapter.cells]
+    sources = [cell.source for cell in chapter.cells]
+    lines = [cell.line for cell in chapter.cells]
+    return [
+        f"{chapter.where(chapter.cells[index])}: the cell needs {needs(lost, lines)}"
+        for index, lost in missing_names(list(zip(sources, kept, strict=True))).items()
     ]
 
 
@@ -733,7 +746,8 @@ def pages_light(book: Book) -> list[str]:
 
 CHAPTER_RULES: tuple[ChapterRule, ...] = (
     head, promise, at_a_glance, section_order, closing_sections, allowed_markup, slug,
-    first_cell, plain_python, cells_at_top_level, cell_length, imports_covered, figure_metadata,
+    first_cell, plain_python, cells_at_top_level, cell_length, imports_covered,
+    names_published, figure_metadata,
     figures_mentioned,
     exercise_ids, exercise_mix, exercise_meta, exercise_parts, exercise_gates,
 )  # fmt: skip

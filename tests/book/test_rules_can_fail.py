@@ -22,6 +22,7 @@ NESTED = "````{note}\n```{code-cell} ipython3\n1\n```\n````\n\n## Real data"
 EXERCISE_4 = ("```{exercise-start} A claim to judge", "## Summary")
 
 # rule, file, what is replaced (once), by what, a piece of the message
+HIDDEN = "limit = 3\n```\n\n```{code-cell} ipython3\nprint(limit)\nassert len(grid)"
 BROKEN = [
     ("head", CHAPTER, "format_name: myst", "format_name: markdown", "format_name"),
     ("head", CHAPTER, "  name: python3", "  name: ir", "kernelspec.name"),
@@ -50,6 +51,8 @@ BROKEN = [
     ("cells_at_top_level", CHAPTER, "## Real data", NESTED, "inside another directive"),
     ("cell_length", CHAPTER, "grid = np", LONG + "grid = np", "18 lines"),
     ("imports_covered", CHAPTER, "import numpy as np\n", "import seaborn\n", "'seaborn'"),
+    ("names_published", CHAPTER, "grid = np", "print(start)\ngrid = np", "'start', which no cell"),
+    ("names_published", CHAPTER, "assert len(grid)", HIDDEN, "'limit', which the cell of line"),
     ("figure_metadata", CHAPTER, "    name: fig-toy\n", "", "name"),
     ("figure_metadata", CHAPTER, "The slope changes only where x is zero.", "A plot.", "caption"),
     (

@@ -175,3 +175,14 @@ def test_a_hidden_test_outside_a_solution_is_an_error(edit):
     gate = "```{solution-end}\n```\n\n```{exercise-start} Explain"
     with pytest.raises(SourceError, match="before the last one ended"):
         edit(gate, "```{exercise-start} Explain")
+
+
+def test_a_name_that_only_a_dropped_cell_defines_is_an_error(edit):
+    shown, dropped = (
+        "```{code-cell} ipython3\nimport",
+        "```{code-cell} ipython3\n:tags: [remove-cell]\nimport",
+    )
+    with pytest.raises(
+        SourceError, match=r"small-chapter\.md:\d+: .*'plt', which the cell of line"
+    ):
+        edit(shown, dropped)

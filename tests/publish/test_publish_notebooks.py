@@ -182,7 +182,7 @@ def test_setup_cell_is_the_template_and_the_first_code(course, published):
     for path in published.rglob("*.ipynb"):
         first = next(cell for cell in read(path).cells if cell.cell_type == "code")
         assert first.source == expected
-    assert len(expected.split("\n")) <= 35
+    assert len(expected.split("\n")) <= 55
     assert "@" not in expected.replace("xai-course @ ", "")
     for forbidden in ("drive.mount", "git clone", "chdir"):
         assert forbidden not in expected
@@ -206,12 +206,59 @@ def test_setup_cell_prints_versions_and_installs_nothing(course):
     assert result.stdout.strip().endswith("on cpu")
 
 
-def test_setup_cell_fails_in_one_sentence_when_pip_does(course):
-    code = setup_cell(Project.read(course)).replace('"xai_course")', '"xai_course_is_missing")')
-    result = run_setup(code, XAI_COURSE_SOURCE="no/such/wheel.whl", PIP_NO_INDEX="1")
+def without_library(course: Path) -> str:
+    """Return a set-up cell that finds no library."""
+    return setup_cell(Project.read(course)).replace('"xai_course")', '"xai_course_is_missing")')
+
+
+NO_NETWORK = "WARNING: Retrying after connection broken by 'NewConnectionError('"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "ERROR: HTTP error 404 while getting https://example.org/x.tar.gz",
+            "nothing is at xai-co",
+        ),
+        (NO_NETWORK, "no network. Connect this machine and run this cell again."),
+        ("ERROR: ResolutionImpossible", "it does not fit the packages here; pip says why above."),
+    ],
+)
+def test_setup_cell_says_what_is_wrong(course, tmp_path, said, sentence):
+    failing = (
+        "import subprocess, types\n"
+        f"subprocess.run = lambda *_, **__: types.SimpleNamespace(returncode=1, stdout={said!r})\n"
+    )
+    result = run_setup(failing + without_library(course), TMPDIR=str(tmp_path))
     assert result.returncode == 1
     last = result.stderr.strip().split("\n")[-1]
-    assert last == "RuntimeError: xai_course does not fit the packages here; pip says why above."
+    assert last.startswith(f"RuntimeError: xai_course was not installed: {sentence}")
+    assert said in result.stdout
+    assert not list(tmp_path.iterdir())  # no temporary file is left behind
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("no/such/wheel.whl", "nothing is at no/such/wheel.whl"),
+        ("xai-course @ http://127.0.0.1:9/x.tar.gz", "no network"),
+    ],
+)
+def test_pip_says_what_the_setup_cell_looks_for(course, source, sentence):
+    variables = {"XAI_COURSE_SOURCE": source, "PIP_NO_INDEX": "1", "PIP_RETRIES": "0"}
+    result = run_setup(without_library(course), **variables)
+    assert f"RuntimeError: xai_course was not installed: {sentence}" in result.stderr
+
+
+def test_setup_cell_stops_at_another_edition(course):
+    code = setup_cell(Project.read(course)).replace(
+        'EDITION, FIXED = "9.8.7"', 'EDITION, FIXED = "9.9"'
+    )
+    result = run_setup(code)
+    assert result.returncode == 1
+    assert "This notebook is of edition 9.9, the xai_course here of 9.8.7." in result.stderr
+    assert "Run `pip install 'xai-course @ https://" in result.stderr
 
 
 def test_setup_cell_stops_when_the_loaded_version_is_not_the_installed_one(course):
@@ -231,9 +278,9 @@ def package(name, version):
 installed = [package("pandas", "2.2.3")]
 importlib.metadata.distributions = lambda: installed
 
-def run(command):
+def run(command, **options):
     installed[:] = [package(*pair) for pair in %r]
-    return types.SimpleNamespace(returncode=0)
+    return types.SimpleNamespace(returncode=0, stdout="")
 
 subprocess.run = run
 """
@@ -248,7 +295,7 @@ subprocess.run = run
     ],
 )
 def test_setup_cell_adds_packages_but_moves_none(course, after, fits):
-    code = setup_cell(Project.read(course)).replace('"xai_course")', '"xai_course_is_missing")')
+    code = without_library(course)
     installing, _, _ = code.partition("import numpy, torch")
     result = run_setup(PIP % (after,) + installing)
     assert (result.returncode == 0) is fits

@@ -31,7 +31,7 @@ def test_style_is_packaged():
 
 def test_regions_are_drawn_where_they_are():
     ax = plotting.plot_regions(cross().activation_pattern, BOX, resolution=8)
-    shades, edges = ax.images[0].get_array(), ax.images[-1].get_alpha()
+    shades, edges = ax.images[0].get_array(), ax.images[-1].get_array()[..., 3]
     assert ax.images[0].get_extent() == [-1, 1, -2, 2]
     assert len(np.unique(shades)) == 4
     assert len(np.unique(shades[:4, :4])) == 1
@@ -42,9 +42,18 @@ def test_regions_are_drawn_where_they_are():
 
 def test_unseen_regions_are_dark():
     ax = plotting.plot_regions(cross().activation_pattern, BOX, seen=[[1, 1]], resolution=8)
-    veil = ax.images[1].get_alpha()
+    veil = ax.images[1].get_array()[..., 3]
     assert (veil[4:, 4:] == 0).all()
     assert (veil > 0).sum() == 48
+
+
+def test_no_region_is_black():
+    """Matplotlib 3.10.0 takes an array for `alpha` as opaque, so that all was edge."""
+    figure, ax = plt.subplots()
+    plotting.plot_regions(cross().activation_pattern, BOX, seen=[[1, 1]], resolution=80, ax=ax)
+    figure.canvas.draw()
+    dark = np.asarray(figure.canvas.buffer_rgba())[..., :3].max(axis=-1) < 60
+    assert dark.mean() < 0.1
 
 
 def test_signed_field_is_centred_at_zero():

@@ -10,6 +10,7 @@ from typing import Any
 from markdown_it.token import Token
 from myst_nb.core.read import read_myst_markdown_notebook
 
+from tools.names import missing_names, needs
 from tools.publish.built import FIRST, BuiltBook
 from tools.publish.citations import Bibliography
 from tools.publish.errors import PublishError, SourceError
@@ -180,6 +181,7 @@ class _Reader:
         self.items: list[Item] = []
         self.exercises: dict[str, Exercise] = {}
         self.open: Exercise | Solution | None = None
+        self.code: list[tuple[int, str, bool]] = []  # line, source, whether a reader gets the cell
 
     def read(self, cell: Any, line: int) -> None:
         if cell.cell_type == "code":
@@ -192,6 +194,7 @@ class _Reader:
     def finish(self) -> Chapter:
         if self.open is not None:
             raise SourceError(self.path, self.open.line, "this exercise or solution never ends")
+        self._check_names()
         for exercise in self.exercises.values():
             self._describe(exercise)
         first = self.items[0] if self.items else None
@@ -201,6 +204,13 @@ class _Reader:
         items = [Text(rest.strip("\n"), first.line), *self.items[1:]]
         works = self.filter.bibliography.works(self.filter.cited)
         return Chapter(self.docname, title, tuple(items), works)
+
+    def _check_names(self) -> None:
+        """Refuse a cell that would stop with NameError once the cells around it are gone."""
+        lacking = missing_names([(source, kept) for _, source, kept in self.code])
+        for index, lost in lacking.items():
+            line, problem = self.code[index][0], needs(lost, [one[0] for one in self.code])
+            raise SourceError(self.path, line, f"this cell needs {problem}")
 
     def _add(self, item: Text | Code) -> None:
         (self.items if self.open is None else self.open.items).append(item)
@@ -216,7 +226,9 @@ class _Reader:
         ):
             if tag in tags and not allowed:
                 raise SourceError(self.path, line, f"a cell with the tag {tag!r} is misplaced")
-        if "remove-cell" in tags and "hidden-test" not in tags:
+        dropped = "remove-cell" in tags
+        self.code.append((line, cell.source, not dropped and not in_solution))
+        if dropped and "hidden-test" not in tags:
             return
         shown = cell.metadata.get("mystnb", {})
         figure = shown.get("figure", {})

@@ -24,8 +24,14 @@ def setup_cell(project: Project) -> str:
     template = files("tools.publish").joinpath("setup_template.py.txt").read_text("utf-8")
     names = " ".join(sorted({pin.name for pin in colab_pins(project.root / CONSTRAINTS)}))
     archive = f"{project.repository}/archive/refs/tags/v{project.version}.tar.gz"
-    filled = template.replace("@FIXED@", names).replace("@SOURCE@", f"xai-course @ {archive}")
-    return filled.strip("\n")
+    for mark, text in {
+        "@EDITION@": project.version,
+        "@FIXED@": names,
+        "@SOURCE@": f"xai-course @ {archive}",
+        "@BOOK@": project.url,
+    }.items():
+        template = template.replace(mark, text)
+    return template.strip("\n")
 
 
 def colab_pins(path: Path) -> list[Requirement]:
