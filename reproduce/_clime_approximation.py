@@ -22,7 +22,7 @@ from scipy.stats import binomtest
 from torch import nn
 from tqdm import tqdm
 
-from xai_course.activations import approximate
+from xai_course.approximation import approximate
 from xai_course.networks import PiecewiseLinearNetwork
 
 NAME = "fashion_mnist"

@@ -7,24 +7,20 @@ space. Everything that the book says about such networks starts from the class o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from xai_course._validation import check_array
-from xai_course.activations import (
-    SMOOTH_ACTIVATIONS,
-    PiecewiseLinear,
-    SmoothActivation,
-    approximate,
-    elu,
-)
-from xai_course.regions import Region, Regions, enumerate_regions
+from xai_course.activations import PiecewiseLinear, read_only
+from xai_course.approximation import Approximation, approximate, error_after
 
 if TYPE_CHECKING:
     import torch
     from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    from xai_course.regions import Region, Regions
 
 __all__ = ["PiecewiseLinearNetwork"]
 
@@ -32,22 +28,8 @@ __all__ = ["PiecewiseLinearNetwork"]
 _CHUNK_BYTES = 32 * 2**20
 
 
-class _Affine(NamedTuple):
-    """The map ``x -> weight @ x + bias``."""
-
-    weight: np.ndarray
-    bias: np.ndarray
-
-    def after(self, first: _Affine) -> _Affine:
-        """Return the map that applies `first` and then this one."""
-        if self.weight.shape[1] != len(first.bias):
-            raise ValueError(
-                f"A linear layer takes {self.weight.shape[1]} inputs, but gets {len(first.bias)}."
-            )
-        return _Affine(self.weight @ first.weight, self.weight @ first.bias + self.bias)
-
-
-_Step = _Affine | PiecewiseLinear
+# An activation, or the weight and bias of an affine map.
+_Step = PiecewiseLinear | tuple[np.ndarray, np.ndarray]
 _RELU = PiecewiseLinear.relu()
 
 
@@ -115,8 +97,12 @@ class PiecewiseLinearNetwork:
         self.weights = tuple(check_array(w, f"weights[{i}]", 2) for i, w in enumerate(weights))
         self.biases = tuple(check_array(b, f"biases[{i}]", 1) for i, b in enumerate(biases))
         self._check_shapes()
-        for array in (*self.weights, *self.biases):
-            array.flags.writeable = False
+        read_only(*self.weights, *self.biases)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Copies and pickles of an array may be written to.
+        self.__dict__.update(state)
+        read_only(*self.weights, *self.biases)
 
     def _check_shapes(self) -> None:
         n_in = self.n_features
@@ -325,7 +311,7 @@ class PiecewiseLinearNetwork:
     def _error_bound(self, inputs: Iterable[np.ndarray | None], error: np.ndarray) -> np.ndarray:
         layers = zip(self.weights, inputs, strict=True)
         for activation, (weight, z) in zip(self.activations, layers, strict=False):
-            error = _activation_error(activation, z, error @ np.abs(weight).T)
+            error = error_after(activation, z, error @ np.abs(weight).T)
         return error @ np.abs(self.weights[-1]).T
 
     def _unwrap(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -362,12 +348,22 @@ class PiecewiseLinearNetwork:
 
     def check_inputs(self, X: ArrayLike) -> np.ndarray:
         """Return rows for this network as finite float64, or raise as `forward` does."""
+        self._check_names(X)
         X = check_array(X, "X", 2)
         if X.shape[1] != self.n_features:
             raise ValueError(
                 f"X has {X.shape[1]} features, but the network has {self.n_features} inputs."
             )
         return X
+
+    def _check_names(self, X: ArrayLike) -> None:
+        names, columns = (
+            list(getattr(*at, [])) for at in ((self, "feature_names_in_"), (X, "columns"))
+        )
+        if names and columns and all(isinstance(c, str) for c in columns) and names != columns:
+            raise ValueError(
+                f"X has the columns {columns}; the network was fitted on {names}, in this order."
+            )
 
     def check_patterns(self, patterns: ArrayLike) -> np.ndarray:
         """Return patterns of this network as uint8, or raise as `local_linear_models` does."""
@@ -404,6 +400,8 @@ class PiecewiseLinearNetwork:
         TypeError, ValueError
             If the pattern does not fit the network.
         """
+        from xai_course.regions import Region
+
         return Region(self, pattern)
 
     def enumerate_regions(
@@ -432,6 +430,8 @@ class PiecewiseLinearNetwork:
         TypeError, ValueError
             If the bounds do not fit the network.
         """
+        from xai_course.regions import enumerate_regions
+
         return enumerate_regions(self, bounds, max_regions, progress)
 
     # Conversion
@@ -440,7 +440,7 @@ class PiecewiseLinearNetwork:
     def from_torch(
         cls, module: torch.nn.Module, n_segments: int | None = None
     ) -> PiecewiseLinearNetwork:
-        """Read a torch network.
+        """Read a torch network, and prove on random rows that what was read is what it computes.
 
         Parameters
         ----------
@@ -451,12 +451,14 @@ class PiecewiseLinearNetwork:
         n_segments : int, optional
             Also read `nn.Sigmoid`, `nn.Tanh`, `nn.ELU`, `nn.GELU`, `nn.SiLU` and `nn.Softplus`, and
             replace them by their approximations with this many pieces
-            (`xai_course.activations.approximate`; Dong et al. 2021, section 5.2).
+            (`xai_course.approximation.approximate`; Dong et al. 2021, section 5.2).
 
         Returns
         -------
         PiecewiseLinearNetwork
-            In float64. Linear layers without an activation between them become one.
+            In float64. Linear layers without an activation between them become one. An
+            `nn.Sigmoid`, `nn.Softmax` or `nn.LogSoftmax` at the end is the link and no layer: the
+            network is what stands before it and returns logits.
 
         Raises
         ------
@@ -464,9 +466,19 @@ class PiecewiseLinearNetwork:
             If the module holds another kind of layer; the message names it.
         ValueError
             If a dropout layer is in training mode, a flatten layer keeps more than the batch
-            dimension, or there is no linear layer.
+            dimension, or there is no linear layer. Also if the module computes something else than
+            its layers say (with the smooth activations in their places): through a forward of its
+            own or through hooks.
+
+        Notes
+        -----
+        The module is evaluated without gradients and stays as it was, its mode and the random
+        numbers included. Only a weight that hooks compute anew on each call, as with `weight_norm`,
+        is computed once more.
         """
-        return cls._from_steps(_torch_steps(module, n_segments))
+        from xai_course import conversion
+
+        return cls._from_steps(conversion.read_module(module, n_segments))
 
     @classmethod
     def from_sklearn(
@@ -486,7 +498,8 @@ class PiecewiseLinearNetwork:
         -------
         PiecewiseLinearNetwork
             Its outputs are the logits of a classifier (one for two classes) and the predictions of
-            a regression (their logarithm where the loss is Poisson).
+            a regression (their logarithm where the loss is Poisson). It has ``feature_names_in_``
+            if `mlp` has.
 
         Raises
         ------
@@ -510,27 +523,27 @@ class PiecewiseLinearNetwork:
         for weight, bias in zip(mlp.coefs_, mlp.intercepts_, strict=True):
             if steps and activation is not None:
                 steps.append(activation)
-            steps.append(_Affine(weight.T, bias))
-        return cls._from_steps(steps)
+            steps.append((weight.T, bias))
+        network = cls._from_steps(steps)
+        if hasattr(mlp, "feature_names_in_"):
+            network.feature_names_in_ = mlp.feature_names_in_.copy()
+        return network
 
     @classmethod
     def _from_steps(cls, steps: Sequence[_Step]) -> PiecewiseLinearNetwork:
         """Chain affine maps and activations into layers that alternate."""
-        affine = next((step for step in steps if isinstance(step, _Affine)), None)
-        if affine is None:
-            raise ValueError("The network has no linear layer.")
-        layers: list[_Affine] = []
-        activations: list[PiecewiseLinear] = []
-        current = _identity(affine.weight.shape[1])
-        for previous, step in zip([affine, *steps], steps, strict=False):
-            if isinstance(step, _Affine):
-                current = step.after(current)
-            elif step != previous or not step.is_relu:  # a second ReLU changes nothing
-                layers.append(current)
+        width = next(step[0].shape[1] for step in steps if isinstance(step, tuple))
+        weight, bias = np.eye(width), np.zeros(width)
+        layers, activations = [], []
+        for previous, step in zip([None, *steps], steps, strict=False):
+            if isinstance(step, tuple):
+                weight, bias = step[0] @ weight, step[0] @ bias + step[1]
+            # A second ReLU changes nothing; a second function that ReLU approximates may.
+            elif step != previous or not step.is_relu or isinstance(step, Approximation):
+                layers.append((weight, bias))
                 activations.append(step)
-                current = _identity(len(current.bias))
-        layers.append(current)
-        weights, biases = zip(*layers, strict=True)
+                weight, bias = np.eye(len(bias)), np.zeros(len(bias))
+        weights, biases = zip(*layers, (weight, bias), strict=True)
         return cls(weights, biases, activations)
 
     def to_torch(self, dtype: torch.dtype | None = None) -> torch.nn.Sequential:
@@ -547,22 +560,9 @@ class PiecewiseLinearNetwork:
             Alternating `nn.Linear` and activations (`nn.ReLU` where that is what they are), in
             evaluation mode.
         """
-        import torch
+        from xai_course import conversion
 
-        layers: list[torch.nn.Module] = []
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            linear = torch.nn.Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
-            with torch.no_grad():
-                linear.weight.copy_(torch.tensor(weight))
-                linear.bias.copy_(torch.tensor(bias))
-            layers.append(linear)
-            if i < len(self.activations):
-                layers.append(self.activations[i].to_torch())
-        return torch.nn.Sequential(*layers).to(dtype or torch.float64).eval()
-
-
-def _identity(width: int) -> _Affine:
-    return _Affine(np.eye(width), np.zeros(width))
+        return conversion.make_module(self.weights, self.biases, self.activations, dtype)
 
 
 def _activations(
@@ -573,7 +573,7 @@ def _activations(
         if given != "relu":
             raise ValueError(
                 f"activation must be 'relu' or a PiecewiseLinear, got {given!r}; a smooth one "
-                "becomes piecewise linear with xai_course.activations.approximate."
+                "becomes piecewise linear with xai_course.approximation.approximate."
             )
         return (_RELU,) * n_layers
     if isinstance(given, PiecewiseLinear):
@@ -585,22 +585,6 @@ def _activations(
             f"layer, got {given!r}."
         )
     return activations
-
-
-def _activation_error(
-    activation: PiecewiseLinear, z: np.ndarray | None, reach: np.ndarray
-) -> np.ndarray:
-    """Return how far outputs may be off whose inputs `z` (None: any) are off by `reach`."""
-    target = activation.target
-    if target is None:
-        if not activation.is_continuous:
-            raise ValueError(
-                f"{activation!r} jumps and approximates nothing, so there is no bound."
-            )
-        return np.abs(activation.slopes).max() * reach
-    if z is None:
-        return target.lipschitz * reach + activation.max_error
-    return target.steepest(z - reach, z + reach) * reach + np.abs(target(z) - activation(z))
 
 
 def _sklearn_activation(name: str, n_segments: int | None) -> PiecewiseLinear | None:
@@ -615,68 +599,3 @@ def _sklearn_activation(name: str, n_segments: int | None) -> PiecewiseLinear | 
             "linear; n_segments=3, say, approximates it with three pieces."
         )
     return approximate({"logistic": "sigmoid"}.get(name, name), n_segments)
-
-
-def _torch_steps(
-    module: torch.nn.Module, n_segments: int | None = None, name: str = ""
-) -> list[_Step]:
-    """Return the affine maps and the activations of a torch module, in order."""
-    from torch import nn
-
-    where = f"layer {name!r} ({type(module).__name__})" if name else type(module).__name__
-    if isinstance(module, nn.Sequential):
-        # Not named_children, which lists a module that stands in two places only once.
-        return [
-            step
-            for key, part in module._modules.items()
-            for step in _torch_steps(part, n_segments, f"{name}.{key}".lstrip("."))
-        ]
-    if type(module) is nn.Linear:
-        weight = module.weight.detach().cpu().double().numpy()
-        bias = np.zeros(len(weight))
-        if module.bias is not None:
-            bias = module.bias.detach().cpu().double().numpy()
-        return [_Affine(weight, bias)]
-    if type(module) is nn.Identity:
-        return []
-    if type(module) is nn.Dropout:
-        if module.training and module.p > 0:
-            raise ValueError(f"{where} is in training mode; call .eval() on the network first.")
-        return []
-    if type(module) is nn.Flatten:
-        if module.start_dim != 1 or module.end_dim != -1:
-            raise ValueError(f"{where} must flatten all but the batch dimension (start_dim=1).")
-        return []
-    activation = _torch_activation(module)
-    if isinstance(activation, PiecewiseLinear):
-        return [activation]
-    if activation is not None and n_segments is not None:
-        return [approximate(activation, n_segments)]
-    hint = " n_segments=3, say, approximates it with three pieces." if activation else ""
-    raise TypeError(
-        f"from_torch cannot read {where}. It reads nn.Sequential of Linear, ReLU, LeakyReLU, "
-        f"Hardtanh, ReLU6, Identity, Dropout (in evaluation mode) and Flatten.{hint}"
-    )
-
-
-def _torch_activation(module: torch.nn.Module) -> PiecewiseLinear | SmoothActivation | None:
-    """Return the activation that a torch module is; None for any other module."""
-    from xai_course._torch_activation import PiecewiseLinearActivation, nn
-
-    kind = type(module)
-    if kind is nn.ReLU:
-        return _RELU
-    if kind is nn.LeakyReLU:
-        return PiecewiseLinear.leaky_relu(module.negative_slope)
-    if kind in (nn.Hardtanh, nn.ReLU6):
-        return PiecewiseLinear.hardtanh(module.min_val, module.max_val)
-    if kind is PiecewiseLinearActivation:
-        return module.activation
-    if kind is nn.ELU:
-        return elu(module.alpha)
-    if (kind is nn.GELU and module.approximate != "none") or (
-        kind is nn.Softplus and module.beta != 1
-    ):
-        return None
-    smooth = (nn.Sigmoid, nn.Tanh, nn.GELU, nn.SiLU, nn.Softplus)
-    return SMOOTH_ACTIVATIONS[kind.__name__.lower()] if kind in smooth else None

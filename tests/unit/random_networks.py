@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+from hypothesis import strategies as st
 
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -14,3 +15,41 @@ def random_network(sizes, seed=0):
         [rng.normal(size=(b, a)) for a, b in pairwise(sizes)],
         [rng.normal(size=b) for b in sizes[1:]],
     )
+
+
+def piecewise(sizes, activation, seed=0):
+    """Return such a network with another activation."""
+    base = random_network(sizes, seed)
+    return PiecewiseLinearNetwork(base.weights, base.biases, activation)
+
+
+@st.composite
+def any_network(draw, max_depth=4, max_width=12, max_outputs=10):
+    """Draw random sizes; sometimes kill a layer, duplicate a neuron or round the parameters."""
+    n_features = draw(st.integers(1, 6))
+    hidden = draw(st.lists(st.integers(1, max_width), min_size=0, max_size=max_depth))
+    sizes = [n_features, *hidden, draw(st.integers(1, max_outputs))]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    weights = [rng.normal(size=(b, a)) / np.sqrt(a) for a, b in pairwise(sizes)]
+    biases = [rng.normal(size=b) * 0.5 for b in sizes[1:]]
+    quirk = draw(st.sampled_from(["none", "dead", "duplicate", "ties"]))
+    if hidden and quirk == "dead":
+        layer = draw(st.integers(0, len(hidden) - 1))
+        biases[layer] = np.full(hidden[layer], -1e3)
+    elif hidden and quirk == "duplicate":
+        weights[0][-1], biases[0][-1] = weights[0][0], biases[0][0]
+    elif quirk == "ties":  # small integers: many inputs z are exactly zero
+        weights = [np.round(w) for w in weights]
+        biases = [np.round(b) for b in biases]
+    return PiecewiseLinearNetwork(weights, biases)
+
+
+def points(network, rng, n=20):
+    """Return random points, far points, and points with whole coordinates, where ties happen."""
+    X = rng.normal(size=(n, network.n_features))
+    return np.concatenate([X, 100 * X, np.round(2 * X)])
+
+
+def local_values(network, X):
+    coef, intercept = network.local_linear_models(network.activation_pattern(X))
+    return np.einsum("nof,nf->no", coef, X) + intercept

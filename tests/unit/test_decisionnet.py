@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from random_networks import random_network
 
-from xai_course.activations import approximate
+from xai_course.approximation import approximate
 from xai_course.decisionnet import DecisionNet
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import RegionBudgetError

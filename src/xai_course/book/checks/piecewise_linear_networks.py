@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from xai_course.activations import SMOOTH_ACTIVATIONS, PiecewiseLinear, approximate
+from xai_course.activations import PiecewiseLinear
+from xai_course.approximation import SMOOTH_ACTIVATIONS, approximate
 from xai_course.book.checks import CheckFailed, assert_close, exercise
 from xai_course.networks import PiecewiseLinearNetwork
 

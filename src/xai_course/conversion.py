@@ -1,0 +1,369 @@
+"""Torch modules in and out, apart from `networks` because torch takes seconds to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from functools import partial
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from xai_course._validation import check_array
+from xai_course.activations import PiecewiseLinear
+from xai_course.approximation import (
+    SMOOTH_ACTIVATIONS,
+    SmoothActivation,
+    approximate,
+    elu,
+)
+
+__all__ = ["PiecewiseLinearActivation", "make_module", "read_module", "split_link"]
+
+# An activation, or the weight and bias of an affine map.
+_Affine = tuple[np.ndarray, np.ndarray]
+_Step = _Affine | PiecewiseLinear
+
+
+# Out
+
+
+class PiecewiseLinearActivation(nn.Module):
+    """A piecewise linear activation; its slopes and breakpoints are not trained."""
+
+    def __init__(self, activation: PiecewiseLinear) -> None:
+        super().__init__()
+        self.made_of = activation
+        for name, array in _arrays(activation).items():
+            self.register_buffer(name, torch.tensor(array, device="cpu"))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Return the values, in the shape of `z`."""
+        segments = torch.bucketize(z.detach(), self.breakpoints.to(z.dtype), right=True)
+        return self.slopes[segments] * z + self.intercepts[segments]
+
+    @property
+    def activation(self) -> PiecewiseLinear:
+        """The function of the buffers; in full precision while they hold what it was made of."""
+        held = {name: getattr(self, name).cpu() for name in _arrays(self.made_of)}
+        made_of = {name: torch.tensor(a, device="cpu") for name, a in _arrays(self.made_of).items()}
+        if all(torch.equal(held[name], made_of[name].to(held[name].dtype)) for name in held):
+            return self.made_of
+        return PiecewiseLinear(**{name: tensor.double().numpy() for name, tensor in held.items()})
+
+
+def _arrays(activation: PiecewiseLinear) -> dict[str, np.ndarray]:
+    return {name: getattr(activation, name) for name in ("breakpoints", "slopes", "intercepts")}
+
+
+def make_module(
+    weights: Sequence[np.ndarray],
+    biases: Sequence[np.ndarray],
+    activations: Sequence[PiecewiseLinear],
+    dtype: torch.dtype | None = None,
+) -> nn.Sequential:
+    """Return layers and the activations between them as a module; see `to_torch` of a network."""
+    layers: list[nn.Module] = []
+    for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        linear = nn.Linear(*weight.shape[::-1], dtype=torch.float64, device="cpu")
+        with torch.no_grad():
+            linear.weight.copy_(torch.tensor(weight, device="cpu"))
+            linear.bias.copy_(torch.tensor(bias, device="cpu"))
+        layers.append(linear)
+        if i < len(activations):
+            relu = activations[i].is_relu
+            layers.append(nn.ReLU() if relu else PiecewiseLinearActivation(activations[i]))
+    return nn.Sequential(*layers).to(dtype or torch.float64).eval()
+
+
+# The link at the end
+
+# What turns logits into probabilities or their logarithms.
+_LINKS = {
+    nn.Sigmoid.forward: "sigmoid",
+    nn.Softmax.forward: "softmax",
+    nn.LogSoftmax.forward: "log_softmax",
+}
+_LINK_FUNCTIONS = {
+    "sigmoid": torch.sigmoid,
+    "softmax": partial(torch.softmax, dim=1),
+    "log_softmax": partial(torch.log_softmax, dim=1),
+    None: lambda outputs: outputs,
+}
+
+
+def split_link(module: nn.Module) -> tuple[nn.Module, str | None]:
+    """Take the link off the end of a module, so that what is left returns logits.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Looked into as far as it is an `nn.Sequential` (they may be nested) without a forward of its
+        own; `nn.Identity` and `nn.Flatten` may stand behind the link.
+
+    Returns
+    -------
+    before : torch.nn.Module
+        The module with `nn.Identity` in the link's place. It shares the layers of `module`, which
+        stays as it is.
+    link : {"sigmoid", "softmax", "log_softmax", None}
+        None: the module does not end in a link, and `before` is `module`.
+
+    Examples
+    --------
+    >>> before, link = split_link(nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()))
+    >>> link
+    'sigmoid'
+    >>> before[1]
+    Identity()
+    """
+    forward = type(module).forward
+    if "forward" in vars(module):
+        return module, None
+    if forward in _LINKS and getattr(module, "dim", None) in (None, 1, -1):
+        return nn.Identity(), _LINKS[forward]
+    if forward is not nn.Sequential.forward:
+        return module, None
+    for name, part in reversed(module._modules.items()):
+        before, link = split_link(part)
+        if link is not None:
+            split = copy(module)
+            split._modules = {**module._modules, name: before}
+            return split, link
+        if not isinstance(part, nn.Identity | nn.Flatten):
+            break
+    return module, None
+
+
+# In
+
+
+def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]:
+    """Return the affine maps and the activations of a module, in order; see `from_torch`."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"from_torch cannot read {type(module).__name__}, which is no module.")
+    with _at_rest(module):
+        before, link = split_link(module)
+        rows = _probes(module, _read(before, n_segments))
+        try:
+            outputs, logits = module(rows), before(rows)
+        except Exception as error:
+            raise ValueError(
+                f"from_torch evaluates the module to prove what it read, and with rows of shape "
+                f"{tuple(rows.shape)} the module raises {type(error).__name__}: {error}"
+            ) from error
+        steps = _read(before, n_segments)  # again, for some weights are computed by each call
+        agree = torch.allclose(_LINK_FUNCTIONS[link](logits), outputs, equal_nan=True)
+        _compare(steps, rows, logits if agree else outputs, module)
+    if link is None and steps[-1] is SMOOTH_ACTIVATIONS["sigmoid"]:
+        raise ValueError(
+            f"The module ends in a sigmoid, which is the link and cannot be taken off "
+            f"{_likely_cause(module)}. Give from_torch the part before it."
+        )
+    return [
+        approximate(step, n_segments) if isinstance(step, SmoothActivation) else step
+        for step in steps
+    ]
+
+
+@contextmanager
+def _at_rest(module: nn.Module) -> Iterator[None]:
+    """Evaluate without gradients; leave modes and random numbers as they were."""
+    # A dropout layer in training mode is refused.
+    parts = [part for part in module.modules() if not isinstance(part, nn.Dropout)]
+    modes = [part.training for part in parts]
+    devices = {p.device for p in module.parameters() if p.is_cuda}
+    try:
+        for part in parts:
+            part.training = False
+        with torch.no_grad(), torch.random.fork_rng(devices):
+            yield
+    finally:
+        for part, mode in zip(parts, modes, strict=True):
+            part.training = mode
+
+
+# What is read
+
+
+def _affine(layer: nn.Linear) -> list[_Affine]:
+    if nn.parameter.is_lazy(layer.weight):
+        raise ValueError(f"{layer} has no weights yet; call the module once on rows.")
+    if not layer.weight.is_floating_point():
+        raise TypeError(f"The weights of {layer} must be real, got {layer.weight.dtype}.")
+    weight = check_array(layer.weight.detach().cpu().double(), f"The weight of {layer}", 2)
+    if layer.bias is None:
+        return [(weight, np.zeros(len(weight)))]
+    return [(weight, check_array(layer.bias.detach().cpu().double(), f"The bias of {layer}", 1))]
+
+
+def _flatten(layer: nn.Flatten) -> list[_Step]:
+    if (layer.start_dim, layer.end_dim) != (1, -1):
+        raise ValueError(f"{layer} must flatten all but the batch dimension (start_dim=1).")
+    return []
+
+
+def _dropout(layer: nn.Dropout) -> list[_Step]:
+    if layer.training and layer.p > 0:
+        raise ValueError(f"{layer} is in training mode; call .eval() on the network first.")
+    return []
+
+
+# What each kind of layer does; None for a variant that cannot be read. A kind derived from one of
+# these is taken for it until the outputs are compared.
+_READERS: dict[type[nn.Module], Callable[[Any], list[_Step | SmoothActivation] | None]] = {
+    nn.Linear: _affine,
+    nn.Identity: lambda layer: [],
+    nn.Dropout: _dropout,
+    nn.Flatten: _flatten,
+    nn.ReLU: lambda layer: [PiecewiseLinear.relu()],
+    nn.LeakyReLU: lambda layer: [PiecewiseLinear.leaky_relu(layer.negative_slope)],
+    nn.Hardtanh: lambda layer: [PiecewiseLinear.hardtanh(layer.min_val, layer.max_val)],
+    nn.ReLU6: lambda layer: [PiecewiseLinear.hardtanh(layer.min_val, layer.max_val)],
+    PiecewiseLinearActivation: lambda layer: [layer.activation],
+    nn.Sigmoid: lambda layer: [SMOOTH_ACTIVATIONS["sigmoid"]],
+    nn.Tanh: lambda layer: [SMOOTH_ACTIVATIONS["tanh"]],
+    nn.ELU: lambda layer: [elu(layer.alpha)],
+    nn.GELU: lambda layer: [SMOOTH_ACTIVATIONS["gelu"]] if layer.approximate == "none" else None,
+    nn.SiLU: lambda layer: [SMOOTH_ACTIVATIONS["silu"]],
+    nn.Softplus: lambda layer: [SMOOTH_ACTIVATIONS["softplus"]] if layer.beta == 1 else None,
+}
+_KINDS = (nn.Sequential, *_READERS)
+
+
+def _where(module: nn.Module, name: str) -> str:
+    return f"layer {name!r} ({type(module).__name__})" if name else type(module).__name__
+
+
+def _read(module: nn.Module, n_segments: int | None) -> list[_Step | SmoothActivation]:
+    """Return the steps of a module, smooth activations as they are, or raise an error."""
+    steps = list(_steps(module, "", n_segments is not None))
+    widths = [(w.shape[1], len(b)) for w, b in (s for s in steps if isinstance(s, tuple))]
+    if not widths:
+        raise ValueError("The network has no linear layer.")
+    for (_, given), (taken, _) in pairwise(widths):
+        if taken != given:
+            raise ValueError(f"A linear layer takes {taken} inputs, but gets {given}.")
+    return steps
+
+
+def _steps(module: nn.Module, name: str, smooth: bool) -> Iterator[_Step | SmoothActivation]:
+    if isinstance(module, nn.Sequential):
+        # Not named_children, which lists a module that stands in two places only once.
+        for key, part in module._modules.items():
+            yield from _steps(part, f"{name}.{key}".lstrip("."), smooth)
+        return
+    kind = next((kind for kind in type(module).__mro__ if kind in _READERS), None)
+    steps = None if kind is None else _READERS[kind](module)
+    is_smooth = bool(steps) and isinstance(steps[0], SmoothActivation)
+    if steps is None or (is_smooth and not smooth):
+        hint = " n_segments=3, say, approximates it with three pieces." if is_smooth else ""
+        raise TypeError(
+            f"from_torch cannot read {_where(module, name)}. It reads "
+            f"{', '.join(kind.__name__ for kind in _KINDS)}.{hint}"
+        )
+    yield from steps
+
+
+# The proof
+
+# Rounding may move a sum by this many times what it does to a plain layer.
+_MARGIN = 16
+
+# And by this share in any dtype: torch takes softplus for its asymptote from 20 on.
+_LEAST_ROUNDING = 1e-8
+
+
+def _probes(module: nn.Module, steps: Sequence[_Step | SmoothActivation]) -> torch.Tensor:
+    """Return random rows of several sizes, in units of one and in those of the first weights."""
+    weight, bias = next(step for step in steps if isinstance(step, tuple))
+    normal = np.random.default_rng(0).normal(size=(64, weight.shape[1]))
+    typical = np.sqrt(np.square(weight).mean(axis=0))
+    fitting = normal / np.where(typical > 0, typical, 1.0)
+    rows = [normal, 100 * normal, fitting, fitting * np.abs(bias).max(), 0 * normal[:1]]
+    held = next(chain(module.parameters(), module.buffers()), torch.empty(0))
+    most = torch.finfo(held.dtype).max / 100
+    return torch.tensor(np.clip(np.concatenate(rows), -most, most)).to(held)
+
+
+def _compare(
+    steps: Sequence[_Step | SmoothActivation],
+    rows: torch.Tensor,
+    outputs: torch.Tensor,
+    module: nn.Module,
+) -> None:
+    """Raise an error unless the steps come to the outputs of the module, up to rounding."""
+    expected, reach, largest = _follow(steps, _numbers(rows), _rounding(steps, rows))
+    found = _numbers(outputs).reshape(len(rows), -1)
+    held = largest < torch.finfo(rows.dtype).max / 4  # the dtype can hold these rows' numbers
+    if found.shape == expected.shape and (np.abs(found - expected) <= reach)[held].all():
+        return
+    amount = f"have shape {tuple(outputs.shape)}"
+    if found.shape == expected.shape:
+        worst = np.unravel_index(
+            np.nanargmax(np.where(held[:, None], np.abs(found - expected) - reach, -np.inf)),
+            found.shape,
+        )
+        amount = (
+            f"are {found[worst]:.6g} where its layers give {expected[worst]:.6g} "
+            f"(rounding explains a difference of {reach[worst]:.1g})"
+        )
+    raise ValueError(
+        f"The module computes something else than its layers: its outputs {amount}. "
+        f"Likely {_likely_cause(module)}. Express it in layers (a shift of the inputs, say, in an "
+        "nn.Linear), or take it out."
+    )
+
+
+def _numbers(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().double().numpy()
+
+
+def _rounding(steps: Sequence[_Step | SmoothActivation], rows: torch.Tensor) -> float:
+    """Return the share of its terms' size by which rounding may move a sum, on this device."""
+    weight, _ = next(step for step in steps if isinstance(step, tuple))
+    plain = nn.functional.linear(rows, torch.tensor(weight).to(rows))
+    X = _numbers(rows)
+    with np.errstate(all="ignore"):
+        share = np.abs(_numbers(plain) - X @ weight.T) / np.sqrt(X**2 @ (weight**2).T)
+    seen = share[np.isfinite(share)].max(initial=torch.finfo(rows.dtype).eps)
+    return max(_MARGIN * seen, _LEAST_ROUNDING)
+
+
+def _follow(
+    steps: Sequence[_Step | SmoothActivation], signal: np.ndarray, rounding: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return outputs, how far rounding may move each, and the largest number on each row's way."""
+    reach, largest = np.zeros(signal.shape), np.abs(signal).max(axis=1)
+    for step in steps:
+        if isinstance(step, tuple):
+            weight, bias = step
+            # Independent roundings of the terms add up as their squares do.
+            terms = signal**2 @ (weight**2).T + bias**2
+            reach = np.sqrt(reach**2 @ (weight**2).T + rounding**2 * terms)
+            signal = signal @ weight.T + bias
+        else:
+            value = step(signal)
+            unit = 1.0 if isinstance(step, SmoothActivation) else np.abs(step.intercepts).max()
+            moved = [np.abs(step(signal + by) - value) for by in (-reach, reach)]
+            reach = np.maximum(*moved) + rounding * (np.abs(value) + unit)
+            signal = value
+        largest = np.maximum(largest, np.abs(signal).max(axis=1))
+    return signal, reach, largest
+
+
+def _likely_cause(module: nn.Module) -> str:
+    known = {kind.forward for kind in _KINDS}
+    causes = []
+    for name, part in module.named_modules():
+        if not isinstance(part, _KINDS):
+            continue
+        if "forward" in vars(part) or type(part).forward not in known:
+            causes.append(f"{_where(part, name)} has a forward of its own")
+        if part._forward_hooks or part._forward_pre_hooks:
+            causes.append(f"{_where(part, name)} has hooks")
+    return "because " + (" and ".join(causes) or "a layer is called in another way than usual")

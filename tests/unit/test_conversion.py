@@ -1,0 +1,270 @@
+"""Torch modules in and out: what is read is what the module computes, or it is refused."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from properties import examples
+from random_networks import any_network, local_values, points
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from torch import nn
+
+from xai_course.activations import PiecewiseLinear
+from xai_course.approximation import approximate
+from xai_course.conversion import split_link
+from xai_course.networks import PiecewiseLinearNetwork
+
+SMOOTH = {
+    "sigmoid": nn.Sigmoid(),
+    "tanh": nn.Tanh(),
+    "elu": nn.ELU(),
+    "gelu": nn.GELU(),
+    "silu": nn.SiLU(),
+    "softplus": nn.Softplus(),
+}
+
+# The link at the end
+
+
+@pytest.mark.parametrize(
+    ("end", "link", "function"),
+    [
+        ([nn.Sigmoid()], "sigmoid", torch.sigmoid),
+        ([nn.Softmax(dim=1)], "softmax", lambda z: z.softmax(1)),
+        ([nn.Softmax(dim=-1), nn.Identity()], "softmax", lambda z: z.softmax(1)),
+        ([nn.LogSoftmax(dim=1), nn.Flatten()], "log_softmax", lambda z: z.log_softmax(1)),
+        ([nn.Sequential(nn.Identity(), nn.Sequential(nn.Sigmoid()))], "sigmoid", torch.sigmoid),
+    ],
+)
+def test_a_link_at_the_end_is_split_off(end, link, function):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 5), nn.Sigmoid(), nn.Linear(5, 3), *end)
+    X = torch.randn(20, 4)
+    outputs = module(X)
+    before, found = split_link(module)
+    assert found == link
+    assert torch.equal(function(before(X)), outputs)
+    assert torch.equal(module(X), outputs)  # the module stays as it was
+    assert before[0] is module[0]
+    assert before.state_dict().keys() == module.state_dict().keys()
+
+
+class Doubled(nn.Sequential):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Moved(nn.Sigmoid):
+    def forward(self, x):
+        return super().forward(x) + 1
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 1)),
+        nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.ReLU()),
+        nn.Sequential(nn.Linear(2, 2), nn.Softmax(dim=0)),
+        Doubled(nn.Linear(2, 2), nn.Sigmoid()),
+        nn.Sequential(nn.Linear(2, 2), Moved()),
+        nn.Sequential(),
+        nn.Linear(2, 2),
+    ],
+)
+def test_anything_else_has_no_link(module):
+    assert split_link(module) == (module, None)
+
+
+def test_a_replaced_forward_is_no_link():
+    module = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid())
+    module[1].forward = lambda z: 2 * z
+    assert split_link(module) == (module, None)
+
+
+@examples(60)
+@given(network=any_network(), seed=st.integers(0, 2**32 - 1))
+def test_torch_round_trip_is_exact(network, seed):
+    X = points(network, np.random.default_rng(seed))
+    copy = PiecewiseLinearNetwork.from_torch(network.to_torch())
+    for a, b in zip(network.weights + network.biases, copy.weights + copy.biases, strict=True):
+        assert_array_equal(a, b)
+    with torch.no_grad():
+        outputs = network.to_torch()(torch.tensor(X)).numpy()
+    assert_allclose(outputs, network.forward(X), rtol=1e-12, atol=1e-10)
+
+
+# torch
+
+
+def torch_network(*layers):
+    torch.manual_seed(0)
+    return nn.Sequential(*layers).eval()
+
+
+def assert_same_as_torch(module, X):
+    network = PiecewiseLinearNetwork.from_torch(module)
+    with torch.no_grad():
+        expected = module.double()(torch.tensor(X)).numpy()
+    assert_allclose(network.forward(X), expected, rtol=1e-12, atol=1e-12)
+    assert_allclose(local_values(network, X), expected, rtol=1e-10, atol=1e-10)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("layers", "hidden"),
+    [
+        ([nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)], (8,)),
+        ([nn.Flatten(), nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1)], (8,)),
+        ([nn.Linear(4, 6, bias=False), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)], (5,)),
+        ([nn.ReLU(), nn.Linear(4, 3)], (4,)),
+        ([nn.Linear(4, 3), nn.ReLU()], (3,)),
+        ([nn.Linear(4, 3), nn.ReLU(), nn.Identity(), nn.ReLU(), nn.Linear(3, 2)], (3,)),
+        ([nn.Sequential(nn.Linear(4, 3), nn.ReLU()), nn.Sequential(nn.Linear(3, 2))], (3,)),
+        ([nn.Linear(4, 2)], ()),
+    ],
+)
+def test_from_torch_reads_what_it_promises(layers, hidden):
+    X = np.random.default_rng(1).normal(size=(30, 4))
+    assert assert_same_as_torch(torch_network(*layers), X).hidden_sizes == hidden
+
+
+def test_from_torch_reads_a_layer_that_stands_in_two_places():
+    relu = nn.ReLU()
+    layers = [nn.Linear(4, 6), relu, nn.Linear(6, 5), relu, nn.Linear(5, 1)]
+    X = np.random.default_rng(1).normal(size=(30, 4))
+    assert assert_same_as_torch(torch_network(*layers), X).hidden_sizes == (6, 5)
+
+
+def test_from_torch_reads_a_single_linear_layer():
+    assert PiecewiseLinearNetwork.from_torch(nn.Linear(3, 2)).hidden_sizes == ()
+
+
+def test_to_torch_takes_a_dtype():
+    network = PiecewiseLinearNetwork([np.ones((1, 2))], [np.zeros(1)])
+    assert network.to_torch(torch.float32)[0].weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("module", "error", "message"),
+    [
+        (nn.Sequential(nn.Linear(2, 2), nn.Tanh()), TypeError, r"layer '1' \(Tanh\)"),
+        (nn.Sequential(nn.Sequential(nn.Conv2d(1, 1, 3))), TypeError, r"'0.0' \(Conv2d\)"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)), ValueError, r"call .eval\(\)"),
+        (nn.Sequential(nn.Flatten(0), nn.Linear(2, 2)), ValueError, "start_dim=1"),
+        (nn.Sequential(nn.ReLU()), ValueError, "no linear layer"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 1)), ValueError, "takes 2 inputs, but gets 3"),
+        ("network", TypeError, "cannot read str"),
+    ],
+)
+def test_from_torch_refuses_by_name(module, error, message):
+    with pytest.raises(error, match=message):
+        PiecewiseLinearNetwork.from_torch(module)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_from_torch_reads_a_network_on_the_gpu():
+    module = torch_network(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    on_cpu = PiecewiseLinearNetwork.from_torch(module)
+    on_gpu = PiecewiseLinearNetwork.from_torch(module.cuda())
+    assert_array_equal(on_cpu.weights[0], on_gpu.weights[0])
+
+
+@pytest.mark.parametrize("name", list(SMOOTH))
+def test_from_torch_approximates_only_when_asked(name):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 8), SMOOTH[name], nn.Linear(8, 2)).double().eval()
+    with pytest.raises(TypeError, match="n_segments=3, say"):
+        PiecewiseLinearNetwork.from_torch(module)
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    with torch.no_grad():
+        smooth = module(torch.tensor(X)).numpy()
+    errors = []
+    for n in (2, 5, 20):
+        network = PiecewiseLinearNetwork.from_torch(module, n_segments=n)
+        assert network.activations[0] == approximate(name, n)
+        error = np.abs(network.forward(X) - smooth)
+        assert (error <= network.approximation_error_bound(X) + 1e-12).all()
+        errors.append(error.max())
+    assert errors[0] > errors[2]
+
+
+@pytest.mark.parametrize(
+    ("layer", "pieces"),
+    [
+        (nn.LeakyReLU(0.3), PiecewiseLinear.leaky_relu(0.3)),
+        (nn.Hardtanh(-2, 0.5), PiecewiseLinear.hardtanh(-2, 0.5)),
+        (nn.ReLU6(), PiecewiseLinear.hardtanh(0, 6)),
+    ],
+)
+def test_from_torch_reads_piecewise_linear_activations(layer, pieces):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 5), layer, layer, nn.Linear(5, 1)).double().eval()
+    network = PiecewiseLinearNetwork.from_torch(module)
+    assert network.activations == (pieces, pieces)
+    X = 3 * np.random.default_rng(0).normal(size=(50, 3))
+    with torch.no_grad():
+        assert_allclose(network.forward(X), module(torch.tensor(X)).numpy(), atol=1e-12)
+
+
+def test_from_torch_names_variants_it_does_not_know():
+    for layer in (nn.GELU("tanh"), nn.Softplus(beta=2), nn.PReLU()):
+        with pytest.raises(TypeError, match=type(layer).__name__):
+            PiecewiseLinearNetwork.from_torch(nn.Sequential(nn.Linear(2, 2), layer), n_segments=5)
+
+
+@pytest.mark.parametrize("activation", ["logistic", "tanh"])
+def test_from_sklearn_approximates_when_asked(activation):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 3)), rng.normal(size=80)
+    mlp = MLPRegressor(
+        hidden_layer_sizes=(6, 4), activation=activation, max_iter=500, random_state=0, tol=1e-2
+    )
+    mlp.fit(X, y)
+    network = PiecewiseLinearNetwork.from_sklearn(mlp, n_segments=65)
+    assert_allclose(network.forward(X)[:, 0], mlp.predict(X), atol=0.02)
+
+
+# scikit-learn
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("activation", ["relu", "identity"])
+def test_from_sklearn_classifier(n_classes, activation):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), rng.integers(0, n_classes, 60)
+    mlp = MLPClassifier((8, 5), activation=activation, max_iter=20, random_state=0).fit(X, y)
+    logits = PiecewiseLinearNetwork.from_sklearn(mlp).forward(X)
+    if n_classes == 2:
+        probability = 1 / (1 + np.exp(-logits[:, 0]))
+        assert_allclose(probability, mlp.predict_proba(X)[:, 1], rtol=1e-10)
+    else:
+        softmax = np.exp(logits - logits.max(axis=1, keepdims=True))
+        softmax /= softmax.sum(axis=1, keepdims=True)
+        assert_allclose(softmax, mlp.predict_proba(X), rtol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_from_sklearn_regressor():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
+    mlp = MLPRegressor(hidden_layer_sizes=(8, 5), max_iter=20, random_state=0).fit(X, y)
+    network = PiecewiseLinearNetwork.from_sklearn(mlp)
+    assert_allclose(network.forward(X)[:, 0], mlp.predict(X), rtol=1e-12)
+    assert network.hidden_sizes == (8, 5)
+
+
+def test_from_sklearn_refuses_by_name():
+    with pytest.raises(TypeError, match="LogisticRegression"):
+        PiecewiseLinearNetwork.from_sklearn(LogisticRegression())
+    with pytest.raises(NotFittedError):
+        PiecewiseLinearNetwork.from_sklearn(MLPClassifier())
+    X, y = np.arange(8.0).reshape(4, 2), [0, 1, 0, 1]
+    with pytest.warns(ConvergenceWarning):
+        mlp = MLPClassifier((2,), activation="tanh", max_iter=1).fit(X, y)
+    with pytest.raises(ValueError, match="'tanh'"):
+        PiecewiseLinearNetwork.from_sklearn(mlp)
