@@ -30,7 +30,8 @@ from scipy.special import softmax
 from sklearn.metrics import pairwise_distances
 from tqdm import tqdm
 
-from xai_course.distillation import Training, consistency, local_fidelity, tangents
+from xai_course.distillation import consistency, local_fidelity, tangents
+from xai_course.training import TrainedClassifier
 
 NAME = "fashion_mnist"
 IMAGES = 2000  # for each seed, as many as the paper takes once
@@ -157,7 +158,7 @@ def _linear(coef: np.ndarray, intercept: np.ndarray) -> list[Callable[[np.ndarra
     ]
 
 
-def _local(student: Training, X: np.ndarray) -> list[Callable[[np.ndarray], np.ndarray]]:
+def _local(student: TrainedClassifier, X: np.ndarray) -> list[Callable[[np.ndarray], np.ndarray]]:
     network = student.network
     return _linear(*network.local_linear_models(network.activation_pattern(X)))
 

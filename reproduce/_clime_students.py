@@ -16,15 +16,8 @@ from tqdm import tqdm
 
 from xai_course import data
 from xai_course.book.lenet import lenet
-from xai_course.distillation import (
-    Training,
-    confusion,
-    consistency,
-    distill,
-    error_agreement,
-    mlp,
-    train_classifier,
-)
+from xai_course.distillation import confusion, consistency, distill, error_agreement
+from xai_course.training import TrainedClassifier, mlp, train_classifier
 
 WORK = Path(__file__).resolve().parent / "trained"
 DATASETS = ("mnist", "fashion_mnist")
@@ -82,14 +75,14 @@ def checkpoint(name: str) -> Path:
 
 
 @functools.cache
-def teacher(name: str, seed: int) -> Training:
+def teacher(name: str, seed: int) -> TrainedClassifier:
     """Return the LeNet of one seed."""
     X, _, y, _ = rows(name)
     file = checkpoint(f"{name}-lenet-{seed}")
     return train_classifier(lenet(seed=seed), X, y, seed=seed, checkpoint=file, **TEACHER)
 
 
-def untaught(name: str, seed: int, settings: dict[str, Any]) -> Training:
+def untaught(name: str, seed: int, settings: dict[str, Any]) -> TrainedClassifier:
     """Return the student that learnt from the labels alone: the paper's MLP-baseline."""
     X, _, y, _ = rows(name)
     file = checkpoint(f"{name}-mlp-{seed}")
@@ -97,7 +90,7 @@ def untaught(name: str, seed: int, settings: dict[str, Any]) -> Training:
     return train_classifier(mlp(SIZES, seed=seed), X, y, seed=seed, checkpoint=file, **options)
 
 
-def taught(name: str, seed: int, kind: str, settings: dict[str, Any]) -> Training:
+def taught(name: str, seed: int, kind: str, settings: dict[str, Any]) -> TrainedClassifier:
     """Return the student of the LeNet of the same seed."""
     X, _, y, _ = rows(name)
     file = checkpoint(f"{name}-{kind}-{seed}")
@@ -142,7 +135,7 @@ def search(name: str) -> dict[str, Any]:
 # What is measured
 
 
-def measure(name: str, seed: int, student: Training) -> dict[str, float]:
+def measure(name: str, seed: int, student: TrainedClassifier) -> dict[str, float]:
     """Return accuracy, and the agreement with the LeNet of one seed, on the test images."""
     _, X, _, y = rows(name)
     guide, decisions = _predictions(name, seed), student.predict(X)

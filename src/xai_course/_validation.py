@@ -20,7 +20,6 @@ __all__ = [
     "check_number",
     "check_rows",
     "check_whole",
-    "held_out_split",
     "is_number",
 ]
 
@@ -179,15 +178,3 @@ def check_labels(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
             raise TypeError("y must hold labels of one kind, such as numbers or texts.")
     check_classification_targets(labels)
     return np.unique(labels, return_inverse=True)
-
-
-# Rows for training, rows to judge by
-
-
-def held_out_split(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return training and validation rows, at least one of each."""
-    if n_rows < 2:
-        raise ValueError(f"Training needs at least 2 rows, got {n_rows}.")
-    n_held_out = min(max(1, round(fraction * n_rows)), n_rows - 1)
-    order = np.random.default_rng(seed).permutation(n_rows)
-    return order[n_held_out:], order[:n_held_out]

@@ -1,36 +1,26 @@
 """Distillation: known answers, repeatable and resumable training, measures done by hand."""
 
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from random_networks import random_network
-from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from xai_course import _training
 from xai_course.distillation import (
     Distillation,
-    Training,
     confusion,
     consistency,
     distill,
     error_agreement,
     local_fidelity,
-    mlp,
     tangents,
-    train_classifier,
 )
 from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.training import TrainedClassifier, mlp, train_classifier
 
 QUICK = {"epochs": 4, "batch_size": 32, "learning_rate": 0.01}
 LONG = {"epochs": 100, "learning_rate": 0.03, "patience": 100}
@@ -77,25 +67,25 @@ def test_the_losses_are_the_formulas(problem):
     expected = 0.3 * entropy + 0.7 * 16 * kl
     assert done.log["validation_loss"] == [pytest.approx(expected, rel=1e-5)]
     assert done.log["validation_consistency"] == [(f.argmax(1) == g.argmax(1)).mean()]
-    done = distill(teacher, student, X, loss="logits", epochs=0, validation_fraction=0.5)
-    expected = ((g - (f - f.mean(axis=1, keepdims=True))) ** 2).mean()
-    assert done.log["validation_loss"] == [pytest.approx(expected, rel=1e-5)]
+    assert done.log["settings"] == {
+        **{"alpha": 0.3, "temperature": 4.0, "augment": None, "epochs": 0, "batch_size": 128},
+        **{"learning_rate": 1e-3, "validation_fraction": 0.5, "patience": 10, "seed": 0},
+    }
 
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"loss": "logits"}, {"augment": "noise"}, {"augment": "mixup"}, {"alpha": 0.5}],
+    [{}, {"augment": "noise"}, {"alpha": 0.5}],
     ids=str,
 )
 def test_the_student_learns_the_teacher(problem, options):
     teacher, X, y, student = problem
-    before = weights(Training(student, {}))
+    before = weights(TrainedClassifier(student, {}))
     done = distill(teacher, student, X, y, **QUICK | LONG | options)
     assert isinstance(done, Distillation)
     assert consistency(teacher, done, X) > 0.95
     assert consistency(teacher, student, X) < 0.8
-    np.testing.assert_array_equal(weights(Training(student, {})), before)
-    assert done.student is done.module
+    np.testing.assert_array_equal(weights(TrainedClassifier(student, {})), before)
     assert not done.module.training
     np.testing.assert_allclose(done.network.forward(X), done.logits(X), atol=1e-5)
     np.testing.assert_array_equal(done.predict(X), done.network.forward(X).argmax(axis=1))
@@ -104,8 +94,8 @@ def test_the_student_learns_the_teacher(problem, options):
 def test_labels_alone(problem):
     teacher, X, y, student = problem
     alone = train_classifier(student, X, y, **QUICK)
-    assert type(alone) is Training
-    assert (alone.predict(X) == y).mean() > (Training(student, {}).predict(X) == y).mean()
+    assert type(alone) is TrainedClassifier
+    assert (alone.predict(X) == y).mean() > (TrainedClassifier(student, {}).predict(X) == y).mean()
     # All the weight on the labels makes the teacher silent.
     both = distill(teacher, student, X, y, alpha=1.0, **QUICK)
     np.testing.assert_array_equal(weights(alone), weights(both))
@@ -125,20 +115,6 @@ def test_teachers_of_any_kind(problem, kind):
     assert consistency(answer, done, X) > 0.9
 
 
-def test_equal_calls_give_equal_results(problem):
-    teacher, X, _, _ = problem
-    student = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
-    runs = []
-    for noise in (1, 2):
-        torch.manual_seed(noise)  # what others drew before must not matter
-        state = torch.random.get_rng_state()
-        runs.append(weights(distill(teacher, student, X, augment="noise", **QUICK)))
-        assert torch.equal(torch.random.get_rng_state(), state)
-    np.testing.assert_array_equal(*runs)
-    other = weights(distill(teacher, student, X, augment="noise", seed=1, **QUICK))
-    assert not np.array_equal(runs[0], other)
-
-
 def test_the_best_epoch_is_kept_and_patience_stops(problem):
     teacher, X, _, student = problem
     options = {"epochs": 60, "batch_size": 16, "learning_rate": 0.3, "patience": 3}
@@ -152,33 +128,10 @@ def test_the_best_epoch_is_kept_and_patience_stops(problem):
     assert again.log["validation_loss"][0] == losses[best]
 
 
-@pytest.mark.parametrize("augment", ["noise", "mixup"])
-def test_a_last_batch_of_one_row(problem, augment):
+def test_a_last_batch_of_one_row(problem):
     teacher, X, _, student = problem
-    options = {"epochs": 1, "batch_size": 4, "validation_fraction": 0.2, "augment": augment}
+    options = {"epochs": 1, "batch_size": 4, "validation_fraction": 0.2, "augment": "noise"}
     assert len(distill(teacher, student, X[:11], **options).log["train_loss"]) == 2
-
-
-def test_shifted_images_by_hand():
-    images = torch.arange(1.0, 10).reshape(1, 9).repeat(3, 1)
-    # Offsets count from the largest shift on: 2 is none, 3 looks one row (or column) further on.
-    offsets = np.array([[2, 3, 2], [2, 2, 0]])[:, :, None]
-    expected = [
-        [1, 2, 3, 4, 5, 6, 7, 8, 9],
-        [4, 5, 6, 7, 8, 9, 0, 0, 0],
-        [0, 0, 1, 0, 0, 4, 0, 0, 7],
-    ]
-    assert _training._shifted(images, offsets).tolist() == expected
-
-
-def test_shifting_teaches_shifted_images():
-    rng = np.random.default_rng(0)
-    X = np.pad(rng.normal(size=(200, 2, 2)), ((0, 0), (2, 2), (2, 2))).reshape(200, 36)
-    teacher = random_network([36, 3])
-    student, options = mlp([36, 3]), {**QUICK, **LONG}
-    plain, shifted = (distill(teacher, student, X, augment=a, **options) for a in (None, "shift"))
-    moved = np.roll(X.reshape(200, 6, 6), (1, -1), axis=(1, 2)).reshape(200, 36)
-    assert consistency(teacher, shifted, moved) > consistency(teacher, plain, moved) + 0.1
 
 
 def test_a_teacher_in_training_mode_is_left_alone(problem):
@@ -190,174 +143,6 @@ def test_a_teacher_in_training_mode_is_left_alone(problem):
     assert teacher.training
     assert not teacher[1].training
     assert consistency(teacher, teacher, X) == 1.0
-
-
-def test_mlp():
-    network = PiecewiseLinearNetwork.from_torch(mlp([784, 256, 64, 10]))
-    assert network.hidden_sizes == (256, 64)
-    first, second = (weights(Training(mlp([2, 3], seed=s), {})) for s in (0, 0))
-    np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(first, weights(Training(mlp([2, 3], seed=1), {})))
-    for sizes in ([3], [3, 0]):
-        with pytest.raises(ValueError, match="sizes must hold at least two widths"):
-            mlp(sizes)
-
-
-# Checkpoints
-
-
-@pytest.fixture
-def interrupted(problem, tmp_path, monkeypatch):
-    """Return a call, its uninterrupted result, and a checkpoint left after two of four epochs."""
-    teacher, X, y, student = problem
-    path = tmp_path / "run.safetensors"
-
-    def call(**options):
-        options = {"alpha": 0.2, **QUICK, "checkpoint": path} | options
-        return distill(teacher, student, X, y, **options)
-
-    whole = call(checkpoint=None)
-    epoch = _training.Run._epoch
-
-    def killed(self, state, number):
-        if number == 3:
-            raise KeyboardInterrupt
-        return epoch(self, state, number)
-
-    monkeypatch.setattr(_training.Run, "_epoch", killed)
-    with pytest.raises(KeyboardInterrupt):
-        call()
-    monkeypatch.undo()
-    return call, whole, path
-
-
-def test_a_stopped_run_ends_as_if_it_had_not_been(interrupted):
-    call, whole, path = interrupted
-    resumed = call()
-    np.testing.assert_array_equal(weights(resumed), weights(whole))
-    assert resumed.log == whole.log
-    # A finished checkpoint gives the result without training.
-    start = time.perf_counter()
-    np.testing.assert_array_equal(weights(call()), weights(whole))
-    assert time.perf_counter() - start < 5
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
-
-
-SCRIPT = """
-import sys, time, numpy as np
-from xai_course import _training
-from xai_course.distillation import mlp, train_classifier
-epoch = _training.Run._epoch
-def slow(self, state, number):
-    if number == 5:
-        print("ready", flush=True)
-        time.sleep(600)
-    return epoch(self, state, number)
-_training.Run._epoch = slow
-X = np.random.default_rng(0).normal(size=(300, 4))
-y = (X[:, 0] * X[:, 1] > 0).astype(int)
-train_classifier(mlp([4, 8, 2]), X, y, epochs=10, checkpoint=sys.argv[1])
-"""
-
-
-def test_a_killed_process(tmp_path):
-    path = tmp_path / "run.safetensors"
-    arguments = [sys.executable, "-c", SCRIPT, str(path)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "ready\n"
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
-    X = np.random.default_rng(0).normal(size=(300, 4))
-    y = (X[:, 0] * X[:, 1] > 0).astype(int)
-    resumed = train_classifier(mlp([4, 8, 2]), X, y, epochs=10, checkpoint=path)
-    whole = train_classifier(mlp([4, 8, 2]), X, y, epochs=10)
-    np.testing.assert_array_equal(weights(resumed), weights(whole))
-    assert resumed.log == whole.log
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda b: b[:-1],
-        lambda b: b[:100],
-        lambda b: b"",
-        lambda b: b[:-500] + bytes([b[-500] ^ 1]) + b[-499:],
-        lambda b: b.replace(b'\\"best_epoch\\": ', b'\\"best_epoch\\":1'),
-    ],
-    ids=["last byte", "cut", "empty", "one bit", "log"],
-)
-def test_a_damaged_checkpoint(interrupted, damage):
-    call, _, path = interrupted
-    content = damage(before := path.read_bytes())
-    assert content != before
-    path.write_bytes(content)
-    with pytest.raises(OSError, match=r"run.safetensors cannot be read: .* was left as it is"):
-        call()
-    assert path.read_bytes() == content
-
-
-def test_a_file_of_another_kind(interrupted):
-    call, _, path = interrupted
-    save_file({"a": torch.zeros(3)}, path)
-    with pytest.raises(OSError, match="it is no checkpoint of this library"):
-        call()
-    assert list(load_file(path)) == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"temperature": 2.0}, "temperature"),
-        ({"seed": 3, "epochs": 9}, "epochs, seed"),
-        ({"alpha": 0.1}, "alpha"),
-    ],
-)
-def test_a_checkpoint_of_other_settings(interrupted, change, named):
-    call, whole, path = interrupted
-    before = path.read_bytes()
-    with pytest.raises(OSError, match=f"another run: it differs in {named}"):
-        call(**change)
-    assert path.read_bytes() == before
-    np.testing.assert_array_equal(weights(call()), weights(whole))
-
-
-def test_a_checkpoint_of_other_inputs(problem, interrupted):
-    teacher, X, y, student = problem
-    _, _, path = interrupted
-    options = {"alpha": 0.2, **QUICK, "checkpoint": path}
-    other = nn.Sequential(teacher, nn.Linear(3, 3))
-    for arguments, named in (
-        ((other, student, X, y), "teacher"),
-        ((teacher, mlp([2, 24, 3], seed=5), X, y), "first weights"),
-        ((teacher, student, X + 1, y), "X, teacher"),
-        ((teacher, student, X, 2 - y), "y"),
-    ):
-        with pytest.raises(OSError, match=f"differs in {named}. It was left"):
-            distill(*arguments, **options)
-
-
-def test_a_full_disk(interrupted, monkeypatch):
-    call, whole, path = interrupted
-    before = path.read_bytes()
-
-    def no_space(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(OSError, match=r"after epoch 3: No space left on device"):
-        call()
-    monkeypatch.undo()
-    assert path.read_bytes() == before
-    assert list(path.parent.iterdir()) == [path]
-    np.testing.assert_array_equal(weights(call()), weights(whole))
-
-
-def test_a_folder_that_is_not_there_costs_no_training(problem, tmp_path, monkeypatch):
-    teacher, X, _, student = problem
-    monkeypatch.setattr(_training.Run, "_epoch", lambda *_: pytest.fail("trained"))
-    path = tmp_path / "missing" / "run.safetensors"
-    with pytest.raises(OSError, match=r"could not be written .*No such file or directory"):
-        distill(teacher, student, X, checkpoint=path, **QUICK)
 
 
 # Agreement
@@ -399,14 +184,14 @@ def test_confusion_by_hand():
 @pytest.mark.parametrize(
     ("f", "g", "X", "error", "message"),
     [
-        ([0, 1], [0, 1, 1], None, ValueError, "differ in length: 2 and 3"),
+        ([0, 1], [0, 1, 1], None, ValueError, "numbers of decisions differ: {'f': 2, 'g': 3}"),
         ([0, 1], ["a", "b"], None, ValueError, "differ in kind"),
-        ([0, np.nan], [0, 1], None, ValueError, "the first holds NaN"),
+        ([0, np.nan], [0, 1], None, ValueError, "f has 1 missing decision"),
         ([], [], None, ValueError, "one decision for each of at least one row"),
         ([[0, 1]], [0, 1], None, ValueError, r"got shape \(1, 2\)"),
-        (AFFINE, [0], None, ValueError, "X is needed: the first is a PiecewiseLinearNetwork"),
-        ([0], lambda X: X, [[1.0, 2]], TypeError, "the second must be .* got function"),
-        ([0], 3, [[1.0, 2]], TypeError, "the second must be .* got int"),
+        (AFFINE, [0], None, ValueError, "X is needed: f is a PiecewiseLinearNetwork"),
+        ([0], lambda X: X, [[1.0, 2]], TypeError, "g must be .* got function"),
+        ([0], 3, [[1.0, 2]], TypeError, "g must be .* got int"),
         (AFFINE, [0], [[1.0, np.nan]], ValueError, "X must be finite"),
         (AFFINE, [0], [[1.0, 2, 3]], ValueError, "does not take rows of 3 features"),
         (AFFINE.to_torch(), [0], [[1.0]], ValueError, "does not take rows of 1 features"),
@@ -452,9 +237,11 @@ def test_local_fidelity_of_a_perfect_and_of_a_constant_explanation():
 def test_local_fidelity_by_hand(problem):
     teacher, X, _, student = problem
     scale, x = 0.5, X[:1]
-    table = local_fidelity(teacher, Training(student, {}), x, scale=scale, n_samples=30, seed=4)
+    table = local_fidelity(
+        teacher, TrainedClassifier(student, {}), x, scale=scale, n_samples=30, seed=4
+    )
     points = x + np.random.default_rng(4).normal(scale=scale, size=(30, 2))
-    f = Training(teacher, {}).logits(points)
+    f = TrainedClassifier(teacher, {}).logits(points)
     network = PiecewiseLinearNetwork.from_torch(student)
     coef, intercept = network.local_linear_models(network.activation_pattern(x))
     g = points @ coef[0].T + intercept[0]
@@ -467,8 +254,8 @@ def test_local_fidelity_by_hand(problem):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"scale": 0.0}, ValueError, "scale must be a positive number"),
-        ({"n_samples": 1}, ValueError, "n_samples must be at least 2"),
+        ({"scale": 0.0}, ValueError, "scale must be a number above 0"),
+        ({"n_samples": 1}, ValueError, "n_samples must be a whole number from 2"),
         ({"explanation": "lime"}, TypeError, "explanation must be .* got str"),
         ({"explanation": (np.ones((1, 3, 5)), np.ones((1, 3)))}, ValueError, r"expected \(1, n_"),
         ({"explanation": random_network([2, 4])}, ValueError, "3 classes, .* explanation has 4"),
@@ -487,38 +274,27 @@ def test_bad_fidelity(change, error, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "mse"}, "loss must be 'kd' or 'logits', got 'mse'"),
-        ({"loss": "labels"}, "loss must be 'kd' or 'logits', got 'labels'"),
-        ({"alpha": 1.5}, "alpha must lie between 0 and 1, got 1.5"),
+        ({"alpha": 1.5}, "alpha must be a number from 0 and up to 1, got 1.5"),
         ({"alpha": 0.5, "y": None}, "y is needed"),
-        ({"alpha": 0.5, "augment": "mixup"}, "alpha must be 0, got 0.5"),
-        ({"augment": "flip"}, "augment must be None, 'noise', 'mixup' or 'shift'"),
-        ({"augment": "shift"}, "takes square images, got rows of 2 features"),
-        ({"temperature": 0}, "temperature must be a positive number, got 0"),
-        ({"learning_rate": math.inf}, "learning_rate must be a positive number"),
-        ({"epochs": -1}, "epochs must be a whole number from 0"),
+        ({"alpha": 0.5, "augment": "noise"}, "alpha must be 0, got 0.5"),
+        ({"augment": "flip"}, "augment must be None or 'noise', got 'flip'"),
+        ({"temperature": 0}, "temperature must be a number above 0, got 0"),
         ({"epochs": 1.5}, "epochs must be a whole number from 0"),
-        ({"batch_size": 0}, "batch_size must be a whole number from 1"),
-        ({"patience": 0}, "patience must be a whole number from 1"),
-        ({"seed": -1}, "seed must be a whole number from 0"),
-        ({"validation_fraction": 1}, "validation_fraction must lie between 0 and 1"),
-        ({"y": np.zeros(7)}, "X has 400 rows, but y has 7"),
-        ({"y": np.full(400, 3)}, "class numbers from 0 to 2, got values from 3 to 3"),
-        ({"y": np.full(400, 0.5)}, "class numbers from 0 to 2"),
-        ({"y": np.full(400, np.nan)}, "y must be finite"),
+        ({"y": np.full(400, 0.5)}, "continuous"),
+        ({"y": np.full(400, 3)}, "class numbers from 0 to 2, got 3"),
+        ({"y": np.full(400, np.nan)}, "y has 400 missing label"),
         ({"X": np.full((4, 2), np.nan)}, "X must be finite"),
-        ({"X": np.zeros((0, 2))}, "X must hold at least one row"),
         ({"X": np.zeros((1, 2)), "y": [0]}, "at least 2 rows, got 1"),
-        ({"X": np.zeros((4, 3))}, "The teacher does not take rows of 3 features: mat1 and mat2"),
+        ({"teacher": mlp([3, 3])}, "The teacher does not take rows of 2 features: mat1 and mat2"),
         ({"student": mlp([3, 4, 3])}, "The student does not take rows of 2 features"),
         ({"student": mlp([2, 4, 5])}, "The teacher has 3 classes, but the student has 5"),
-        ({"student": mlp([2, 4, 1])}, "The student must give logits .* at least 2"),
+        ({"student": mlp([2, 4, 1])}, "The teacher has 3 classes, but the student has 2"),
         ({"teacher": lambda X: X[:, 0]}, r"The teacher must give logits .* got \(400,\)"),
         ({"teacher": lambda X: X * np.nan}, "The teacher gives NaN or infinite logits"),
         ({"teacher": random_network([3, 2])}, "The teacher does not take rows of 2 features"),
     ],
 )
-def test_bad_training(problem, options, message):
+def test_bad_input(problem, options, message):
     teacher, X, y, student = problem
     arguments = {"teacher": teacher, "student": student, "X": X, "y": y} | options
     with pytest.raises(ValueError, match=message):
@@ -550,12 +326,6 @@ def test_a_student_that_is_no_plain_network(problem):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_gives_nearly_the_same(problem):
     teacher, X, _, student = problem
-    cpu, cuda = (distill(teacher, student, X, device=d, **QUICK) for d in ("cpu", "cuda"))
+    options = {"augment": "noise", **QUICK}
+    cpu, cuda = (distill(teacher, student, X, device=d, **options) for d in ("cpu", "cuda"))
     np.testing.assert_allclose(weights(cuda), weights(cpu), atol=1e-3)
-    again = distill(teacher, student, X, device="cuda", **QUICK)
-    np.testing.assert_array_equal(weights(again), weights(cuda))
-
-
-def test_the_module_imports_no_pickle():
-    sources = [Path(m.__file__).read_text() for m in (_training, sys.modules[mlp.__module__])]
-    assert not any(word in text for text in sources for word in ("pickle", "torch.load"))

@@ -16,7 +16,7 @@ from torch import nn
 
 from xai_course import data
 from xai_course.book.networks import WEIGHTS, read_weights, write_weights
-from xai_course.distillation import Training, train_classifier
+from xai_course.training import TrainedClassifier, train_classifier
 
 __all__ = ["lenet", "load_lenet"]
 
@@ -66,12 +66,12 @@ def lenet(n_classes: int = 10, *, seed: int = 0) -> nn.Sequential:
         )
 
 
-def load_lenet() -> Training:
+def load_lenet() -> TrainedClassifier:
     """Load the shipped LeNet-5, trained on the book's Fashion-MNIST images.
 
     Returns
     -------
-    Training
+    TrainedClassifier
         `module` takes rows of 784 pixels in [0, 1] and gives ten logits; `log` holds the settings,
         the versions and the loss and the score of each epoch.
 
@@ -87,10 +87,10 @@ def load_lenet() -> Training:
     tensors, log = read_weights(_NAME, "python -m xai_course.book.lenet")
     module = lenet()
     module.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
-    return Training(module.eval(), log)
+    return TrainedClassifier(module.eval(), log)
 
 
-def _train(progress: bool = False) -> Training:
+def _train(progress: bool = False) -> TrainedClassifier:
     X, _, y, _ = data.load("fashion_mnist").split()
     start = time.perf_counter()
     trained = train_classifier(lenet(), X, y, seed=0, device="cpu", progress=progress, **_SETTINGS)
@@ -99,7 +99,7 @@ def _train(progress: bool = False) -> Training:
         "seconds": round(time.perf_counter() - start, 1),
         "versions": {"numpy": np.__version__, "torch": torch.__version__},
     }
-    return Training(trained.module, log)
+    return TrainedClassifier(trained.module, log)
 
 
 def _main() -> None:

@@ -22,9 +22,10 @@ from tqdm import tqdm
 
 from xai_course._storage import replace_file
 from xai_course._training import _Checkpoint, _copy_of, _reproducible, _sha256, _State
-from xai_course._validation import check_whole, held_out_split
+from xai_course._validation import check_whole
 from xai_course.inet.lambda_nets import LambdaNets
 from xai_course.inet.polynomials import SparsePolynomial, monomial_exponents, monomial_values
+from xai_course.training import held_out_split
 
 __all__ = ["PAPER_SETTINGS", "SoftmaxInterpretationNetwork", "train_softmax_network"]
 

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from tqdm import tqdm
 
-from xai_course._validation import check_array, check_whole, held_out_split
+from xai_course._validation import check_array, check_whole
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping.inference import fit_glm
 
@@ -108,6 +108,8 @@ class _Training:
 
     def split(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
         """Return training and validation rows."""
+        from xai_course.training import held_out_split  # torch takes seconds to import
+
         return held_out_split(n_rows, self.validation_fraction, self.seed)
 
     def run(

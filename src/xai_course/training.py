@@ -1,0 +1,734 @@
+"""The one training loop: it can be stopped, resumed and repeated, and keeps the best epoch.
+
+All randomness of an epoch comes from the seed and the epoch's number, so that the state between two
+epochs is weights, optimiser and log, and no generator has to be saved.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+from tqdm import tqdm
+
+import xai_course
+from xai_course._storage import load_arrays, save_arrays, sha256
+from xai_course._validation import check_array, check_labels, check_number, check_whole
+from xai_course.conversion import split_link
+from xai_course.networks import PiecewiseLinearNetwork
+
+__all__ = [
+    "Settings",
+    "Step",
+    "TrainedClassifier",
+    "half_cosine",
+    "held_out_split",
+    "mlp",
+    "reproducible",
+    "train",
+    "train_classifier",
+]
+
+CHUNK = 512  # rows per evaluation: convolutions over thousands of images leave the CPU's cache
+_KIND = "checkpoint 1"
+
+# What takes rows of features and gives rows of logits.
+Logits = nn.Module | PiecewiseLinearNetwork | Callable[[np.ndarray], ArrayLike]
+
+
+# How training goes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a module is trained: all that decides the result beside loss, data and first weights.
+
+    Attributes
+    ----------
+    epochs : int
+        At most; 0 leaves the module as it is.
+    batch_size : int
+        Items per step of Adam.
+    learning_rate : float
+        Adam's at the start.
+    validation_fraction : float
+        Share of the items that decide which epoch is kept; they are not trained on.
+    patience : int or None
+        Stop after so many epochs without a smaller validation loss; None never stops.
+    seed : int
+        Decides the validation items, the batches, any dropout and what else is drawn on the way.
+
+    Raises
+    ------
+    ValueError
+        If a value is not accepted.
+    """
+
+    epochs: int = 30
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    validation_fraction: float = 0.1
+    patience: int | None = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 0), ("batch_size", 1), ("patience", 1), ("seed", 0)):
+            if name != "patience" or self.patience is not None:
+                check_whole(getattr(self, name), name, least)
+        check_number(self.learning_rate, "learning_rate", above=0)
+        check_number(self.validation_fraction, "validation_fraction", above=0, below=1)
+
+    def split(self, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return training and validation items."""
+        return held_out_split(n_items, self.validation_fraction, self.seed)
+
+
+def held_out_split(n_items: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of training and validation items, at least one of each."""
+    if n_items < 2:
+        raise ValueError(f"Training needs at least 2 rows, got {n_items}.")
+    n_held_out = min(max(1, round(fraction * n_items)), n_items - 1)
+    order = np.random.default_rng(seed).permutation(n_items)
+    return order[n_held_out:], order[:n_held_out]
+
+
+def half_cosine(done: float, total: float = 1.0) -> float:
+    """Return a factor that falls from 1 to 0 along half a cosine while `done` goes to `total`."""
+    return (1 + np.cos(np.pi * done / total)) / 2
+
+
+@contextmanager
+def reproducible(entropy: Sequence[int], device: torch.device) -> Iterator[np.random.Generator]:
+    """Seed torch from `entropy` inside the block, and give a NumPy generator of the same source."""
+    numpy_seed, torch_seed = np.random.SeedSequence(entropy).spawn(2)
+    cuda = [device] if device.type == "cuda" else []
+    cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with torch.random.fork_rng(cuda), cudnn:
+        torch.manual_seed(int(torch_seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+        yield np.random.default_rng(numpy_seed)
+
+
+# The loop
+
+
+class Step(NamedTuple):
+    """Where training is: `rng` draws what this step needs, `done` counts the epochs so far."""
+
+    rng: np.random.Generator
+    done: float
+
+
+def train(
+    module: nn.Module,
+    loss: Callable[[nn.Module, np.ndarray, Step], torch.Tensor],
+    items: np.ndarray | int,
+    settings: Settings,
+    *,
+    judge: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    rate: Callable[[float], float] | None = None,
+    generator: np.random.Generator | None = None,
+    epsilon: float = 1e-8,
+    device: str | torch.device = "cpu",
+    checkpoint: str | Path | None = None,
+    identity: Mapping[str, Any] | None = None,
+    pause: float = 0.0,
+    progress: bool = False,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Take steps of Adam and keep the weights of the epoch that `judge` likes best.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A copy of it is trained. In half precision the copy is trained in float32, since Adam's
+        squares of gradients vanish in it, and rounded at the end.
+    loss : callable
+        Gets the module, the items of a batch and a `Step`; returns the mean loss.
+    items : ndarray or int
+        What is trained on, as `loss` understands it: numbers of rows, say. A number `n` stands for
+        0 to ``n - 1``.
+    settings : Settings
+    judge : callable, optional
+        Gets the module in evaluation mode, without gradients, before training and after each epoch.
+        Returns what to log; the least ``validation_loss`` is the best. Without a judge the last
+        weights are kept.
+    rate : callable, optional
+        Learning rate after so many epochs (a fraction). By default the half cosine that falls to
+        zero over all epochs.
+    generator : numpy.random.Generator, optional
+        Draws all epochs' batches. By default each epoch has its own, so that it can be resumed.
+    epsilon : float
+        Adam's.
+    device : str or torch.device
+    checkpoint : path, optional
+        File for the state. If it exists, training goes on from it and ends with the result of a run
+        that was never stopped.
+    identity : mapping, optional
+        What tells this run from another, beside settings and first weights. Arrays are equal if
+        they differ by less than 0.001: a teacher's logits, which rounding may change.
+    pause : float
+        Least number of seconds between two writings of the checkpoint.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    module : torch.nn.Module
+        On the CPU, in evaluation mode.
+    log : dict
+        ``settings``; ``train_loss``, the mean loss on the way, and what `judge` returns, one value
+        per epoch. Entry 0 is before training, where ``train_loss`` is None unless `judge` gives it.
+        With a judge also ``best_epoch``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the module cannot be trained.
+    OSError
+        If the checkpoint is damaged, belongs to another run or can't be written. It stays as it
+        was.
+
+    Notes
+    -----
+    A last batch of a single item joins the one before it where the module has batch normalisation,
+    which a single item would stop.
+    """
+    device = torch.device(device)
+    items = np.arange(items) if isinstance(items, int) else items
+    least = _least_batch(module, len(items), settings.batch_size)
+    rate = rate or (lambda done: settings.learning_rate * half_cosine(done, settings.epochs))
+    state = _State(module, device, settings.learning_rate, epsilon)
+    file = _Checkpoint(checkpoint, {**asdict(settings), **(identity or {})}, state, pause)
+    if not file.read():
+        state.finish_epoch(None, judge)
+        file.write()  # before the first epoch, so that a bad folder costs no time
+    epochs = range(state.epoch + 1, settings.epochs + 1)
+    for epoch in tqdm(epochs, desc="epochs", disable=not progress, ascii=True):
+        if judge and settings.patience and state.epoch - state.best_epoch >= settings.patience:
+            break
+        state.module.train()
+        total = 0.0
+        with reproducible([settings.seed, 1, epoch], device) as rng:
+            order = (generator or rng).permutation(items)
+            for first, batch in _batches(order, settings.batch_size, least):
+                step = Step(rng, epoch - 1 + first / len(order))
+                total += state.step(loss, batch, step, rate(step.done)) * len(batch)
+        state.finish_epoch(total / len(order), judge)
+        file.write()
+    file.write(last=True)
+    return state.result(module), {"settings": asdict(settings), **state.log}
+
+
+def _least_batch(module: nn.Module, n_items: int, batch_size: int) -> int:
+    """Return the least number of items that a batch must have."""
+    parts = module.modules()
+    least = 2 if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in parts) else 1
+    if min(n_items, batch_size) < least:
+        raise ValueError(
+            "The module has batch normalisation, which needs at least 2 rows in a batch, got "
+            f"{n_items} row(s) to train on and batch_size={batch_size}."
+        )
+    return least
+
+
+def _batches(items: np.ndarray, size: int, least: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Give each batch with the place of its first item."""
+    firsts = list(range(0, len(items), size))
+    if len(items) - firsts[-1] < least:
+        del firsts[-1]
+    for first, end in pairwise([*firsts, len(items)]):
+        yield first, items[first:end]
+
+
+class _State:
+    """All that changes from epoch to epoch."""
+
+    def __init__(
+        self, module: nn.Module, device: torch.device, learning_rate: float, epsilon: float
+    ) -> None:
+        self.module = copy.deepcopy(module).to(device)
+        if any(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in _tensors(self.module)):
+            self.module.float()
+        if not any(parameter.requires_grad for parameter in self.module.parameters()):
+            raise ValueError("The module has no weights to train: it has none, or all are frozen.")
+        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=learning_rate, eps=epsilon)
+        self.log: dict[str, Any] = {"train_loss": []}
+        self.best: dict[str, torch.Tensor] = {}
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs done."""
+        return len(self.log["train_loss"]) - 1
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights are kept."""
+        return self.log["best_epoch"]
+
+    def step(
+        self,
+        loss: Callable[[nn.Module, np.ndarray, Step], torch.Tensor],
+        batch: np.ndarray,
+        step: Step,
+        rate: float,
+    ) -> float:
+        """Take one step of Adam; return the loss before it."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        value = loss(self.module, batch, step)
+        value.backward()
+        self.optimizer.step()
+        return float(value.detach())
+
+    def finish_epoch(
+        self, train_loss: float | None, judge: Callable[[nn.Module], Mapping[str, float]] | None
+    ) -> None:
+        """Log what is known, and keep the weights if they are the best."""
+        values = {"train_loss": train_loss}
+        if judge:
+            self.module.eval()
+            with torch.no_grad():
+                values |= judge(self.module)
+        for name, value in values.items():
+            self.log.setdefault(name, []).append(value)
+        if judge:
+            losses = self.log["validation_loss"]
+            if not self.epoch or losses[-1] < losses[self.best_epoch]:
+                self.log["best_epoch"] = self.epoch
+                tensors = self.module.state_dict()
+                self.best = {name: tensor.clone() for name, tensor in tensors.items()}
+
+    def result(self, start: nn.Module) -> nn.Module:
+        """Return the module to keep, in the precision of the one that training began with."""
+        if self.best:
+            self.module.load_state_dict(self.best)
+        self.module.zero_grad()
+        for ours, given in zip(_tensors(self.module), _tensors(start), strict=True):
+            ours.data = ours.data.to(given.dtype)
+        return self.module.cpu().eval()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return everything but the log, under names that `load` knows."""
+        parts = {"module": self.module.state_dict(), "best": self.best}
+        parts |= {str(i): values for i, values in self.optimizer.state_dict()["state"].items()}
+        return {
+            f"{part}/{name}": tensor.detach().cpu().numpy()
+            for part, tensors in parts.items()
+            for name, tensor in tensors.items()
+        }
+
+    def load(self, arrays: Mapping[str, np.ndarray], log: dict[str, Any]) -> None:
+        """Take over what `arrays` gave."""
+        device = next(self.module.parameters()).device
+        parts: dict[str, dict[str, torch.Tensor]] = {"best": {}}
+        for key, array in arrays.items():
+            part, name = key.split("/", 1)
+            parts.setdefault(part, {})[name] = torch.tensor(array, device=device)
+        self.module.load_state_dict(parts.pop("module"))
+        self.best, self.log = parts.pop("best"), log
+        moments = {int(number): values for number, values in parts.items()}
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    return chain(module.parameters(), module.buffers())
+
+
+class _Checkpoint:
+    """A file that holds a state, and what tells its run from another; or no file."""
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        identity: Mapping[str, Any],
+        state: _State,
+        pause: float,
+    ) -> None:
+        self.path = None if path is None else Path(path)
+        self.state, self.pause = state, pause
+        self.epoch, self.due = -1, -np.inf
+        if self.path is not None:
+            first = {
+                "device": next(state.module.parameters()).device.type,
+                "first weights": sha256(state.arrays()),
+            }
+            identity = {**identity, **first}
+            self.arrays = {k: v for k, v in identity.items() if isinstance(v, np.ndarray)}
+            rest = {k: v for k, v in identity.items() if k not in self.arrays}
+            self.identity = json.loads(json.dumps(rest, default=np.generic.item))
+
+    def read(self) -> bool:
+        """Load the file into the state; return whether there was one."""
+        if self.path is None or not self.path.exists():
+            return False
+        arrays, record = load_arrays(self.path, _KIND)
+        was, now = record["identity"], self.identity
+        other = [name for name in now if name not in was or was[name] != now[name]]
+        for name, mine in self.arrays.items():
+            theirs = arrays.pop(f"identity/{name}", np.empty(0))
+            if theirs.shape != mine.shape or not np.allclose(theirs, mine, rtol=1e-3, atol=1e-3):
+                other.append(name)
+        if other:
+            raise OSError(
+                f"The checkpoint {self.path} belongs to another run: it differs in "
+                f"{', '.join(other)}. It was left as it is; repeat that run's call, or name "
+                "another file."
+            )
+        self.state.load(arrays, record["log"])
+        self.epoch, self.due = self.state.epoch, time.monotonic() + self.pause
+        return True
+
+    def write(self, last: bool = False) -> None:
+        """Replace the file, unless it is too early; whatever goes wrong, the old one stays."""
+        early = not last and time.monotonic() < self.due
+        if self.path is None or early or self.epoch == self.state.epoch:
+            return
+        arrays = self.state.arrays() | {f"identity/{k}": v for k, v in self.arrays.items()}
+        record = {"identity": self.identity, "log": self.state.log}
+        save_arrays(self.path, _KIND, arrays, record)
+        self.epoch, self.due = self.state.epoch, time.monotonic() + self.pause
+
+
+# Classifiers
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedClassifier:
+    """A trained classifier; `train_classifier` returns it.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        On the CPU, in evaluation mode, with the weights of the epoch of the least validation loss.
+    log : dict
+        ``settings``; ``best_epoch``; ``train_loss``, ``validation_loss`` and
+        ``validation_accuracy`` (after `distill` ``validation_consistency``), one value per epoch.
+        Entry 0 is before training, where ``train_loss`` is None.
+    """
+
+    module: nn.Module
+    log: dict[str, Any]
+
+    @property
+    def network(self) -> PiecewiseLinearNetwork:
+        """The module as a piecewise linear network.
+
+        Raises
+        ------
+        TypeError
+            If it is not a plain ReLU network; the message names the layer.
+        """
+        return PiecewiseLinearNetwork.from_torch(self.module)
+
+    def logits(self, X: ArrayLike) -> np.ndarray:
+        """Return the logits, float64, shape (n_samples, n_classes)."""
+        return logits_of(self.module, rows_of(X), "The module")
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return the class numbers, shape (n_samples,); at a tie the first."""
+        return self.logits(X).argmax(axis=1)
+
+
+def mlp(sizes: Sequence[int], *, seed: int = 0) -> nn.Sequential:
+    """Return an untrained plain ReLU network.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths from the input to the output, at least two.
+    seed : int
+        Seed of the weights, which torch draws as it always does.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Alternating `nn.Linear` and `nn.ReLU`.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two sizes, or one is no whole number from 1 on.
+
+    Notes
+    -----
+    Explained in the chapter *clime*.
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"sizes must hold at least two widths, got {tuple(sizes)}.")
+    sizes = [check_whole(size, "sizes", 1) for size in sizes]
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        layers = [nn.Linear(n_in, n_out) for n_in, n_out in pairwise(sizes)]
+    steps = [step for layer in layers for step in (layer, nn.ReLU())]
+    return nn.Sequential(*steps[:-1])
+
+
+def train_classifier(
+    module: nn.Module,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    device: str | torch.device | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = False,
+    **settings: Any,
+) -> TrainedClassifier:
+    """Train a classifier on labels alone: a teacher, or a student that never had one.
+
+    The latter is the control of every distillation: the same network, rows and batches.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Takes rows of features and gives one output per class, or one output for two classes. A
+        sigmoid, softmax or log-softmax at its end is recognised: what comes before it is trained as
+        logits. A copy of it is trained. Lazy layers get their first weights, which the seed
+        decides, in the module itself.
+    X : array_like, shape (n_samples, n_features)
+    y : array_like of int, shape (n_samples,)
+        Class numbers.
+    device : str or torch.device, optional
+        Defaults to `xai_course.device`.
+    checkpoint : path, optional
+        File (safetensors) for the state after each epoch. If it exists, training goes on from it
+        and ends with the result of a run that was never stopped.
+    progress : bool
+        Show a progress bar.
+    **settings
+        ``epochs``, ``batch_size``, ``learning_rate``, ``validation_fraction``, ``patience`` and
+        ``seed``: see `Settings`. The learning rate falls to zero along half a cosine.
+
+    Returns
+    -------
+    TrainedClassifier
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is not accepted, the rows are not finite or the module does not take them.
+    OSError
+        If the checkpoint is damaged, belongs to another run or can't be written. It stays as it
+        was.
+
+    Notes
+    -----
+    On the CPU equal input gives equal results bit for bit, for one number of threads. Rows are kept
+    in float32, for a module in float64 in float64.
+
+    Explained in the chapter *clime*.
+    """
+    settings = Settings(**settings)
+    device = xai_course.device() if device is None else torch.device(device)
+    X, n_classes = prepare(module, X, settings.seed, "The module")
+    labels = class_numbers(y, len(X), n_classes)
+    identity = {"X": sha256({"X": X}), "y": sha256({"y": labels})}
+    X, labels = (torch.as_tensor(values, device=device) for values in (X, labels))
+    trained = fit_classifier(
+        module,
+        lambda rows, rng: (X[rows], (labels[rows],)),
+        nn.functional.cross_entropy,
+        labels,
+        settings,
+        score="validation_accuracy",
+        identity=identity,
+        device=device,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    return TrainedClassifier(*trained)
+
+
+def fit_classifier(
+    module: nn.Module,
+    lesson: Callable[[torch.Tensor, np.random.Generator | None], tuple[torch.Tensor, tuple]],
+    objective: Callable[..., torch.Tensor],
+    wanted: torch.Tensor,
+    settings: Settings,
+    *,
+    score: str,
+    device: torch.device,
+    **options: Any,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Train a module whose outputs are logits, and judge it by held-out rows.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    lesson : callable
+        Gets numbers of rows and, in training, a generator; returns the inputs and what `objective`
+        compares the outputs with.
+    objective : callable
+        Gets logits and what `lesson` gave with them; returns the mean loss.
+    wanted : tensor of int, shape (n_samples,)
+        The decision that counts as right.
+    settings : Settings
+    score : str
+        Name in the log of the share of right decisions.
+    device : torch.device
+    **options
+        ``identity``, ``checkpoint`` and ``progress`` of `train`.
+
+    Returns
+    -------
+    module : torch.nn.Module
+    log : dict
+        As from `train`.
+    """
+    learn, held_out = settings.split(len(wanted))
+
+    def answer(
+        module: nn.Module, rows: np.ndarray, rng: np.random.Generator | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        index = torch.as_tensor(rows, device=device)
+        inputs, goal = lesson(index, rng)
+        outputs = one_per_class(split_link(module)[0](inputs))
+        return objective(outputs, *goal), outputs, index
+
+    def judge(module: nn.Module) -> dict[str, float]:
+        loss, equal = 0.0, 0
+        for rows in np.split(held_out, range(CHUNK, len(held_out), CHUNK)):
+            mean, outputs, index = answer(module, rows)
+            loss += float(mean) * len(rows)
+            equal += int((outputs.argmax(dim=1) == wanted[index]).sum())
+        return {"validation_loss": loss / len(held_out), score: equal / len(held_out)}
+
+    def loss(module: nn.Module, rows: np.ndarray, step: Step) -> torch.Tensor:
+        return answer(module, rows, step.rng)[0]
+
+    return train(module, loss, learn, settings, judge=judge, device=device, **options)
+
+
+# What goes in
+
+
+def rows_of(X: ArrayLike) -> np.ndarray:
+    """Return rows of features as a float64 array with at least one row and one feature."""
+    X = check_array(X, "X", 2)
+    if 0 in X.shape:
+        raise ValueError(f"X must hold at least one row and one feature, got shape {X.shape}.")
+    return X
+
+
+def class_numbers(y: ArrayLike, n_rows: int, n_classes: int) -> np.ndarray:
+    """Return labels that are class numbers from 0 on, as int64."""
+    classes, codes = check_labels(y, n_rows)
+    if not np.isin(classes, np.arange(n_classes)).all():
+        raise ValueError(
+            f"y must hold class numbers from 0 to {n_classes - 1}, got {listed(classes)}."
+        )
+    return classes.astype(np.int64)[codes]
+
+
+def listed(values: np.ndarray) -> str:
+    """Return the first values for a message."""
+    return ", ".join(map(repr, values[:5].tolist())) + (", ..." if len(values) > 5 else "")
+
+
+def prepare(module: nn.Module, X: ArrayLike, seed: int, name: str) -> tuple[np.ndarray, int]:
+    """Return the rows in the precision of a module to train, and its number of classes."""
+    X = rows_of(X)
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"{name} must be a torch.nn.Module, got {type(module).__name__}.")
+    with reproducible([seed, 0], torch.device("cpu")):  # lazy layers draw their first weights
+        n_classes = logits_of(module, X[:2], name).shape[1]
+    return X.astype(precision_of(module)), n_classes
+
+
+def logits_of(model: Logits, X: np.ndarray, name: str) -> np.ndarray:
+    """Return the logits of a model as float64, or say why it has none for these rows.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, PiecewiseLinearNetwork or callable
+        A sigmoid, softmax or log-softmax at the end of a module is taken off.
+    X : ndarray, shape (n_samples, n_features)
+    name : str
+        For messages.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples, n_classes)
+        A single output is the logit of the second of two classes; that of the first is zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such model, does not take the rows, or gives something else.
+    """
+    try:
+        if isinstance(model, PiecewiseLinearNetwork):
+            logits = model.logits(X)
+        elif isinstance(model, nn.Module):
+            logits = _module_logits(model, X)
+        elif callable(model):
+            logits = np.asarray(model(X), dtype=np.float64)
+        else:
+            raise TypeError(
+                f"{name} must be a torch.nn.Module, a PiecewiseLinearNetwork or a callable that "
+                f"gives logits, got {type(model).__name__}."
+            )
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{name} does not take rows of {X.shape[1]} features: {reason}") from error
+    if logits.ndim != 2 or len(logits) != len(X) or not logits.shape[1]:
+        raise ValueError(
+            f"{name} must give logits of shape ({len(X)}, n_classes), got {logits.shape}."
+        )
+    if not np.isfinite(logits).all():
+        raise ValueError(f"{name} gives NaN or infinite logits for some rows.")
+    if logits.shape[1] == 1:
+        logits = np.column_stack([np.zeros(len(logits)), logits])
+    return logits
+
+
+def _module_logits(module: nn.Module, X: np.ndarray) -> np.ndarray:
+    parts = []
+    with evaluating(module) as (before_link, device, dtype), torch.no_grad():
+        for first in range(0, len(X), CHUNK):
+            rows = torch.as_tensor(X[first : first + CHUNK], device=device, dtype=dtype)
+            parts.append(before_link(rows).cpu().double().numpy())
+    return np.concatenate(parts)
+
+
+def one_per_class(outputs: torch.Tensor) -> torch.Tensor:
+    """Return logits of all classes: a single output is that of the second of two."""
+    if outputs.shape[1] > 1:
+        return outputs
+    return torch.cat([torch.zeros_like(outputs), outputs], dim=1)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[tuple[nn.Module, torch.device, torch.dtype]]:
+    """Put a module into evaluation mode for a while; give its logits' part, device and dtype."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield split_link(module)[0], *_place(module)
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def _place(module: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Return the device and the precision of a module's weights."""
+    floats = (tensor for tensor in _tensors(module) if tensor.is_floating_point())
+    tensor = next(floats, torch.zeros(0))
+    return tensor.device, tensor.dtype
+
+
+def precision_of(model: Logits) -> type[np.floating]:
+    """Return the precision of the rows that a model sees: float64 unless a module has less."""
+    is_coarse = isinstance(model, nn.Module) and _place(model)[1] is not torch.float64
+    return np.float32 if is_coarse else np.float64
