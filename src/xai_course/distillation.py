@@ -23,6 +23,7 @@ from xai_course._storage import sha256
 from xai_course._validation import check_array, check_choice, check_number, check_whole
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.training import (
+    Answer,
     Logits,
     Settings,
     TrainedClassifier,
@@ -31,10 +32,12 @@ from xai_course.training import (
     fit_classifier,
     listed,
     logits_of,
+    mlp,
     one_per_class,
     precision_of,
     prepare,
     rows_of,
+    train_classifier,
 )
 
 __all__ = [
@@ -44,7 +47,9 @@ __all__ = [
     "distill",
     "error_agreement",
     "local_fidelity",
+    "mlp",
     "tangents",
+    "train_classifier",
 ]
 
 _NOISE = 0.3  # largest standard deviation, in units of the features
@@ -139,44 +144,30 @@ def distill(
         )
     labels = np.zeros(len(X), int) if y is None else class_numbers(y, len(X), n_classes)
     how = {"alpha": alpha, "temperature": temperature, "augment": augment}
-    identity = how | {"X": sha256({"X": X}), "y": sha256({"y": labels})}
+    identity = how | {"X": sha256({"X": X}), "y": sha256({"y": labels}), "teacher": told[:100]}
     inputs, target, labels = (
         torch.as_tensor(values, device=device) for values in (X, told.astype(X.dtype), labels)
     )
 
     def lesson(
-        rows: torch.Tensor, rng: np.random.Generator | None
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        ask: Answer, rows: torch.Tensor, rng: np.random.Generator | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         seen, answers, changed = inputs[rows], target[rows], len(rows) // 2
         if augment and rng is not None and changed:
             new = _with_noise(seen[:changed], rng)
-            known = logits_of(teacher, new.cpu().numpy(), "The teacher")
+            known = torch.as_tensor(logits_of(teacher, new.cpu().numpy(), "The teacher"))
             seen = torch.cat([new, seen[changed:]])
-            answers = torch.cat([torch.as_tensor(known).to(answers), answers[changed:]])
-        return seen, (answers, labels[rows])
-
-    def objective(
-        outputs: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor
-    ) -> torch.Tensor:
-        parts = []
+            answers = torch.cat([known.to(answers), answers[changed:]])
+        outputs, parts = ask(seen), []
         if alpha > 0:
-            parts.append(alpha * nn.functional.cross_entropy(outputs, labels))
+            parts.append(alpha * nn.functional.cross_entropy(outputs, labels[rows]))
         if alpha < 1:
             parts.append((1 - alpha) * _divergence(outputs, answers, temperature))
-        return sum(parts)
+        return sum(parts), outputs
 
-    module, log = fit_classifier(
-        student,
-        lesson,
-        objective,
-        target.argmax(dim=1),
-        settings,
-        score="validation_consistency",
-        identity=identity | {"teacher": told[:100]},
-        device=device,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
+    wanted, score = target.argmax(dim=1), "validation_consistency"
+    options = {"identity": identity, "checkpoint": checkpoint, "progress": progress}
+    module, log = fit_classifier(student, lesson, wanted, score, settings, **options)
     return Distillation(module, log | {"settings": log["settings"] | how})
 
 

@@ -7,7 +7,6 @@ epochs is weights, optimiser and log, and no generator has to be saved.
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -129,13 +128,17 @@ class Step(NamedTuple):
     done: float
 
 
+Loss = Callable[[nn.Module, np.ndarray, Step], torch.Tensor]
+Judge = Callable[[nn.Module], Mapping[str, float]]
+
+
 def train(
     module: nn.Module,
-    loss: Callable[[nn.Module, np.ndarray, Step], torch.Tensor],
+    loss: Loss,
     items: np.ndarray | int,
     settings: Settings,
     *,
-    judge: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    judge: Judge | None = None,
     rate: Callable[[float], float] | None = None,
     generator: np.random.Generator | None = None,
     epsilon: float = 1e-8,
@@ -208,13 +211,13 @@ def train(
     least = _least_batch(module, len(items), settings.batch_size)
     rate = rate or (lambda done: settings.learning_rate * half_cosine(done, settings.epochs))
     state = _State(module, device, settings.learning_rate, epsilon)
-    file = _Checkpoint(checkpoint, {**asdict(settings), **(identity or {})}, state, pause)
-    if not file.read():
+    file = _Checkpoint(checkpoint, {**asdict(settings), **(identity or {})}, pause, state)
+    if not state.log["train_loss"]:
         state.finish_epoch(None, judge)
         file.write()  # before the first epoch, so that a bad folder costs no time
     epochs = range(state.epoch + 1, settings.epochs + 1)
     for epoch in tqdm(epochs, desc="epochs", disable=not progress, ascii=True):
-        if judge and settings.patience and state.epoch - state.best_epoch >= settings.patience:
+        if judge and settings.patience and epoch > state.log["best_epoch"] + settings.patience:
             break
         state.module.train()
         total = 0.0
@@ -253,15 +256,13 @@ def _batches(items: np.ndarray, size: int, least: int) -> Iterator[tuple[int, np
 class _State:
     """All that changes from epoch to epoch."""
 
-    def __init__(
-        self, module: nn.Module, device: torch.device, learning_rate: float, epsilon: float
-    ) -> None:
+    def __init__(self, module: nn.Module, device: torch.device, rate: float, eps: float) -> None:
         self.module = copy.deepcopy(module).to(device)
-        if any(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in _tensors(self.module)):
+        if any(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in _tensors(module)):
             self.module.float()
         if not any(parameter.requires_grad for parameter in self.module.parameters()):
             raise ValueError("The module has no weights to train: it has none, or all are frozen.")
-        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=learning_rate, eps=epsilon)
+        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=rate, eps=eps)
         self.log: dict[str, Any] = {"train_loss": []}
         self.best: dict[str, torch.Tensor] = {}
 
@@ -270,18 +271,7 @@ class _State:
         """Number of epochs done."""
         return len(self.log["train_loss"]) - 1
 
-    @property
-    def best_epoch(self) -> int:
-        """The epoch whose weights are kept."""
-        return self.log["best_epoch"]
-
-    def step(
-        self,
-        loss: Callable[[nn.Module, np.ndarray, Step], torch.Tensor],
-        batch: np.ndarray,
-        step: Step,
-        rate: float,
-    ) -> float:
+    def step(self, loss: Loss, batch: np.ndarray, step: Step, rate: float) -> float:
         """Take one step of Adam; return the loss before it."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -291,9 +281,7 @@ class _State:
         self.optimizer.step()
         return float(value.detach())
 
-    def finish_epoch(
-        self, train_loss: float | None, judge: Callable[[nn.Module], Mapping[str, float]] | None
-    ) -> None:
+    def finish_epoch(self, train_loss: float | None, judge: Judge | None) -> None:
         """Log what is known, and keep the weights if they are the best."""
         values = {"train_loss": train_loss}
         if judge:
@@ -302,12 +290,10 @@ class _State:
                 values |= judge(self.module)
         for name, value in values.items():
             self.log.setdefault(name, []).append(value)
-        if judge:
-            losses = self.log["validation_loss"]
-            if not self.epoch or losses[-1] < losses[self.best_epoch]:
-                self.log["best_epoch"] = self.epoch
-                tensors = self.module.state_dict()
-                self.best = {name: tensor.clone() for name, tensor in tensors.items()}
+        losses = self.log.get("validation_loss")
+        if losses and (not self.best or losses[-1] < losses[self.log["best_epoch"]]):
+            self.log["best_epoch"] = self.epoch
+            self.best = {name: v.clone() for name, v in self.module.state_dict().items()}
 
     def result(self, start: nn.Module) -> nn.Module:
         """Return the module to keep, in the precision of the one that training began with."""
@@ -321,7 +307,7 @@ class _State:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything but the log, under names that `load` knows."""
         parts = {"module": self.module.state_dict(), "best": self.best}
-        parts |= {str(i): values for i, values in self.optimizer.state_dict()["state"].items()}
+        parts |= self.optimizer.state_dict()["state"]
         return {
             f"{part}/{name}": tensor.detach().cpu().numpy()
             for part, tensors in parts.items()
@@ -330,11 +316,10 @@ class _State:
 
     def load(self, arrays: Mapping[str, np.ndarray], log: dict[str, Any]) -> None:
         """Take over what `arrays` gave."""
-        device = next(self.module.parameters()).device
         parts: dict[str, dict[str, torch.Tensor]] = {"best": {}}
         for key, array in arrays.items():
             part, name = key.split("/", 1)
-            parts.setdefault(part, {})[name] = torch.tensor(array, device=device)
+            parts.setdefault(part, {})[name] = torch.tensor(array)
         self.module.load_state_dict(parts.pop("module"))
         self.best, self.log = parts.pop("best"), log
         moments = {int(number): values for number, values in parts.items()}
@@ -350,55 +335,50 @@ class _Checkpoint:
     """A file that holds a state, and what tells its run from another; or no file."""
 
     def __init__(
-        self,
-        path: str | Path | None,
-        identity: Mapping[str, Any],
-        state: _State,
-        pause: float,
+        self, path: str | Path | None, identity: dict[str, Any], pause: float, state: _State
     ) -> None:
-        self.path = None if path is None else Path(path)
-        self.state, self.pause = state, pause
-        self.epoch, self.due = -1, -np.inf
-        if self.path is not None:
-            first = {
-                "device": next(state.module.parameters()).device.type,
-                "first weights": sha256(state.arrays()),
-            }
-            identity = {**identity, **first}
-            self.arrays = {k: v for k, v in identity.items() if isinstance(v, np.ndarray)}
-            rest = {k: v for k, v in identity.items() if k not in self.arrays}
-            self.identity = json.loads(json.dumps(rest, default=np.generic.item))
+        self.path, self.pause, self.state = path and Path(path), pause, state
+        if not self.path:
+            return
+        self.identity = identity | {
+            "device": next(state.module.parameters()).device.type,
+            "first weights": sha256(state.arrays()),
+        }
+        if self.path.exists():
+            arrays, record = load_arrays(self.path, _KIND)
+            self._compare(record["identity"])
+            state.load(arrays, record["log"])
+        self.epoch, self.due = state.epoch, time.monotonic() + self.pause
 
-    def read(self) -> bool:
-        """Load the file into the state; return whether there was one."""
-        if self.path is None or not self.path.exists():
-            return False
-        arrays, record = load_arrays(self.path, _KIND)
-        was, now = record["identity"], self.identity
-        other = [name for name in now if name not in was or was[name] != now[name]]
-        for name, mine in self.arrays.items():
-            theirs = arrays.pop(f"identity/{name}", np.empty(0))
-            if theirs.shape != mine.shape or not np.allclose(theirs, mine, rtol=1e-3, atol=1e-3):
-                other.append(name)
-        if other:
+    def _compare(self, other: Mapping[str, Any]) -> None:
+        """Raise an error if the file is of another run."""
+        names = [
+            name
+            for name, value in self.identity.items()
+            if name not in other or not _is_same(value, other[name])
+        ]
+        if names:
             raise OSError(
                 f"The checkpoint {self.path} belongs to another run: it differs in "
-                f"{', '.join(other)}. It was left as it is; repeat that run's call, or name "
+                f"{', '.join(names)}. It was left as it is; repeat that run's call, or name "
                 "another file."
             )
-        self.state.load(arrays, record["log"])
-        self.epoch, self.due = self.state.epoch, time.monotonic() + self.pause
-        return True
 
     def write(self, last: bool = False) -> None:
         """Replace the file, unless it is too early; whatever goes wrong, the old one stays."""
-        early = not last and time.monotonic() < self.due
-        if self.path is None or early or self.epoch == self.state.epoch:
+        if not self.path or self.epoch == self.state.epoch:
             return
-        arrays = self.state.arrays() | {f"identity/{k}": v for k, v in self.arrays.items()}
-        record = {"identity": self.identity, "log": self.state.log}
-        save_arrays(self.path, _KIND, arrays, record)
-        self.epoch, self.due = self.state.epoch, time.monotonic() + self.pause
+        if last or self.epoch < 0 or time.monotonic() >= self.due:
+            known = {k: np.asarray(v).tolist() for k, v in self.identity.items()}
+            record = {"identity": known, "log": self.state.log}
+            save_arrays(self.path, _KIND, self.state.arrays(), record)
+            self.epoch, self.due = self.state.epoch, time.monotonic() + self.pause
+
+
+def _is_same(ours: Any, theirs: Any) -> bool:
+    if not isinstance(ours, np.ndarray):
+        return np.asarray(ours).tolist() == theirs
+    return ours.shape == np.shape(theirs) and np.allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
 # Classifiers
@@ -534,31 +514,29 @@ def train_classifier(
     X, n_classes = prepare(module, X, settings.seed, "The module")
     labels = class_numbers(y, len(X), n_classes)
     identity = {"X": sha256({"X": X}), "y": sha256({"y": labels})}
-    X, labels = (torch.as_tensor(values, device=device) for values in (X, labels))
-    trained = fit_classifier(
-        module,
-        lambda rows, rng: (X[rows], (labels[rows],)),
-        nn.functional.cross_entropy,
-        labels,
-        settings,
-        score="validation_accuracy",
-        identity=identity,
-        device=device,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
-    return TrainedClassifier(*trained)
+    inputs, wanted = (torch.as_tensor(values, device=device) for values in (X, labels))
+
+    def lesson(ask: Answer, rows: torch.Tensor, _: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        outputs = ask(inputs[rows])
+        return nn.functional.cross_entropy(outputs, wanted[rows]), outputs
+
+    options = {"identity": identity, "checkpoint": checkpoint, "progress": progress}
+    score = "validation_accuracy"
+    return TrainedClassifier(*fit_classifier(module, lesson, wanted, score, settings, **options))
+
+
+Answer = Callable[[torch.Tensor], torch.Tensor]
+Lesson = Callable[
+    [Answer, torch.Tensor, np.random.Generator | None], tuple[torch.Tensor, torch.Tensor]
+]
 
 
 def fit_classifier(
     module: nn.Module,
-    lesson: Callable[[torch.Tensor, np.random.Generator | None], tuple[torch.Tensor, tuple]],
-    objective: Callable[..., torch.Tensor],
+    lesson: Lesson,
     wanted: torch.Tensor,
-    settings: Settings,
-    *,
     score: str,
-    device: torch.device,
+    settings: Settings,
     **options: Any,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train a module whose outputs are logits, and judge it by held-out rows.
@@ -567,16 +545,13 @@ def fit_classifier(
     ----------
     module : torch.nn.Module
     lesson : callable
-        Gets numbers of rows and, in training, a generator; returns the inputs and what `objective`
-        compares the outputs with.
-    objective : callable
-        Gets logits and what `lesson` gave with them; returns the mean loss.
+        Gets a function from inputs to logits, numbers of rows and, in training, a generator;
+        returns the mean loss and the logits.
     wanted : tensor of int, shape (n_samples,)
-        The decision that counts as right.
-    settings : Settings
+        The decisions that count as right, on the device where training is to be.
     score : str
         Name in the log of the share of right decisions.
-    device : torch.device
+    settings : Settings
     **options
         ``identity``, ``checkpoint`` and ``progress`` of `train`.
 
@@ -588,26 +563,26 @@ def fit_classifier(
     """
     learn, held_out = settings.split(len(wanted))
 
-    def answer(
+    def teach(
         module: nn.Module, rows: np.ndarray, rng: np.random.Generator | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        index = torch.as_tensor(rows, device=device)
-        inputs, goal = lesson(index, rng)
-        outputs = one_per_class(split_link(module)[0](inputs))
-        return objective(outputs, *goal), outputs, index
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        before_link, _ = split_link(module)
+        index = torch.as_tensor(rows, device=wanted.device)
+        return lesson(lambda inputs: one_per_class(before_link(inputs)), index, rng)
 
     def judge(module: nn.Module) -> dict[str, float]:
         loss, equal = 0.0, 0
         for rows in np.split(held_out, range(CHUNK, len(held_out), CHUNK)):
-            mean, outputs, index = answer(module, rows)
+            mean, outputs = teach(module, rows)
             loss += float(mean) * len(rows)
-            equal += int((outputs.argmax(dim=1) == wanted[index]).sum())
+            equal += int((outputs.argmax(dim=1) == wanted[rows]).sum())
         return {"validation_loss": loss / len(held_out), score: equal / len(held_out)}
 
     def loss(module: nn.Module, rows: np.ndarray, step: Step) -> torch.Tensor:
-        return answer(module, rows, step.rng)[0]
+        return teach(module, rows, step.rng)[0]
 
-    return train(module, loss, learn, settings, judge=judge, device=device, **options)
+    options["device"] = wanted.device
+    return train(module, loss, learn, settings, judge=judge, **options)
 
 
 # What goes in
