@@ -138,6 +138,8 @@ def distill(
         teacher = copy.deepcopy(teacher).to(device)
     X, n_classes = prepare(student, X, settings.seed, "The student")
     told = logits_of(teacher, X, "The teacher")
+    if (told >= 0).all() and np.allclose(told.sum(axis=1), 1):
+        raise ValueError("The teacher gives probabilities, not logits; return their logarithms.")
     if n_classes != told.shape[1]:
         raise ValueError(
             f"The teacher has {told.shape[1]} classes, but the student has {n_classes}."
@@ -195,8 +197,10 @@ def consistency(f: Any, g: Any, X: ArrayLike | None = None) -> float:
     Parameters
     ----------
     f, g : torch.nn.Module, PiecewiseLinearNetwork, estimator with `predict`, or array_like
-        Modules and networks decide for the largest logit, or by the sign of a single one. An array
-        of shape (n_samples,) holds decisions already.
+        Modules and networks decide for the class of the largest logit, at a tie for the first. A
+        single output is the logit of the second of two classes; a sigmoid, softmax or log-softmax
+        at the end of a module is recognised. An array of shape (n_samples,) holds decisions
+        already.
     X : array_like, shape (n_samples, n_features), optional
         Needed unless both are arrays.
 
@@ -208,10 +212,16 @@ def consistency(f: Any, g: Any, X: ArrayLike | None = None) -> float:
     Raises
     ------
     TypeError, ValueError
-        If something gives no decisions, they differ in number or kind, or there are none.
+        If something gives no decisions, they differ in number or kind, one is missing, or there are
+        none.
 
     Notes
     -----
+    Decisions are compared as labels. A network knows class numbers only. They stand for themselves
+    where the other side holds nothing else, and otherwise for the sorted labels of the other side:
+    the ``classes_`` of an estimator, or the different values of an array, if there are as many as
+    the network has classes.
+
     Dong et al. (2021), section 7.3. Two classifiers that learnt the same task agree often without
     knowing of each other: compare with a student that had no teacher.
 

@@ -1,6 +1,8 @@
 """Distillation: known answers, repeatable and resumable training, measures done by hand."""
 
 import math
+import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,9 @@ import pytest
 import torch
 from random_networks import random_network
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from xai_course.distillation import (
@@ -145,6 +150,74 @@ def test_a_teacher_in_training_mode_is_left_alone(problem):
     assert consistency(teacher, teacher, X) == 1.0
 
 
+def test_results_pickle(problem):
+    teacher, X, _, student = problem
+    done = distill(teacher, student, X, **QUICK)
+    again = pickle.loads(pickle.dumps(done))  # noqa: S301
+    assert type(again) is Distillation
+    assert again.log == done.log
+    np.testing.assert_array_equal(again.logits(X), done.logits(X))
+
+
+@pytest.mark.parametrize("link", [nn.Softmax, nn.LogSoftmax])
+def test_a_teacher_and_a_student_that_end_in_a_softmax(problem, link):
+    teacher, X, y, student = problem
+    plain = distill(teacher, student, X, y, alpha=0.3, **QUICK)
+    ends = [nn.Sequential(module, link(dim=1)) for module in (teacher, student)]
+    done = distill(*ends, X, y, alpha=0.3, **QUICK)
+    assert done.log == plain.log
+    np.testing.assert_array_equal(weights(done), weights(plain))
+    assert isinstance(done.module[1], link)
+
+
+def test_a_teacher_with_a_sigmoid_is_two_classes(problem):
+    _, X, _, _ = problem
+    base = mlp([2, 8, 1], seed=3)
+    with torch.no_grad():
+        base[2].weight *= 5
+    twice = mlp([2, 8, 2], seed=3)  # the same as two logits, the first always zero
+    with torch.no_grad():
+        twice[0].load_state_dict(base[0].state_dict())
+        twice[2].weight[:], twice[2].bias[:] = 0, 0
+        twice[2].weight[1], twice[2].bias[1] = base[2].weight[0], base[2].bias[0]
+    student = mlp([2, 16, 2])
+    results = [
+        distill(teacher, student, X, **QUICK)
+        for teacher in (twice, base, nn.Sequential(base, nn.Sigmoid()))
+    ]
+    for result in results[1:]:
+        np.testing.assert_allclose(weights(result), weights(results[0]), atol=1e-5)
+    # A student may have one output, too.
+    single = distill(twice, nn.Sequential(mlp([2, 16, 1]), nn.Sigmoid()), X, **QUICK | LONG)
+    assert consistency(single, twice, X) > 0.97
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_student_and_a_teacher_of_another_precision(problem, dtype):
+    teacher, X, _, student = problem
+    start = mlp([2, 24, 3]).to(dtype)
+    for other in (teacher, mlp([2, 3], seed=4).to(dtype)):
+        done = distill(other, start, X, augment="noise", **QUICK)
+        assert done.module[0].weight.dtype == dtype
+        assert done.log["validation_loss"][-1] < done.log["validation_loss"][0]
+        assert 0 <= consistency(other, done, X) <= 1
+        assert distill(other, student, X, **QUICK).module[0].weight.dtype == torch.float32
+
+
+def test_a_float64_student_sees_the_rows_in_float64(problem):
+    _, X, _, _ = problem
+    seen = []
+
+    def teacher(rows):
+        seen.append(rows)
+        return rows @ np.ones((2, 3))
+
+    distill(teacher, mlp([2, 3]).double(), X, epochs=0)
+    np.testing.assert_array_equal(seen[-1], X)
+    distill(teacher, mlp([2, 3]), X, epochs=0)
+    np.testing.assert_array_equal(seen[-1], X.astype(np.float32))
+
+
 # Agreement
 
 
@@ -181,6 +254,98 @@ def test_confusion_by_hand():
     assert confusion(["b"], ["a"]).loc["a", "b"] == 1
 
 
+@pytest.fixture(scope="module", params=[(0, 1), (1, 2), (-1, 1), ("no", "yes"), (False, True)])
+def named(request):
+    """Return rows, labels with these names, a fitted estimator, and its network."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = np.array(request.param)[(X[:, 0] + rng.normal(size=200) > 0).astype(int)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlps = [
+            MLPClassifier(hidden, max_iter=n, random_state=n).fit(X, y)
+            for hidden, n in (((8,), 60), ((2,), 3))
+        ]
+    return X, y, mlps, [PiecewiseLinearNetwork.from_sklearn(m) for m in mlps]
+
+
+def test_decisions_are_compared_as_labels(named):
+    X, y, (good, weak), (network, weak_network) = named
+    assert consistency(good, network, X) == 1.0
+    assert consistency(network.to_torch(), good, X) == 1.0
+    expected = (good.predict(X) == weak.predict(X)).mean()
+    for f in (good, network, good.predict(X)):
+        for g in (weak, weak_network, weak.predict(X)):
+            assert consistency(f, g, X) == expected
+    wrong = good.predict(X) != y
+    expected = (good.predict(X) == weak.predict(X))[wrong].mean()
+    for f, g in ((good, weak), (network, weak_network), (good, weak_network), (network, weak)):
+        assert error_agreement(f, g, X, y) == expected
+    table = confusion(network, weak, X)
+    assert table.index.tolist() == table.columns.tolist() == list(np.unique(y))
+    assert table.to_numpy().sum() == 200
+    classes = np.unique(y)
+    by_hand = [
+        [((weak.predict(X) == a) & (good.predict(X) == b)).sum() for b in classes] for a in classes
+    ]
+    assert table.to_numpy().tolist() == by_hand
+
+
+def test_an_estimator_in_a_pipeline_names_the_classes(named):
+    X, _, (good, _), (network, _) = named
+    scaler = StandardScaler(with_mean=False, with_std=False).fit(X)
+    pipeline = make_pipeline(scaler, good)
+    assert consistency(pipeline, network, X) == 1.0
+    assert consistency(pipeline, network, pd.DataFrame(X)) == 1.0
+
+
+def test_labels_that_do_not_name_the_classes():
+    X = [[2.0, 1], [1, 2], [-1, -1], [3, 0]]
+    # Some class numbers of a network are class numbers; as many labels as classes are their names.
+    assert consistency(AFFINE, [0, 1, 1, 0], X) == 0.75
+    assert consistency(AFFINE, [5, 7, 9, 5], X) == 1.0
+    with pytest.raises(ValueError, match="network with 3 classes is compared with 2 labels: 5, 7"):
+        consistency(AFFINE, [5, 7, 7, 5], X)
+    estimator = LogisticRegression().fit(X, [5, 7, 5, 7])
+    with pytest.raises(ValueError, match="compared with 2 labels: 5, 7"):
+        consistency(AFFINE, estimator, X)
+
+
+def test_probabilities_are_not_taken_for_logits():
+    base = mlp([3, 6, 1], seed=1)
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    with torch.no_grad():
+        base[2].bias -= base(torch.tensor(X, dtype=torch.float32)).median()
+        p = torch.sigmoid(base(torch.tensor(X, dtype=torch.float32)))[:, 0].numpy()
+    decided = (p > 0.5).astype(int)
+    assert 30 < decided.sum() < 70
+    module = nn.Sequential(base, nn.Sigmoid())
+    assert consistency(module, decided, X) == 1.0
+    assert consistency(module, base, X) == 1.0
+    assert error_agreement(module, decided, X, 1 - decided) == 1.0
+    assert confusion(module, base, X).to_numpy().trace() == 100
+    np.testing.assert_array_equal(tangents(module, X)[0], tangents(base, X)[0])
+    network = PiecewiseLinearNetwork.from_torch(base)
+    tables = [local_fidelity(teacher, network, X[:3]) for teacher in (module, base)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_logit_of_zero_is_the_first_class():
+    dead = PiecewiseLinearNetwork([np.zeros((1, 2))], [np.zeros(1)])
+    for model in (dead, dead.to_torch(), TrainedClassifier(dead.to_torch(), {})):
+        assert consistency(model, [0, 0], np.ones((2, 2))) == 1.0
+
+
+def test_missing_decisions():
+    for missing in (None, np.nan, pd.NA):
+        with pytest.raises(ValueError, match=r"g has 1 missing decision"):
+            consistency(["a", "b"], np.array(["a", missing], dtype=object))
+    with pytest.raises(ValueError, match=r"y has 1 missing decision"):
+        error_agreement([0, 1], [0, 1], None, pd.Series([1, None], dtype="Int64"))
+    assert consistency(pd.Series([1, 0], dtype="Int64"), [1, 0]) == 1.0
+    assert consistency(np.array(["a", "b"], dtype=object), ["a", "c"]) == 0.5
+
+
 @pytest.mark.parametrize(
     ("f", "g", "X", "error", "message"),
     [
@@ -213,6 +378,18 @@ def test_tangents_are_local_linear_models():
     expected = network.local_linear_models(network.activation_pattern(np.float32(X)))
     np.testing.assert_allclose(coef, expected[0], atol=1e-9)
     np.testing.assert_allclose(intercept, expected[1], atol=1e-6)
+
+
+def test_tangents_in_float64():
+    network = random_network([3, 8, 1])
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    coef, intercept = tangents(network.to_torch(), X)
+    expected = network.local_linear_models(network.activation_pattern(X))
+    # One output is the logit of the second class; the first is zero.
+    np.testing.assert_allclose(coef[:, 1:], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(intercept[:, 1:], expected[1], rtol=1e-10, atol=1e-12)
+    assert not coef[:, 0].any()
+    assert not intercept[:, 0].any()
 
 
 def test_local_fidelity_of_a_perfect_and_of_a_constant_explanation():
@@ -290,6 +467,7 @@ def test_bad_fidelity(change, error, message):
         ({"student": mlp([2, 4, 5])}, "The teacher has 3 classes, but the student has 5"),
         ({"student": mlp([2, 4, 1])}, "The teacher has 3 classes, but the student has 2"),
         ({"teacher": lambda X: X[:, 0]}, r"The teacher must give logits .* got \(400,\)"),
+        ({"teacher": lambda X: np.full((len(X), 3), 1 / 3)}, "gives probabilities, not logits"),
         ({"teacher": lambda X: X * np.nan}, "The teacher gives NaN or infinite logits"),
         ({"teacher": random_network([3, 2])}, "The teacher does not take rows of 2 features"),
     ],
