@@ -57,7 +57,7 @@ def untrained(activation: str, seed: int) -> nn.Sequential:
 def trained(activation: str, seed: int) -> nn.Sequential:
     """Return the trained network of one seed, from its file if there is one."""
     module = untrained(activation, seed)
-    file = checkpoint(f"table1-{activation}-{seed}")
+    file = checkpoint(f"smooth-{activation}-{seed}")
     if file.is_file():
         weights, recipe = load_arrays(file, KIND)
         if recipe == RECIPE:
