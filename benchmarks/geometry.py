@@ -6,25 +6,19 @@
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import importlib.metadata
 import itertools
-import platform
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
-from unwrapping import BenchmarkError, machine, number, ratio, read, run_script, write
+from _command import Benchmark, Record, main, markdown, met, number, ratio, run_script, tell
 
-from xai_course.book import load_model, measured_file
+from xai_course.book import load_model
 from xai_course.networks import PiecewiseLinearNetwork
 
-RESULTS = measured_file("benchmark_geometry")
 SCRIPT = "_measure_geometry.py"
 REPEATS = 5
 PACKAGES = ("numpy", "scipy", "xai-course", "regioncam")
@@ -33,8 +27,6 @@ NOTE = (
     "and the ways take turns. regioncam computes in float32, the others in float64. The grid has a "
     "million points and sees only the regions that hold one."
 )
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,21 @@ QUICK = (
 )
 
 
-def measure(work: Work, repeats: int) -> Record:
+def measure(works: list[Work], quick: bool) -> list[Record]:
+    """Measure the works one after another."""
+    entries = []
+    for work in works:
+        tell(f"{work.name} ...")
+        entries.append(entry(work, repeats(quick)))
+    return entries
+
+
+def repeats(quick: bool) -> int:
+    """Return how often each way is measured."""
+    return 1 if quick else REPEATS
+
+
+def entry(work: Work, repeats: int) -> Record:
     """Measure the ways by turns and return what is stored."""
     network = work.network()
     data = {f"weight{i}": weight for i, weight in enumerate(network.weights)}
@@ -91,10 +97,10 @@ def measure(work: Work, repeats: int) -> Record:
     found: Record = {way: figures(repeated) for way, repeated in runs.items()}
     value = found["ours"]["value"]
     over = {f"{way}_over_ours": ratio(found[way]["value"], value) for way in work.ways[1:]}
-    met = None if work.seconds is None else bool(value <= work.seconds)
+    enough = None if work.seconds is None else bool(value <= work.seconds)
     return {
         "name": work.name, "title": work.title, "unit": "CPU s", **found, **over,
-        "target": work.seconds, "met": met,
+        "target": work.seconds, "met": enough,
     }  # fmt: skip
 
 
@@ -109,69 +115,30 @@ def figures(runs: list[Record]) -> Record:
             "regions": regions}  # fmt: skip
 
 
-def versions() -> Record:
-    """Return the versions of what takes part; None for what is not installed."""
-    found: Record = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
-
-
 def table(results: Record) -> str:
     """Return the results as a Markdown table."""
     head = ("work", "regions", "regioncam's", "the grid's", "CPU s", "regioncam, CPU s",
             "grid, CPU s", "regioncam / ours", "grid / ours", "at most, s", "met")  # fmt: skip
-    rows: list[Any] = [head, ["---"] * len(head)]
+    rows = []
     for entry in results["works"]:
         parts = [entry.get(way) or {} for way in ("ours", "regioncam", "grid")]
         counts = [f"{part['regions']:,}" if "regions" in part else "" for part in parts]
         ratios = [entry.get(f"{way}_over_ours") for way in ("regioncam", "grid")]
-        met = {True: "yes", False: "**no**", None: ""}[entry["met"]]
         values = [part.get("value") for part in parts]
         shown = map(number, [*values, *ratios, entry["target"]])
-        rows.append([entry["title"], *counts, *shown, met])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        rows.append([entry["title"], *counts, *shown, met(entry["met"])])
+    return markdown(head, rows)
 
 
-def run(quick: bool, output: Path | None) -> None:
-    """Measure and write; `quick` writes only where `output` says."""
-    repeats = 1 if quick else REPEATS
-    entries = []
-    for work in QUICK if quick else WORKS:
-        print(f"{work.name} ...", file=sys.stderr, flush=True)
-        entries.append(measure(work, repeats))
-    results = {
-        "command": "python benchmarks/geometry.py" + " --quick" * quick,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "quick": quick, "repeats": repeats, "machine": machine(), "versions": versions(),
-        "note": NOTE, "works": entries,
-    }  # fmt: skip
-    target = output or (None if quick else RESULTS)
-    if target:
-        write(target, results)
-    print(table(results))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return an exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="tiny networks, once, no file")
-    parser.add_argument("--output", type=Path, help="the JSON file (default: the package's)")
-    parser.add_argument("--table", action="store_true", help="print a JSON file as Markdown")
-    options = parser.parse_args(arguments)
-    try:
-        if options.table:
-            print(table(read(options.output or RESULTS)))
-        else:
-            run(options.quick, options.output)
-    except BenchmarkError as error:
-        print(f"geometry.py: {error}", file=sys.stderr)
-        return 2
-    return 0
-
+BENCHMARK = Benchmark(
+    program="geometry",
+    works=lambda quick: QUICK if quick else WORKS,
+    measure=measure,
+    table=table,
+    packages=PACKAGES,
+    note=NOTE,
+    conditions=lambda quick: {"repeats": repeats(quick)},
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(BENCHMARK))

@@ -6,27 +6,31 @@
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import importlib.metadata
 import itertools
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
+from _command import (
+    Benchmark,
+    BenchmarkError,
+    Record,
+    main,
+    markdown,
+    met,
+    number,
+    ratio,
+    run_script,
+    tell,
+    today,
+)
 
-from xai_course.book import measured_file
-
-HERE = Path(__file__).resolve().parent
-RESULTS = measured_file("benchmark_unwrapping")
 HIDDEN_SIZES = (40, 40, 40, 40)
 SEED = 0
 HELD_OUT_ROWS = 2_000
@@ -36,18 +40,11 @@ PEER_VARIABLE = "XAI_PEER_PYTHON"
 PEER_VERSION = "1.3.5"
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "statsmodels", "xai-course")
 PEER_PACKAGES = ("aletheia-dnn", "numpy", "pandas", "scikit-learn", "scipy", "statsmodels")
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 NOTE = (
     "CPU seconds of one thread, not wall time, because other work may use the machine's cores. "
     "Every repeat is a process of its own; floor, ours and the peer take turns. Memory is the "
     "process's peak in MB of 10^6 bytes, and that peak less what was held once the data were read."
 )
-
-Record = dict[str, Any]
-
-
-class BenchmarkError(Exception):
-    """Something that the user can put right; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +100,6 @@ def works(quick: bool) -> list[Work]:
     ]
 
 
-def chosen(names: list[str] | None, quick: bool) -> list[Work]:
-    """Return the works with these names, or all of them."""
-    listed = {work.name: work for work in works(quick)}
-    unknown = [name for name in names or [] if name not in listed]
-    if unknown:
-        raise BenchmarkError(f"There is no work {unknown[0]!r}. The works: {', '.join(listed)}.")
-    return [work for work in listed.values() if names is None or work.name in names]
-
-
 # --- data -----------------------------------------------------------------------------------------
 
 
@@ -148,17 +136,6 @@ def forward(weights: list[np.ndarray], biases: list[np.ndarray], X: np.ndarray) 
 
 
 # --- measuring ------------------------------------------------------------------------------------
-
-
-def run_script(python: str, script: str, *arguments: str) -> Record:
-    """Run a measuring script in a fresh process with one thread and return what it reports."""
-    environment = os.environ | dict.fromkeys(THREADS, "1") | {"PYTHONHASHSEED": "0"}
-    command = [python, "-W", "ignore", str(HERE / script), *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise BenchmarkError(f"{script} failed at {' '.join(arguments[1:])}: {last}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def enough(runs: list[Record], repeats: int) -> bool:
@@ -204,11 +181,6 @@ def verdict(ours: Record, target: Record | None) -> bool | None:
     return bool(ours["value"] <= target["value"] and enough_memory)
 
 
-def ratio(value: float | None, unit: float | None) -> float | None:
-    """Return `value` / `unit` with four digits; None where one is missing."""
-    return None if value is None or unit is None else float(f"{value / unit:.4g}")
-
-
 def entry(work: Work, runs: dict[str, list[Record]]) -> Record:
     """Return what is stored of one work."""
     found = {name: figures(repeats) for name, repeats in runs.items()}
@@ -229,12 +201,13 @@ def entry(work: Work, runs: dict[str, list[Record]]) -> Record:
         "peer_over_ours": ratio(peer and peer["value"], ours["value"]),
         "target": target,
         "met": verdict(ours, target),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": today(),
     }
 
 
-def measure(selected: list[Work], peer: str | None, repeats: int) -> list[Record]:
+def measure(selected: list[Work], quick: bool) -> list[Record]:
     """Measure the works, those with the same data together."""
+    peer, _ = peer_python()
     entries = []
     shapes = dict.fromkeys((work.rows, work.features) for work in selected)
     for rows, features in shapes:
@@ -243,9 +216,9 @@ def measure(selected: list[Work], peer: str | None, repeats: int) -> list[Record
             np.savez(data, **make_data(rows, features))
             for work in selected:
                 if (work.rows, work.features) == (rows, features):
-                    print(f"{work.name} ...", file=sys.stderr, flush=True)
-                    entries.append(entry(work, take_turns(work, data, peer, repeats)))
-                    print(f"    {line(entries[-1])}", file=sys.stderr, flush=True)
+                    tell(f"{work.name} ...")
+                    entries.append(entry(work, take_turns(work, data, peer, repeats(quick))))
+                    tell(f"    {' | '.join(filter(None, cells(entries[-1])[2:]))}")
     return entries
 
 
@@ -280,68 +253,18 @@ def peer_python() -> tuple[str | None, dict[str, str] | None]:
     return python, versions
 
 
-def machine() -> Record:
-    """Return the machine in words, without a name."""
-    return {"processor": processor(), "cores": os.cpu_count(), "system": platform.system()}
+def repeats(quick: bool) -> int:
+    """Return how often what takes short is repeated."""
+    return 1 if quick else 5
 
 
-def processor() -> str:
-    """Return the model of the processor."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            models = [row.split(":", 1)[1].strip() for row in file if row.startswith("model name")]
-    except OSError:
-        models = []
-    return models[0] if models else platform.processor() or platform.machine()
-
-
-def surroundings(quick: bool, repeats: int, peer_versions: dict[str, str] | None) -> Record:
-    """Return everything that an entry depends on besides the work."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+def conditions(quick: bool) -> Record:
+    """Return what an entry depends on besides the work."""
     return {
-        "quick": quick,
         "network": f"{list(HIDDEN_SIZES)}, one output, He-normal weights, seed {SEED}",
-        "repeats": f"{repeats}; at most 3 where one takes more than {LONG_SECONDS} s",
-        "machine": machine(),
-        "versions": {"python": platform.python_version(), **versions},
-        "peer_versions": peer_versions,
-        "note": NOTE,
+        "repeats": f"{repeats(quick)}; at most 3 where one takes more than {LONG_SECONDS} s",
+        "peer_versions": peer_python()[1],
     }
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def read(path: Path) -> Record:
-    """Return a file of results."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise BenchmarkError(f"There is no {path.name} yet; run the benchmark first.") from error
-    except json.JSONDecodeError as error:
-        raise BenchmarkError(f"{path.name} is not JSON: {error}.") from error
-
-
-def write(path: Path, results: Record) -> None:
-    """Write beside the file and rename, so that nothing half-written stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    part.replace(path)
-
-
-def earlier_entries(path: Path, now: Record) -> list[Record]:
-    """Return the entries of a file that can stand beside new ones."""
-    if not path.exists():
-        return []
-    before = read(path)
-    other = [name for name in now if before.get(name) != now[name]]
-    if other:
-        raise BenchmarkError(
-            f"{path.name} was measured under other conditions ({', '.join(other)}), so single "
-            "works cannot be added. Measure all works, or name another --output."
-        )
-    return before["works"]
 
 
 # --- printing -------------------------------------------------------------------------------------
@@ -351,8 +274,7 @@ def table(results: Record) -> str:
     """Return the results as a Markdown table."""
     head = ("work", "rows x features", "regions", "CPU s", "peak MB", "times the floor",
             "peer, CPU s", "peer / ours", "at most", "met")  # fmt: skip
-    rows = [head, ["---"] * len(head), *map(cells, results["works"])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(head, map(cells, results["works"]))
 
 
 def cells(found: Record) -> list[str]:
@@ -371,62 +293,19 @@ def cells(found: Record) -> list[str]:
         number(peer and peer["value"]),
         number(found["peer_over_ours"]),
         limit,
-        {True: "yes", False: "**no**", None: ""}[found["met"]],
+        met(found["met"]),
     ]
 
 
-def number(value: float | None) -> str:
-    """Return a number with three digits; nothing for None."""
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def line(found: Record) -> str:
-    """Return one row of the table for the terminal."""
-    return " | ".join(filter(None, cells(found)[2:]))
-
-
-# --- the command ----------------------------------------------------------------------------------
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Measure and write; `--quick` writes only where `--output` says."""
-    repeats = 1 if arguments.quick else 5
-    selected = chosen(arguments.work, arguments.quick)
-    peer, peer_versions = peer_python()
-    now = surroundings(arguments.quick, repeats, peer_versions)
-    output = arguments.output or (None if arguments.quick else RESULTS)
-    earlier = earlier_entries(output, now) if output and arguments.work else []
-    measured = {found["name"]: found for found in earlier + measure(selected, peer, repeats)}
-    order = [work.name for work in works(arguments.quick) if work.name in measured]
-    command = "python benchmarks/unwrapping.py" + " --quick" * arguments.quick
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    results = {"command": command, "date": today, **now}
-    results["works"] = [measured[name] for name in order]
-    if output:
-        write(output, results)
-    print(table(results))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return an exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="tiny data, one repeat, no target")
-    parser.add_argument("--output", type=Path, help="the JSON file (default: the package's)")
-    parser.add_argument("--work", nargs="+", metavar="NAME", help="only these works")
-    parser.add_argument("--table", action="store_true", help="print a JSON file as Markdown")
-    options = parser.parse_args(arguments)
-    try:
-        if options.table:
-            print(table(read(options.output or RESULTS)))
-        else:
-            run(options)
-    except BenchmarkError as error:
-        print(f"unwrapping.py: {error}", file=sys.stderr)
-        return 2
-    return 0
-
+BENCHMARK = Benchmark(
+    program="unwrapping",
+    works=works,
+    measure=measure,
+    table=table,
+    packages=PACKAGES,
+    note=NOTE,
+    conditions=conditions,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(BENCHMARK))

@@ -9,14 +9,12 @@ minutes in a result are those of its last call.
 
 from __future__ import annotations
 
-import argparse
-import time
-
-from _clime_approximation import table1
-from _clime_dnet import fashion_dnet, toy_dnet
-from _clime_lime import table3
-from _clime_students import figure8, table2
-from results import write
+# The folder beside this file; Python looks for folders first.
+from clime.approximation import table1
+from clime.dnet import fashion_dnet, toy_dnet
+from clime.lime import table3
+from clime.students import figure8, table2
+from results import choose, run
 
 TABLES = {
     "table1": table1,
@@ -30,12 +28,8 @@ TABLES = {
 
 def main() -> None:
     """Run one table and write its file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", choices=list(TABLES))
-    name = parser.parse_args().table
-    started = time.perf_counter()
-    command = f"python reproduce/clime.py {name}"
-    print(write(f"clime_{name}", TABLES[name](), command, started))
+    name = choose(__doc__, TABLES)
+    run("clime", name, TABLES[name])
 
 
 if __name__ == "__main__":

@@ -10,15 +10,16 @@ result are those of its last call.
 from __future__ import annotations
 
 import argparse
-import time
 
-from _inet_fidelity import figure6, figure7, table3
-from _inet_ladder import ladder
-from _inet_nets import lambda_nets
-from _inet_paper import paper_network
-from _inet_runtime import figure5
-from _inet_train import train
-from results import write
+# The folder beside this file; Python looks for folders first.
+from inet.drift import drift_cost
+from inet.fidelity import figure6, figure7, table3
+from inet.ladder import ladder
+from inet.nets import lambda_nets
+from inet.paper import paper_network
+from inet.runtime import figure5
+from inet.train import train
+from results import run
 
 from xai_course.inet import PRETRAINED
 
@@ -30,6 +31,7 @@ TABLES = {
     "figure6": figure6,
     "figure7": figure7,
     "table3": table3,
+    "drift_cost": drift_cost,
 }
 
 
@@ -43,10 +45,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.table == "train":
         print(train(given.n))
-        return
-    name, started = given.table, time.perf_counter()
-    table, command = TABLES[name](), f"python reproduce/inet.py {name}"
-    print(write(f"inet_{name}", table, command, started))
+    else:
+        run("inet", given.table, TABLES[given.table])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Any
 
 import results
 
+from xai_course._storage import replace_file
+
 
 class Replicates:
     """Replicates by name. A run that was stopped goes on where it stopped.
@@ -44,9 +46,7 @@ class Replicates:
         return self.done[key]["value"]
 
     def _save(self) -> None:
-        draft = self.path.with_suffix(".draft")
-        draft.write_text(json.dumps({"program": self.program, "done": self.done}))
-        draft.replace(self.path)
+        replace_file(self.path, json.dumps({"program": self.program, "done": self.done}).encode())
 
     def clear(self) -> None:
         """Forget everything."""

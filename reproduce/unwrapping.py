@@ -8,18 +8,18 @@ it their rows say so.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from replicates import Replicates
-from results import write
-from unwrapper import figures, lending, table1, table2, table3
+from results import choose, run
 
-PROGRAMS = Path(__file__).parent / "unwrapper"
+# The folder beside this file; Python looks for folders first.
+from unwrapping import figures, lending, table1, table2, table3
+
+PROGRAMS = Path(table1.__file__).parent
 TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
     "table1": table1.table,
     "table2": table2.table,
@@ -38,13 +38,10 @@ def programs(name: str) -> list[Path]:
 
 def main() -> None:
     """Run one table and write its file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", choices=list(TABLES))
-    name = parser.parse_args().table
+    name = choose(__doc__, TABLES)
     replicates = Replicates(f"unwrapping_{name}", programs(name))
-    started = time.perf_counter() - replicates.seconds_before
-    table = TABLES[name](replicates)
-    print(write(f"unwrapping_{name}", table, f"python reproduce/unwrapping.py {name}", started))
+    before = replicates.seconds_before
+    run("unwrapping", name, lambda: TABLES[name](replicates), before)
     replicates.clear()
 
 

@@ -13,13 +13,13 @@ import argparse
 import gzip
 import hashlib
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from xai_course._storage import replace_file
 from xai_course.data.loaders import read_idx
 
 # SHA-256 of the contents: the gzip headers of upstream and Debian differ, the contents do not.
@@ -30,7 +30,7 @@ CONTENTS = {
     "t10k-labels-idx1": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 PER_CLASS = {"train": 600, "t10k": 150}
-OUTPUT = Path(__file__).parents[1] / "src" / "xai_course" / "_data" / "fashion_mnist_subset.npz"
+OUTPUT = Path(__file__).parents[1] / "src" / "xai_course" / "data" / "fashion_mnist_subset.npz"
 
 
 def read_original(folder: Path, name: str) -> np.ndarray:
@@ -87,11 +87,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()
     content = to_npz(make_subset(arguments.folder))
-    beside = arguments.output.with_suffix(".part")
-    beside.write_bytes(content)
-    os.replace(beside, arguments.output)
+    replace_file(arguments.output, content)
     print(f"{arguments.output.name}: {len(content)} bytes")
-    print(f"SHA-256 {hashlib.sha256(content).hexdigest()}  (FASHION_SUBSET_SHA256 in loaders.py)")
+    print(f"SHA-256 {hashlib.sha256(content).hexdigest()}  (for datasets.toml)")
 
 
 if __name__ == "__main__":

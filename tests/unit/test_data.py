@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 import os
 import runpy
 import sys
-import tarfile
 import urllib.request
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,14 +21,16 @@ import sklearn.datasets
 from data_server import Server
 
 from xai_course import data
-from xai_course.data import DownloadError, RemoteFile, loaders
-from xai_course.data.catalogue import TABLES, TEXTS
+from xai_course.data import DownloadError, loaders
+from xai_course.data.catalogue import FILES, SETS, RemoteFile
 
 REPOSITORY = Path(__file__).parents[2]
 ORIGINALS = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
 REAL = os.environ.get("XAI_COURSE_DATA")
-BUNDLED = [name for name, spec in TABLES.items() if spec.kind != "table"]
-ON_FILE = [name for name, spec in TABLES.items() if spec.kind == "table"]
+SUBSET = REPOSITORY / "src" / "xai_course" / "data" / "fashion_mnist_subset.npz"
+BUNDLED = [name for name, spec in SETS.items() if spec.reader not in {"table", ""}]
+ON_FILE = [name for name, spec in SETS.items() if spec.reader == "table"]
+TEXTS = [name for name, spec in SETS.items() if not spec.reader]
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def real(monkeypatch, tmp_path):
 
 def small_frame(name: str, rows: int = 40) -> pd.DataFrame:
     """Random rows with the columns of a set."""
-    spec, rng = TABLES[name], np.random.default_rng(0)
+    spec, rng = SETS[name], np.random.default_rng(0)
     columns = {
         column: rng.choice(["a", "b", "none"], rows)
         if column in spec.categorical
@@ -134,9 +135,7 @@ def test_changing_a_loaded_set_leaves_the_next_one_alone():
     [
         (lambda: data.load("fashion-mnist"), "Did you mean 'fashion_mnist'.*breast_cancer"),
         (lambda: data.load("nothing like it"), "no data set .*Known: "),
-        (lambda: data.load("esnli"), r"use load_text\('esnli'\)"),
-        (lambda: data.load_text("iris"), r"use load\('iris'\)"),
-        (lambda: data.load_text("sms"), "Known: esnli, sms_spam, rt_polarity"),
+        (lambda: data.load("esnli"), "holds texts.*esnli_dev_test.csv.gz.*pandas.read_csv.*e-SNLI"),
         (lambda: data.load("mnist", "test"), "'course', 'full'; got 'test'"),
         (lambda: data.load("iris", subset="course"), "None or 'full'; got 'course'"),
     ],
@@ -148,7 +147,7 @@ def test_wrong_names(call, message, alone):
 
 def test_available_lists_every_set():
     table = data.available()
-    assert set(table.index) == {*TABLES, *TEXTS}
+    assert set(table.index) == {*BUNDLED, *ON_FILE}
     assert list(table.columns) == ["rows", "columns", "task", "comes with", "terms"]
     assert not table.isna().any().any()
 
@@ -179,11 +178,10 @@ def test_the_book_split_is_the_papers_random_permutation():
 
 
 def test_the_committed_subset_has_its_hash_and_size():
-    file = REPOSITORY / "src" / "xai_course" / "_data" / "fashion_mnist_subset.npz"
-    content = file.read_bytes()
-    assert hashlib.sha256(content).hexdigest() == loaders.FASHION_SUBSET_SHA256
+    content = SUBSET.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == FILES[SUBSET.name].sha256
     assert len(content) < 4_600_000
-    assert "MIT License" in file.with_name("FASHION_MNIST_LICENSE.txt").read_text("utf-8")
+    assert "MIT License" in SUBSET.with_name("FASHION_MNIST_LICENSE.txt").read_text("utf-8")
 
 
 def test_the_subset_is_balanced():
@@ -194,7 +192,7 @@ def test_the_subset_is_balanced():
 
 
 def test_a_damaged_subset_is_refused(monkeypatch):
-    monkeypatch.setattr(loaders, "FASHION_SUBSET_SHA256", "0" * 64)
+    monkeypatch.setitem(FILES, SUBSET.name, RemoteFile("0" * 64))
     with pytest.raises(DownloadError, match="install xai-course again"):
         data.load("fashion_mnist")
 
@@ -211,16 +209,15 @@ def test_the_subset_is_made_from_the_originals(tmp_path, capsys):
     if not ORIGINALS.is_dir():
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
     make_subset(ORIGINALS, tmp_path / "subset.npz")
-    committed = REPOSITORY / "src" / "xai_course" / "_data" / "fashion_mnist_subset.npz"
     made, kept = (
-        dict(np.load(file, allow_pickle=False)) for file in (tmp_path / "subset.npz", committed)
+        dict(np.load(file, allow_pickle=False)) for file in (tmp_path / "subset.npz", SUBSET)
     )
     assert set(made) == set(kept)
     assert all(np.array_equal(made[name], kept[name]) for name in kept)
     if "ng" in zlib.ZLIB_RUNTIME_VERSION:
         pytest.skip("zlib-ng packs the same arrays into other bytes")
-    assert (tmp_path / "subset.npz").read_bytes() == committed.read_bytes()
-    assert loaders.FASHION_SUBSET_SHA256 in capsys.readouterr().out
+    assert (tmp_path / "subset.npz").read_bytes() == SUBSET.read_bytes()
+    assert FILES[SUBSET.name].sha256 in capsys.readouterr().out
 
 
 def test_the_tool_refuses_what_is_not_the_original(tmp_path):
@@ -254,32 +251,31 @@ def test_read_idx():
 # --- sets that the reader supplies ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*ON_FILE, "mnist full", "fashion_mnist full", *TEXTS])
+@pytest.mark.parametrize("name", [*ON_FILE, "mnist full", "fashion_mnist full"])
 def test_a_missing_set_says_how_to_get_it(name, alone, monkeypatch):
     monkeypatch.setattr(loaders, "fetch_registered", _no_download)
-    call = data.load_text if name in TEXTS else data.load
     with pytest.raises(DownloadError) as caught:
-        call(*name.split())
+        data.load(*name.split())
     message = str(caught.value)
     assert "XAI_COURSE_DATA" in message
     assert str(alone) in message
-    spec = (TABLES | TEXTS)[name.split()[0]]
-    assert (spec.file or f"{name.split()[0]}.npz") in message
-    if spec.openml_id:
-        assert f"OpenML data set {spec.openml_id}: OSError: the test allows no network" in message
+    spec, full = SETS[name.split()[0]], name.endswith("full")
+    assert (f"{spec.name}.npz" if full else spec.file) in message
+    if spec.openml:
+        assert f"OpenML data set {spec.openml}: OSError: the test allows no network" in message
     if name == "heloc":
         assert "FICO" in message
         assert "community.fico.com" in message
 
 
-def _no_download(name, cache, progress=True):
+def _no_download(name, cache):
     raise DownloadError(name, ["no network"], "put the file into a folder: XAI_COURSE_DATA.")
 
 
 @pytest.mark.parametrize("name", ["heloc", "hmeq", "hmda_boston"])
 def test_a_plain_csv_in_any_column_order(name, alone, monkeypatch):
-    spec = TABLES[name]
-    monkeypatch.setitem(TABLES, name, loaders.Spec(**{**spec.__dict__, "rows": 40}))
+    spec = SETS[name]
+    monkeypatch.setitem(SETS, name, replace(spec, rows=40))
     frame = small_frame(name)
     plain = alone / spec.file.removesuffix(".gz")
     results = []
@@ -304,15 +300,14 @@ def test_a_plain_csv_in_any_column_order(name, alone, monkeypatch):
     ],
 )
 def test_a_wrong_csv_is_named(change, message, alone, monkeypatch):
-    monkeypatch.setitem(TABLES, "hmeq", loaders.Spec(**{**TABLES["hmeq"].__dict__, "rows": 40}))
+    monkeypatch.setitem(SETS, "hmeq", replace(SETS["hmeq"], rows=40))
     change(small_frame("hmeq")).to_csv(alone / "hmeq.csv", index=False)
     with pytest.raises(DownloadError, match=message):
         data.load("hmeq")
 
 
 def test_categories_and_missing_values(alone, monkeypatch):
-    spec = TABLES["hmeq"]
-    monkeypatch.setitem(TABLES, "hmeq", loaders.Spec(**{**spec.__dict__, "rows": 3}))
+    monkeypatch.setitem(SETS, "hmeq", replace(SETS["hmeq"], rows=3))
     frame = small_frame("hmeq", rows=3).assign(REASON=["b", None, "none"], DEBTINC=[1.0, None, 2.0])
     frame.to_csv(alone / "hmeq.csv", index=False)
     loaded = data.load("hmeq")
@@ -330,7 +325,40 @@ def test_a_damaged_file_of_the_reader_names_both_hashes(alone, monkeypatch, tmp_
     with pytest.raises(DownloadError) as caught:
         data.load("heloc")
     assert hashlib.sha256(b"damaged").hexdigest() in str(caught.value)
-    assert data.REGISTRY["heloc_dataset_v1.csv.gz"].sha256 in str(caught.value)
+    assert FILES["heloc_dataset_v1.csv.gz"].sha256 in str(caught.value)
+
+
+def test_a_csv_that_may_not_be_read(alone, monkeypatch):
+    def closed(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pd, "read_csv", closed)
+    with pytest.raises(DownloadError, match=r"Permission denied.*\n.*mend or remove it"):
+        data.load("heloc")
+
+
+def test_a_plain_csv_that_is_no_text(alone):
+    (alone / "hmeq.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DownloadError, match="can't be read as a CSV file"):
+        data.load("hmeq")
+
+
+def test_the_text_sets_are_described(alone):
+    assert TEXTS == ["esnli", "sms_spam", "rt_polarity"]
+    assert all(SETS[name].file in FILES for name in TEXTS)
+
+
+def test_boston_is_as_mlxtend_gives_it():
+    from mlxtend.data import boston_housing_data
+
+    X, y = boston_housing_data()
+    loaded = data.load("boston")
+    assert np.array_equal(loaded.X, X)
+    assert np.array_equal(loaded.y, y)
+
+
+def test_mnist_is_sorted_by_digit():
+    assert np.array_equal(data.load("mnist").y, np.repeat(np.arange(10), 500))
 
 
 # --- sets that are fetched -----------------------------------------------------------------------
@@ -344,7 +372,7 @@ def test_full_fashion_from_its_originals(alone, server, monkeypatch):
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
             name, body = f"{part}-{kind}-ubyte.gz", gzip.compress(idx(array[rows]))
             remote = RemoteFile(hashlib.sha256(body).hexdigest(), (server.serve(f"/{name}", body),))
-            monkeypatch.setitem(data.REGISTRY, name, remote)
+            monkeypatch.setitem(FILES, name, remote)
     loaded = data.load("fashion_mnist", "full")
     np.testing.assert_allclose(loaded.X * 255, images.reshape(5, 784), atol=1e-9)
     assert np.array_equal(loaded.y, labels)
@@ -377,7 +405,7 @@ def test_full_mnist_from_openml(alone, monkeypatch):
 
 
 def test_taiwan_credit_from_openml(alone, monkeypatch):
-    spec = TABLES["taiwan_credit"]
+    spec = SETS["taiwan_credit"]
     frame = pd.DataFrame(
         np.random.default_rng(0).integers(0, 9, (30_000, 23)),
         columns=[f"x{i}" for i in range(1, 24)],
@@ -456,7 +484,7 @@ def test_german_credit_through_scikit_learn(monkeypatch, tmp_path, server):
 
     monkeypatch.setattr(openml, "urlopen", redirected)
     loaded = data.load("german_credit", data_home=tmp_path)
-    frame = frame[[*TABLES["german_credit"].names, "class"]]
+    frame = frame[[*SETS["german_credit"].names, "class"]]
     pd.testing.assert_frame_equal(
         loaded.frame.astype(object), frame.drop(columns="class").astype(object), check_dtype=False
     )
@@ -466,34 +494,12 @@ def test_german_credit_through_scikit_learn(monkeypatch, tmp_path, server):
     assert sum(server.hits.values()) == requests, "the second time comes from the cache"
 
 
-def test_california_from_its_archive(alone, server, monkeypatch):
-    rng = np.random.default_rng(0)
-    raw = np.round(rng.uniform(1, 100, (20_640, 9)), 2)
-    text, file = io.StringIO(), io.BytesIO()
-    np.savetxt(text, raw, delimiter=",", fmt="%.2f")
-    content = text.getvalue().encode()
-    with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        member = tarfile.TarInfo("CaliforniaHousing/cal_housing.data")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    body = file.getvalue()
-    remote = RemoteFile(hashlib.sha256(body).hexdigest(), (server.serve("/c.tgz", body),))
-    monkeypatch.setitem(data.REGISTRY, "cal_housing.tgz", remote)
-    loaded = data.load("california_housing")
-    assert loaded.X.shape == (20_640, 8)
-    longitude, latitude, age, rooms, bedrooms, people, households, income, value = raw.T
-    np.testing.assert_allclose(loaded.y, value / 1e5)
-    expected = [income, age, rooms / households, bedrooms / households, people]
-    expected += [people / households, latitude, longitude]
-    np.testing.assert_allclose(loaded.X, np.column_stack(expected))
-
-
 # --- the real files, where this machine has them --------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ON_FILE)
 def test_real_tables(name, real):
-    loaded, spec = data.load(name), TABLES[name]
+    loaded, spec = data.load(name), SETS[name]
     assert loaded.frame.shape == (spec.rows, spec.columns)
     assert len(loaded.feature_names) == loaded.X.shape[1]
     assert name == "hmeq" or np.isfinite(loaded.X).all()
@@ -522,14 +528,3 @@ def test_real_images(name, mean, real):
         course = data.load(name)
         last = np.flatnonzero(loaded.y[:60_000] == 0)[599]
         assert np.array_equal(course.X[:6000][course.y[:6000] == 0][-1], loaded.X[last])
-
-
-@pytest.mark.parametrize("name", list(TEXTS))
-def test_real_texts(name, real):
-    loaded, spec = data.load_text(name), TEXTS[name]
-    assert loaded.frame.shape == (spec.rows, len(spec.names) + 1)
-    assert set(loaded.y) == set(range(len(loaded.target_names)))
-    assert loaded.frame[loaded.text_columns].map(lambda text: isinstance(text, str)).all().all()
-    assert name in repr(loaded)
-    counts = {"sms_spam": [4827, 747], "rt_polarity": [5331, 5331], "esnli": [6697, 6454, 6515]}
-    assert np.bincount(loaded.y).tolist() == counts[name]

@@ -19,8 +19,9 @@ import pytest
 from data_server import Server
 
 import xai_course
-from xai_course.data import REGISTRY, DownloadError, RemoteFile, fetch
+from xai_course.data import DownloadError, fetch
 from xai_course.data import download as download_module
+from xai_course.data.catalogue import FILES, RemoteFile
 
 BODY = bytes(range(256)) * 2000  # several of the downloader's chunks
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -39,9 +40,11 @@ def server():
 
 
 @pytest.fixture
-def get(tmp_path):
+def get(tmp_path, monkeypatch):
+    monkeypatch.setattr(download_module, "_PAUSE", 0.01)
+
     def get(urls, **options):
-        options = {"timeout": 5.0, "backoff": 0.01, "progress": False, "retries": 2} | options
+        options = {"timeout": 5.0, "progress": False, "retries": 2} | options
         return fetch(urls, SHA, "file.bin", cache=tmp_path / "cache", **options)
 
     return get
@@ -161,21 +164,23 @@ def test_a_killed_download_leaves_nothing_under_the_name(server, get, tmp_path):
     cache = tmp_path / "cache"
     child = start_child(server.stall("/file", BODY), cache)
     deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in cache.glob("tmp*")):
+    while not server.hits["/file"]:
         assert time.monotonic() < deadline, "the download never began"
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.communicate()
-    (leftover,) = cache.iterdir()
-    assert leftover.name != "file.bin"
-    url = server.serve("/file", BODY)
-    assert get(url).read_bytes() == BODY
-    assert leftover.exists(), "a young temporary file may belong to a living process"
-    yesterday = time.time() - 2 * 24 * 3600
-    os.utime(leftover, (yesterday, yesterday))
-    (cache / "file.bin").unlink()
-    get(url)
+    assert list(cache.iterdir()) == []
+    assert get(server.serve("/file", BODY)).read_bytes() == BODY
     assert only_file(cache)
+
+
+def test_what_others_left_in_the_cache_is_left_alone(server, get, tmp_path):
+    other = tmp_path / "cache" / "tmp12345678"
+    other.parent.mkdir()
+    other.write_bytes(b"another program's")
+    os.utime(other, (0, 0))
+    get(server.serve("/file", BODY))
+    assert other.exists()
 
 
 def test_a_cache_that_is_no_folder(get, tmp_path):
@@ -231,12 +236,110 @@ def test_a_read_only_cache_that_has_the_file(read_only, request):
     assert path.read_bytes() == BODY
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_certificate_file_that_is_gone_is_named_and_the_next_address_is_tried(
+    server, get, monkeypatch, tmp_path, variable
+):
+    gone = str(tmp_path / "gone.pem")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, gone)
+    secure = "https://127.0.0.1:9/file"
+    assert get([secure, server.serve("/file", BODY)]).read_bytes() == BODY
+    (tmp_path / "cache" / "file.bin").unlink()
+    with pytest.raises(DownloadError) as caught:
+        get([secure, server.url("/missing")])
+    message = str(caught.value)
+    assert f"certificates are those of {variable}={gone}: mend or unset it" in message
+    assert "HTTP 404" in message
+    assert "writing to the cache" not in message
+    assert message.count(secure) == 1, "another attempt would end alike"
+
+
+def test_a_certificate_file_that_holds_no_certificate(server, get, monkeypatch, tmp_path):
+    (tmp_path / "broken.pem").write_text("no certificate")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "broken.pem"))
+    secure = server.url("/file").replace("http:", "https:")
+    with pytest.raises(DownloadError, match="mend or unset it") as caught:
+        get(secure, retries=1)
+    assert "broken.pem" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://", "http://a b/", "ftp://127.0.0.1/x"])
+def test_an_address_that_is_none_does_not_stop_the_next(server, get, address):
+    with pytest.raises(DownloadError, match="no connection"):
+        get(address)
+    assert get([address, server.serve("/file", BODY)]).read_bytes() == BODY
+
+
+def test_a_proxy_of_an_unknown_kind_is_an_error_of_the_address(server, get, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "strange://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(DownloadError, match="no connection"):
+        get(server.serve("/file", BODY))
+
+
+@pytest.fixture
+def shared():
+    """A cache that everybody may write, with a colleague's file that nobody else may read."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    (folder / "file.bin").write_bytes(BODY)
+    (folder / "file.bin").chmod(0)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_an_unreadable_cached_file_is_fetched_again(server, shared, without_root):
+    if os.access(shared / "file.bin", os.R_OK, effective_ids=True):
+        pytest.skip("this user may read everything")
+    path = fetch(server.serve("/file", BODY), SHA, "file.bin", cache=shared, progress=False)
+    assert path.read_bytes() == BODY
+    assert path.stat().st_mode & 0o444 == 0o444, "the next user may read it"
+
+
+def test_an_unreadable_cached_file_is_named_where_there_is_no_other(shared, without_root):
+    with pytest.raises(DownloadError) as caught:
+        fetch("http://127.0.0.1:9/x", SHA, "file.bin", cache=shared, progress=False, retries=1)
+    assert f"{shared / 'file.bin'}: can't be read: Permission denied" in str(caught.value)
+    assert "XAI_COURSE_DATA" in str(caught.value)
+
+
+def test_an_unreadable_file_that_may_not_be_replaced(server, shared, request):
+    if os.geteuid() != 0:
+        pytest.skip("needs two users")
+    shared.chmod(0o1777)  # as /tmp is: only the owner may replace a file
+    request.getfixturevalue("without_root")
+    with pytest.raises(DownloadError, match="XAI_COURSE_CACHE") as caught:
+        fetch(server.serve("/file", BODY), SHA, "file.bin", cache=shared, progress=False)
+    assert "can't be read: Permission denied" in str(caught.value)
+    assert [path.name for path in shared.iterdir()] == ["file.bin"]
+
+
+@pytest.mark.parametrize("closed", ["folder", "file"])
+def test_a_readers_folder_or_file_that_is_closed(closed, shared, monkeypatch, request, tmp_path):
+    monkeypatch.setitem(FILES, "file.bin", RemoteFile(SHA))
+    monkeypatch.setenv("XAI_COURSE_DATA", str(shared))
+    if closed == "folder":
+        shared.chmod(0o700)
+    request.getfixturevalue("without_root")
+    if os.access(shared / "file.bin", os.R_OK, effective_ids=True):
+        pytest.skip("this user may read everything")
+    with pytest.raises(DownloadError, match="Permission denied") as caught:
+        download_module.find_file("file.bin", tmp_path)
+    assert str(shared) in str(caught.value)
+
+
+def test_a_folder_in_the_place_of_the_file(server, get, tmp_path):
+    (tmp_path / "cache" / "file.bin").mkdir(parents=True)
+    with pytest.raises(DownloadError, match="can't be read: Is a directory"):
+        get(server.serve("/file", BODY))
+
+
 def test_a_full_disk_leaves_nothing_half_written(server, get, tmp_path, monkeypatch):
-    def full(self, url, output_file, pooch, check_only=False):
-        Path(output_file).write_bytes(BODY[:1000])
+    def full(handle):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", full)
+    monkeypatch.setattr(os, "fsync", full)  # the disk says so when the draft has been written
     with pytest.raises(DownloadError, match="No space left") as caught:
         get(server.serve("/file", BODY))
     assert "XAI_COURSE_CACHE" in str(caught.value)
@@ -272,7 +375,7 @@ def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 
 
 def test_find_file_prefers_the_readers_folder(monkeypatch, tmp_path):
-    monkeypatch.setitem(REGISTRY, "file.bin", RemoteFile(SHA))
+    monkeypatch.setitem(FILES, "file.bin", RemoteFile(SHA))
     home, cache = tmp_path / "home", tmp_path / "cache"
     for folder in (home, cache):
         folder.mkdir()
@@ -297,7 +400,7 @@ def test_find_file_prefers_the_readers_folder(monkeypatch, tmp_path):
 
 
 def test_the_registry_is_well_formed():
-    for name, remote in REGISTRY.items():
+    for name, remote in FILES.items():
         assert len(remote.sha256) == 64, name
         assert set(remote.sha256) <= set("0123456789abcdef"), name
         assert all(url.startswith(("https://", "http://")) for url in remote.urls), name

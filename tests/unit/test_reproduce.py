@@ -1,8 +1,9 @@
-"""The committed results of `reproduce/` say how they were made, and a stopped run goes on."""
+"""What `reproduce/` shares: numbers, words, files, and a run that was stopped and goes on."""
 
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,20 +15,18 @@ import pytest
 from xai_course.book import measured, measured_file
 
 REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
-FOLDER = measured_file("any").parent
-RESULTS = sorted(p for p in FOLDER.glob("*.json") if not p.stem.startswith("benchmark_"))
+RESULTS = sorted(
+    p for p in measured_file("any").parent.glob("*.json") if not p.stem.startswith("benchmark_")
+)
+PAPERS = ("clime", "inet", "unwrapping")
 
 
 @pytest.fixture
-def results(monkeypatch, tmp_path):
-    """Import the folder's own module without leaving it behind; it writes to a folder of ours."""
-    monkeypatch.syspath_prepend(str(REPRODUCE))
-    import results
+def results(reproduce):
+    return reproduce("results")
 
-    monkeypatch.setattr(results, "FOLDER", tmp_path)
-    yield results
-    for name in ("results", "replicates", "_clime_dnet"):
-        sys.modules.pop(name, None)
+
+# The committed results
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
@@ -40,18 +39,73 @@ def test_a_result_says_how_it_was_made(path):
     assert path.stat().st_size < 300_000
 
 
-def test_there_are_results():
-    assert RESULTS
+def test_every_command_has_its_result_and_every_result_its_command(reproduce):
+    commands = {
+        f"{paper}_{name}": f"python reproduce/{paper}.py {name}"
+        for paper in PAPERS
+        for name in runpy.run_path(str(REPRODUCE / f"{paper}.py"))["TABLES"]
+    }
+    found = {path.stem: json.loads(path.read_text())["command"] for path in RESULTS}
+    assert found == commands
 
 
-def test_spread_and_writing(results, tmp_path):
-    summary = results.spread([1.0, 2.0, 3.0])
-    assert summary == {"mean": 2.0, "sd": 1.0, "min": 1.0, "max": 3.0, "n": 3}
-    assert results.spread([1.0])["sd"] is None
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_command_lists_its_tables(paper):
+    command = [sys.executable, str(REPRODUCE / f"{paper}.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "table1" in done.stdout or "figure6" in done.stdout
+
+
+# Numbers and words
+
+
+def test_spread_and_summary_by_hand(results):
+    values = [1.0, 2.0, 6.0]
+    sd = {"sd": pytest.approx(np.sqrt(7), abs=1e-5), "n": 3}
+    assert results.spread(values) == {"mean": 3.0, "min": 1.0, "max": 6.0, **sd}
+    assert results.summary(np.array(values)) == {"mean": 3.0, "median": 2.0, "max": 6.0, **sd}
+    assert results.spread([1.0])["sd"] is results.summary([1.0])["sd"] is None
+
+
+def test_over_seeds_has_the_shape_of_a_run(results):
+    runs = [{"a": k, "deep": {"b": 10 * k}} for k in (1, 3)]
+    found = results.over_seeds(runs)
+    assert found == {"a": results.spread([1, 3]), "deep": {"b": results.spread([10, 30])}}
+
+
+def test_a_verdict_by_hand(results):
+    ours = {"min": 0.92, "mean": 0.93, "max": 0.94}
+    for printed in (0.92, 0.93, 0.94):
+        assert results.verdict(printed, ours) == "inside our range over seeds"
+    assert results.verdict(0.91, ours) == "not reproduced: ours is above, by 0.02"
+    assert results.verdict(0.95, ours) == "not reproduced: ours is below, by 0.02"
+
+
+# Files
+
+
+def test_writing(results, tmp_path):
     assert results.data_hash(np.arange(3)) != results.data_hash(np.arange(4))
-    path = results.write("x", {"a": 1}, "python reproduce/x.py t", 0.0)
-    assert json.loads(path.read_text())["table"] == {"a": 1}
+    path = results.write("x", {"a": 1}, "python reproduce/x.py t", 90.0)
+    record = json.loads(path.read_text())
+    assert (record["table"], record["minutes"]) == ({"a": 1}, 1.5)
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_command_times_its_table_and_writes_it(results, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["x.py", "b"])
+    tables = {"a": dict, "b": lambda: {"found": 2}}
+    name = results.choose("What it does.", tables)
+    results.run("paper", name, tables[name], seconds_before=600)
+    record = json.loads((tmp_path / "paper_b.json").read_text())
+    assert record["table"] == {"found": 2}
+    assert record["command"] == "python reproduce/paper.py b"
+    assert record["minutes"] == 10.0
+    assert capsys.readouterr().out == f"{tmp_path / 'paper_b.json'}\n"
+    monkeypatch.setattr(sys, "argv", ["x.py", "c"])
+    with pytest.raises(SystemExit):
+        results.choose("What it does.", tables)
 
 
 KILLED = """
@@ -86,9 +140,8 @@ def test_a_killed_run_goes_on(tmp_path):
     assert third.stdout.splitlines() == [scores]
 
 
-def test_replicates_of_other_programs_are_thrown_away(results, tmp_path):
-    from replicates import Replicates
-
+def test_replicates_of_other_programs_are_thrown_away(reproduce, tmp_path):
+    Replicates = reproduce("replicates").Replicates
     program = tmp_path / "program.py"
     program.write_text("a = 1")
     calls = []
@@ -103,6 +156,9 @@ def test_replicates_of_other_programs_are_thrown_away(results, tmp_path):
     Replicates("x", [program]).clear()
     assert sorted(os.listdir(tmp_path)) == ["program.py"]
     assert replicate() == 3
+
+
+# A page whose tables are typed
 
 
 def test_the_dnet_page_shows_the_results():
@@ -156,19 +212,3 @@ def test_the_dnet_page_shows_the_results():
         f"right on {100 * circles['data']['accuracy']['min']:.2f} % only",
     ]
     assert [line for line in expected if line not in words] == []
-    assert all(toy["within_seconds"] for toy in toys.values())
-    assert images["unit"]["within_seconds"]
-    assert all(table["within_seconds"] for table in (*toys.values(), *images.values()))
-
-
-def test_verdicts_on_the_dnets_follow_from_the_numbers(results):
-    import _clime_dnet
-
-    for name in ("toy", "fashion"):
-        for table in measured(f"clime_{name}_dnet").values():
-            assert table["printed"] == _clime_dnet.PRINTED[name]
-            for kind, words in table["verdict"].items():
-                ours = table["over_seeds"][kind]
-                assert words == _clime_dnet.verdict(table["printed"], ours)
-                assert [found["n"] for found in ours.values()] == len(ours) * [len(table["seeds"])]
-    assert "below" in _clime_dnet.verdict({"a": 0}, {"a": {"min": 1, "max": 2}})["a"]

@@ -1,128 +1,135 @@
-"""The committed results of `reproduce/clime.py`: complete, and the verdicts follow from them."""
-
-import sys
-from pathlib import Path
+"""The programs behind the tables of `reproduce/clime.py`, on small cases."""
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from xai_course.book import measured, measured_file
-
-REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
-OWN = (
-    "results",
-    "clime",
-    "_clime_approximation",
-    "_clime_dnet",
-    "_clime_students",
-    "_clime_lime",
-)
+from xai_course.decisionnet import DecisionNet
+from xai_course.networks import PiecewiseLinearNetwork
 
 
-@pytest.fixture(scope="module")
-def clime():
-    """Import the folder's own modules without leaving them behind."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(REPRODUCE))
-        import clime
-
-        yield clime
-    for name in OWN:
-        sys.modules.pop(name, None)
+@pytest.fixture
+def students(reproduce):
+    return reproduce("clime.students")
 
 
-@pytest.fixture(scope="module")
-def students(clime):
-    return sys.modules["_clime_students"]
+@pytest.fixture
+def lime(reproduce):
+    return reproduce("clime.lime")
 
 
-@pytest.fixture(scope="module")
-def lime(clime):
-    return sys.modules["_clime_lime"]
+@pytest.fixture
+def dnet(reproduce):
+    return reproduce("clime.dnet")
 
 
-def table(name):
-    return measured(f"clime_{name}")
+@pytest.fixture
+def approximation(reproduce):
+    return reproduce("clime.approximation")
 
 
-# The committed results
+def rows_of_two_classes(n, n_features=2):
+    X = np.random.default_rng(0).normal(size=(n, n_features)).astype(np.float32)
+    return X, (X[:, 0] > 0).astype(np.int64)
 
 
-def check_verdict(words, printed, values):
-    assert (words == "inside our range over seeds") == (values["min"] <= printed <= values["max"])
-    if words != "inside our range over seeds":
-        assert ("above" in words) == (values["mean"] > printed)
+# Table 2 and Figure 8
 
 
-def check_search(chosen, students):
-    for list_of, choice, grid in (
-        ("rates", "rate", students.RATES),
-        ("teachings", "teaching", students.TEACHINGS),
-    ):
-        best = max(chosen[list_of], key=lambda entry: entry["accuracy"])
-        assert {key: best[key] for key in chosen[choice]} == chosen[choice]
-        assert len(chosen[list_of]) == len(grid)
+@pytest.fixture
+def known(students, monkeypatch):
+    """Put numbers that are known in the place of what is trained and measured."""
+    X, y = rows_of_two_classes(8)
+    accuracy = {"lenet": 0.9893, "mlp": 0.97, "mlp-kd": 0.98, "imitator": 0.96}
+
+    def measure(name, seed, student):
+        kind, its_seed = student
+        return {
+            "accuracy": accuracy[kind] + 0.001 * its_seed,
+            "consistency": 0.95 + 0.001 * (its_seed == seed),
+            "error_agreement": 0.5,
+        }
+
+    chosen = {"rate": {"learning_rate": 0.1}, "teaching": {"alpha": 0.5}}
+    monkeypatch.setattr(students, "rows", lambda name: (X, X, y, y))
+    monkeypatch.setattr(students, "search", lambda name: chosen)
+    monkeypatch.setattr(students, "teacher", lambda name, seed: ("lenet", seed))
+    monkeypatch.setattr(students, "untaught", lambda name, seed, settings: ("mlp", seed))
+    monkeypatch.setattr(students, "measure", measure)
+    monkeypatch.setattr(students, "PRINTED", {"mnist": {"lenet": 0.9893, "mlp": 0.9, "mlp_kd": 1}})
+    monkeypatch.setattr(
+        students,
+        "taught",
+        lambda name, seed, kind, settings: ("mlp-kd" if kind == "kd" else kind, seed),
+    )
+    return students
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_table_2(students, name):
-    part = table("table2")[name]
-    assert part["printed"] == students.PRINTED[name]
-    for key, printed in part["printed"].items():
-        values = part["over_seeds"][key]["accuracy"]
-        assert values["n"] == len(students.SEEDS)
-        check_verdict(part["verdict"][key], printed, values)
-    check_search(part["search"], students)
-    ours = part["over_seeds"]
-    for key in ("mlp", "mlp_kd", "another_lenet"):
-        assert set(ours[key]) == {"accuracy", "consistency", "error_agreement"}
-    difference = ours["mlp_kd"]["accuracy"]["mean"] - ours["mlp"]["accuracy"]["mean"]
-    assert np.mean(part["does_distillation_help"]) == pytest.approx(difference, abs=1e-5)
+def test_table_2_from_known_numbers(known):
+    table = known._table2_of("mnist")
+    ours = table["over_seeds"]
+    assert ours["lenet"]["accuracy"]["mean"] == pytest.approx(0.9903)
+    assert ours["another_lenet"]["consistency"]["max"] == 0.95
+    assert table["verdict"] == {
+        "lenet": "inside our range over seeds",
+        "mlp": "not reproduced: ours is above, by 0.071",
+        "mlp_kd": "not reproduced: ours is below, by 0.019",
+    }
+    assert table["does_distillation_help"] == [0.01, 0.01, 0.01]
+    assert table["does_the_mlp_beat_its_lenet"] == [-0.0093] * 3
+    assert table["seeds"] == [0, 1, 2]
 
 
-def test_figure_8(students):
-    part = table("figure8")
-    assert part["printed"] == {"consistency": 0.9282}
-    ours = part["over_seeds"]
-    check_verdict(part["verdict"], 0.9282, ours["mlp_kd"]["consistency"])
-    assert part["imitator_above_95_percent"] == (ours["imitator"]["consistency"]["min"] > 0.95)
-    counts = np.array(part["confusion_of_seed_0"]["counts"])
-    assert counts.sum() == 10_000
-    low, high = (ours["mlp_kd"]["consistency"][key] for key in ("min", "max"))
-    assert low <= np.trace(counts) / 10_000 <= high
-    gain = ours["mlp_kd"]["consistency"]["mean"] - ours["without_teacher"]["consistency"]["mean"]
-    assert np.mean(part["gain_over_no_teacher"]) == pytest.approx(gain, abs=1e-5)
+def test_figure_8_from_known_numbers(known, monkeypatch):
+    class Fixed:
+        def predict(self, X):
+            return np.arange(len(X)) % 2
+
+    measure = known.measure
+    monkeypatch.setattr(known, "_predictions", lambda name, seed: np.arange(8) % 2)
+    monkeypatch.setattr(
+        known, "measure", lambda name, seed, student: measure(name, seed, ("mlp", seed))
+    )
+    monkeypatch.setattr(known, "taught", lambda *arguments: Fixed())
+    table = known.figure8()
+    assert table["confusion_of_seed_0"]["counts"] == [[4, 0], [0, 4]]
+    assert table["imitator_above_95_percent"] is True
+    assert table["gain_over_no_teacher"] == [0.0, 0.0, 0.0]
 
 
-def test_table_3(students, lime):
-    part = table("table3")
-    assert part["printed"] == lime.PRINTED
-    assert set(part["lime"]) == set(lime.SEGMENTATIONS)
-    check_verdict(part["verdict"]["clime"], 0.9345, part["students"]["mlp_kd"])
-    for name, found in part["lime"].items():
-        for reading, values in found["readings"].items():
-            assert values["n"] == len(students.SEEDS)
-            check_verdict(part["verdict"]["lime"][f"{name}: {reading}"], 0.0975, values)
-        assert {"lime", "constant", "tangent_of_the_lenet"} <= set(found["near_the_image"])
+def test_the_search_takes_the_best(students, monkeypatch):
+    X, y = rows_of_two_classes(40)
+    seen = []
+
+    class Guess:
+        def __init__(self, right):
+            self.right = right
+
+        def predict(self, chosen):
+            labels = (chosen[:, 0] > 0).astype(int)
+            return np.where(np.arange(len(chosen)) < self.right, labels, 1 - labels)
+
+    def train(*arguments, **options):
+        seen.append(options)
+        best = options["learning_rate"] == 1e-3 and options["batch_size"] == 64
+        return Guess(10 if best and options.get("temperature", 5.0) == 5.0 else 3)
+
+    for name, value in {
+        "rows": lambda name: (X, X, y, y), "SEARCH_ROWS": 30, "CHOICE_ROWS": 10,
+        "teacher": lambda name, seed: type("Teacher", (), {"module": None}),
+        "train_classifier": train, "distill": train,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(students, name, value)
+    found = students.search.__wrapped__("mnist")
+    assert found["rate"] == {"learning_rate": 1e-3, "batch_size": 64}
+    assert found["teaching"] == {"alpha": 0.1, "temperature": 5.0}
+    assert [entry["accuracy"] for entry in found["rates"]].count(1.0) == 1
+    assert len(seen) == len(students.RATES) + len(students.TEACHINGS)
+    assert len({options["checkpoint"] for options in seen}) == len(seen)
 
 
-# How they are made
-
-
-def test_the_commands(clime):
-    results = {path.stem for path in measured_file("any").parent.glob("clime_*.json")}
-    assert {f"clime_{name}" for name in clime.TABLES} <= results
-
-
-def test_words(students):
-    ours = {"min": 0.92, "mean": 0.93, "max": 0.94}
-    assert students.verdict(0.93, ours) == "inside our range over seeds"
-    assert students.verdict(0.91, ours) == "not reproduced: ours is above, by 2.00 points"
-    assert students.verdict(0.95, ours) == "not reproduced: ours is below, by 2.00 points"
-    assert students._paired([{"a": 0.5}, {"a": 1.0}], [{"a": 0.25}, {"a": 1.5}], "a") == [
-        0.25,
-        -0.5,
-    ]
+# Table 3
 
 
 @pytest.fixture
@@ -183,3 +190,126 @@ def test_lime_itself(lime):
     assert found.weights.shape == (10, n)
     np.testing.assert_array_equal(found.draw(np.ones((1, n))), [image.ravel()])
     np.testing.assert_allclose(found.weights[0], -found.weights[1], atol=1e-6)
+
+
+# The two DNets
+
+
+def test_a_dnet_is_measured_on_other_rows(dnet):
+    weights = [np.eye(2), [[1.0, -1.0], [-1.0, 1.0]]]
+    network = PiecewiseLinearNetwork(weights, [[10.0, 10.0], [0.0, 0.0]])  # one line in the rows
+    X = np.random.default_rng(0).uniform(-3, 3, size=(300, 2))
+    y = network.decide(X)
+    found = dnet.measure(DecisionNet.from_network(network, X, y), X, y)
+    assert found["accuracy"] == found["agreement"] == found["agreement_where_known"] == 1
+    assert found["coverage"] == 1
+    wrong = dnet.measure(DecisionNet.from_network(network, X, y), X, 1 - y)
+    assert (wrong["accuracy"], wrong["accuracy_alone"], wrong["agreement"]) == (0, 0, 1)
+
+
+def test_the_dnets_verdicts(dnet):
+    ours = {"neurons": {"min": 16, "mean": 18.0, "max": 20}, "accuracy": {"min": 1, "max": 1}}
+    assert dnet.verdicts("toy", ours) == {
+        "neurons": "not reproduced: ours is above, by 3",
+        "accuracy": "inside our range over seeds",
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Liblinear", "ignore:lbfgs")
+def test_a_toy_set_from_end_to_end(dnet, monkeypatch):
+    monkeypatch.setattr(dnet, "N_ROWS", 200)
+    monkeypatch.setattr(dnet, "N_NEW_ROWS", 199)
+    monkeypatch.setattr(dnet, "TOY_SIZES", (2, 4, 2))
+    monkeypatch.setattr(dnet, "TOY_SEEDS", range(1))
+    monkeypatch.setattr(dnet, "TOY_EPOCHS", 3)
+    table = dnet._toy_set("moons")
+    assert set(table["over_seeds"]) == {"data", "divided", "all"}
+    assert all(found["neurons"]["n"] == 1 for found in table["over_seeds"].values())
+    assert table["controls"]["logistic_regression_accuracy"]["min"] > 0.7
+    assert table["network_parameters"] == 3 * 4 + 5 * 2
+
+
+# Table 1
+
+
+@pytest.fixture
+def small(approximation, monkeypatch):
+    """Small networks on small data, trained for one epoch."""
+    X, y = rows_of_two_classes(400, 6)
+    monkeypatch.setattr(approximation, "SIZES", (6, 5, 2))
+    monkeypatch.setattr(approximation, "RECIPE", {**approximation.RECIPE, "epochs": 1})
+    monkeypatch.setattr(approximation, "rows", lambda name: (X[:200], X[200:], y[:200], y[200:]))
+    return approximation
+
+
+def test_a_trained_network_is_kept_with_its_recipe(small, monkeypatch):
+    first = small.trained("tanh", 0)
+    trained_again = []
+    monkeypatch.setattr(small, "train", lambda module, seed: trained_again.append(seed))
+    for ours, kept in zip(first.parameters(), small.trained("tanh", 0).parameters(), strict=True):
+        assert torch.equal(ours, kept)
+    assert trained_again == []
+    small.trained("tanh", 1)
+    monkeypatch.setattr(small, "RECIPE", {**small.RECIPE, "epochs": 2})
+    small.trained("tanh", 0)
+    assert trained_again == [1, 0]
+
+
+def test_table_1_from_end_to_end(small):
+    runs = [small.measure("sigmoid", seed) for seed in range(2)]
+    row = small.summarise("sigmoid", runs)
+    assert row["printed"] == small.PRINTED["sigmoid"]
+    assert row["accuracy"]["baseline"]["n"] == 2
+    assert row["printed_gain"] == {"2": -0.0171, "3": -0.0031, "5": 0.0007}
+    assert set(row["verdict"]) == set(row["printed"])
+    assert all(counts["of"] == 2 for counts in row["seeds_with_a_gain"].values())
+    errors = []
+    for run in runs:
+        for found in run["tangents"].values():
+            gain = (found["fixed"] - found["broken"]) / 200
+            assert found["gain"] == gain
+            assert found["accuracy"] == pytest.approx(run["baseline"]["accuracy"] + gain)
+            assert found["median_error"] <= found["median_bound"]
+            assert found["decisions_certified"] <= found["same_decision"]
+        errors.append([found["activation_error"] for found in run["tangents"].values()])
+    assert (np.diff(errors) < 0).all(), "more pieces are nearer"
+
+
+def test_only_gains_are_counted(approximation):
+    runs = [{"tangents": {"3": {"gain": gain, "p_of_no_difference": p}}}
+            for gain, p in ((0.01, 0.01), (0.01, 0.2), (-0.01, 0.01))]  # fmt: skip
+    assert approximation.gains_over(runs, "3") == {
+        "above_the_original": 2,
+        "beyond_chance_at_5_percent": 1,
+        "of": 3,
+    }
+
+
+def test_compare_counts_what_changed(approximation):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    smooth = approximation.logits(module, X)
+    network = approximation.with_knots(module, 3, "tangents")
+    y = network.forward(X).argmax(axis=1)
+    found = approximation.compare(network, smooth, X, y)
+    before = (smooth.argmax(axis=1) == y).mean()
+    assert found["accuracy"] == 1
+    assert found["gain"] == pytest.approx(1 - before)
+    assert (found["fixed"], found["broken"]) == (round(200 * (1 - before)), 0)
+    best = approximation.with_knots(module, 3, "equioscillating")
+    assert best.activations[0].max_error < network.activations[0].max_error
+
+
+def test_certified_decisions_are_the_originals(approximation):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 2)).double()
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    smooth = approximation.logits(module, X)
+    shares = []
+    for n in (3, 9, 33):
+        network = approximation.with_knots(module, n, "tangents")
+        same = (network.forward(X).argmax(axis=1) == smooth.argmax(axis=1)).mean()
+        shares.append(approximation.certified(network, smooth, X)["decisions_certified"])
+        assert shares[-1] <= same
+    assert shares == sorted(shares)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
@@ -30,9 +30,8 @@ PINNED = re.compile(r"[\w-]+/[\w./-]+@v\d+")
 
 def schema_problems(schema: str, path: Path) -> str:
     """Validate a file; an empty answer means that it is valid."""
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    done = CliRunner().invoke(check_jsonschema, ["--builtin-schema", schema, str(path)])
+    return "" if done.exit_code == 0 else done.output or repr(done.exception)
 
 
 def load(path: Path) -> dict[str, Any]:

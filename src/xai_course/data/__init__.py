@@ -4,8 +4,8 @@
 drew from.
 """
 
-from xai_course.data._types import Dataset, TextDataset
-from xai_course.data.download import REGISTRY, DownloadError, RemoteFile, fetch
+from xai_course.data._types import Dataset
+from xai_course.data.download import DownloadError, fetch
 from xai_course.data.generators import (
     ChirpTruth,
     CirclesTruth,
@@ -14,22 +14,18 @@ from xai_course.data.generators import (
     co_circles,
     home_lending,
 )
-from xai_course.data.loaders import available, load, load_text
+from xai_course.data.loaders import available, load
 
 __all__ = [
-    "REGISTRY",
     "ChirpTruth",
     "CirclesTruth",
     "Dataset",
     "DownloadError",
     "LendingTruth",
-    "RemoteFile",
-    "TextDataset",
     "available",
     "chirp_wave",
     "co_circles",
     "fetch",
     "home_lending",
     "load",
-    "load_text",
 ]

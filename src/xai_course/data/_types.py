@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-__all__ = ["Dataset", "TextDataset"]
+__all__ = ["Dataset"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,38 +102,3 @@ class Dataset:
         """Return ``X_train, X_test, y_train, y_test`` of the rows that `split_rows` names."""
         train, test = self.split_rows(seed, test_size)
         return self.X[train], self.X[test], self.y[train], self.y[test]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class TextDataset:
-    """A set of labelled texts.
-
-    Attributes
-    ----------
-    name : str
-        Name that `xai_course.data.load_text` accepts.
-    frame : DataFrame
-        All columns as strings, except `y`.
-    text_columns : list of str
-        The columns of `frame` that a classifier reads.
-    y : ndarray of int64, shape (n_samples,)
-        Class number of each row.
-    target_names : list of str
-        Name of each class.
-    description, source, terms : str
-        As in `Dataset`.
-    """
-
-    name: str
-    frame: pd.DataFrame
-    text_columns: list[str]
-    y: np.ndarray
-    target_names: list[str]
-    description: str
-    source: str
-    terms: str
-    task: str = field(default="text classification", init=False)
-
-    def __repr__(self) -> str:
-        columns = ", ".join(self.text_columns)
-        return f"TextDataset({self.name!r}: {len(self.y)} rows, text in {columns}, {self.task})"

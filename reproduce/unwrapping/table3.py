@@ -10,8 +10,8 @@ from replicates import Replicates
 from results import spread
 from tqdm import tqdm
 
-from unwrapper import simplify
-from unwrapper.examples import BY_NAME
+from unwrapping import simplify
+from unwrapping.examples import BY_NAME
 
 PRINTED_REPLICATES = 100
 PRINTED = {

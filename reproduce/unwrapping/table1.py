@@ -8,8 +8,8 @@ from replicates import Replicates
 from results import data_hash, spread
 from tqdm import tqdm
 
-from unwrapper import controls
-from unwrapper.examples import EXAMPLES, Example, train
+from unwrapping import controls
+from unwrapping.examples import EXAMPLES, Example, train
 
 MEASURED_BY = ("examples", "controls", "table1")
 

@@ -1,14 +1,12 @@
-"""What it costs to read a network after every batch: ``python reproduce/inet_drift.py cost``."""
+"""What it costs to read a network after every batch."""
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from results import write
 from sklearn.neural_network import MLPRegressor
 
 from xai_course import inet
@@ -40,7 +38,7 @@ def torch_step(module: torch.nn.Module, X: np.ndarray, y: np.ndarray) -> Callabl
     return step
 
 
-def cost() -> dict[str, object]:
+def drift_cost() -> dict[str, object]:
     """Time one network of 5 inputs and 25 neurons: training, reading, asking."""
     rng = np.random.default_rng(0)
     X, y = rng.random((ROWS, 5)), rng.normal(size=ROWS)
@@ -68,11 +66,3 @@ def cost() -> dict[str, object]:
         "milliseconds": {name: milliseconds(call) for name, call in calls.items()},
         "settings": {"rows": ROWS, "repeats": REPEATS, "threads": torch.get_num_threads()},
     }
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", choices=["cost"])
-    parser.parse_args()
-    started = time.perf_counter()
-    print(write("inet_drift_cost", cost(), "python reproduce/inet_drift.py cost", started))

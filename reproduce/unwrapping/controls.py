@@ -13,7 +13,7 @@ from sklearn.linear_model import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from unwrapper.examples import Trained
+from unwrapping.examples import Trained
 from xai_course.unwrapping.inference import fit_glm
 
 STRENGTHS = np.logspace(-3, 3, 4)

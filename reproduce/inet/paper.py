@@ -10,11 +10,13 @@ import time
 from typing import Any
 
 import torch
-from _inet_nets import WORK, errors, held_out, points, summary
+from results import WORK, summary
 
+from inet.nets import held_out, points
 from xai_course.inet import (
     Constant,
     SoftmaxInterpretationNetwork,
+    fidelity_error,
     sample_polynomials,
     train_lambda_nets,
     train_softmax_network,
@@ -36,9 +38,9 @@ def _measure(n: int) -> dict[str, Any]:
     network, seconds = _i_net(n)
     tests, X = held_out(n), points(n)
     return {
-        "soft": summary(errors(tests, network.soft(tests), X)),
-        "hard": summary(errors(tests, network.explain(tests), X)),
-        "constant": summary(errors(tests, Constant().explain(tests), X)),
+        "soft": summary(fidelity_error(tests, network.soft(tests), X)),
+        "hard": summary(fidelity_error(tests, network.explain(tests), X)),
+        "constant": summary(fidelity_error(tests, Constant().explain(tests), X)),
         "parameters": network.n_parameters,
         "cpu_seconds": seconds,
         "on_training_nets_soft": network.log["train_loss"][-1],

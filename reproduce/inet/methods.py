@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from _inet_nets import shape
-
+from inet.nets import shape
 from xai_course.inet import (
     Constant,
     GreedySwaps,

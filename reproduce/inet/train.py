@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from results import WORK
+
 from xai_course import _shipped
 from xai_course.inet import (
     PRETRAINED,
@@ -22,7 +24,6 @@ from xai_course.inet import (
     train_lambda_nets,
 )
 
-WORK = Path(__file__).resolve().parent / "trained"
 CHEAP = RECIPES["cheap"]
 # Networks of each kind: half learnt their target well, a quarter hardly, a quarter with noise.
 KINDS: dict[str, dict[str, Any]] = {

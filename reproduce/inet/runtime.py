@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from _inet_gplearn import evolved
-from _inet_methods import methods
-from _inet_nets import VARIABLES, held_out
 
+from inet.gplearn import evolved
+from inet.methods import methods
+from inet.nets import VARIABLES, held_out
 from xai_course.inet import InterpretationNetwork
 
 ALONE, BATCHES = 25, 3

@@ -7,21 +7,19 @@ Trained networks stay in ``reproduce/trained``, so that a stopped run goes on.
 
 from __future__ import annotations
 
-import json
 import time
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from _clime_students import WORK, rows, verdict
-from results import data_hash, spread
-from safetensors import safe_open
-from safetensors.torch import load_model, save_model
+from results import data_hash, over_seeds, verdict
 from scipy.stats import binomtest
 from torch import nn
 from tqdm import tqdm
 
+from clime.students import checkpoint, rows
+from xai_course._storage import load_arrays, save_arrays
 from xai_course.approximation import approximate
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -29,6 +27,7 @@ NAME = "fashion_mnist"
 SEEDS = (0, 1, 2, 3, 4)
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "elu": nn.ELU}
 SIZES = (784, 256, 64, 10)
+KIND = "network of table 1, clime, 1"  # what a file of weights says it is
 
 # The paper names no settings for these networks.
 RECIPE = {"optimizer": "Adam", "learning_rate": 1e-3, "batch_size": 128, "epochs": 15}
@@ -58,19 +57,15 @@ def untrained(activation: str, seed: int) -> nn.Sequential:
 def trained(activation: str, seed: int) -> nn.Sequential:
     """Return the trained network of one seed, from its file if there is one."""
     module = untrained(activation, seed)
-    file = WORK / f"clime-table1-{activation}-{seed}.safetensors"
-    recipe = json.dumps(RECIPE)
+    file = checkpoint(f"smooth-{activation}-{seed}")
     if file.is_file():
-        with safe_open(file, "pt") as content:
-            known = content.metadata()["recipe"]
-        if known == recipe:
-            load_model(module, file)
+        weights, recipe = load_arrays(file, KIND)
+        if recipe == RECIPE:
+            module.load_state_dict({name: torch.as_tensor(w) for name, w in weights.items()})
             return module.eval()
     train(module, seed)
-    WORK.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".part")
-    save_model(module, str(draft), metadata={"recipe": recipe})
-    draft.replace(file)
+    weights = {name: weight.numpy() for name, weight in module.state_dict().items()}
+    save_arrays(file, KIND, weights, RECIPE)
     return module.eval()
 
 
@@ -179,16 +174,6 @@ def measure(activation: str, seed: int) -> dict[str, Any]:
 
 
 # The table
-
-
-def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the spread of every number, in the shape of one run."""
-    return {
-        key: over_seeds([run[key] for run in runs])
-        if isinstance(value, dict)
-        else spread([run[key] for run in runs])
-        for key, value in runs[0].items()
-    }
 
 
 def summarise(activation: str, runs: list[dict[str, Any]]) -> dict[str, Any]:

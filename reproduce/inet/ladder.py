@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from _inet_fidelity import recall
-from _inet_methods import methods
-from _inet_nets import NOISE, dense_errors, errors, held_out, points, summary, targets
-from _inet_rungs import EPOCHS, N_TRAIN, RATE, RUNGS, N, i_net
-from _inet_runtime import training_seconds
-from results import spread
+from results import spread, summary
 
-from xai_course.inet import LambdaNets
+from inet.fidelity import recall
+from inet.methods import methods
+from inet.nets import NOISE, dense_errors, held_out, points, targets
+from inet.rungs import EPOCHS, N_TRAIN, RATE, RUNGS, N, i_net
+from inet.runtime import training_seconds
+from xai_course.inet import LambdaNets, fidelity_error
 
 SEEDS = (0,)  # every further one takes ten minutes of computing
 PAPER = {"hidden": [4096, 2048, 1024, 512], "epochs": 500, "training_nets": 45_000}
@@ -31,16 +31,16 @@ def ladder() -> dict[str, Any]:
     rungs = {rung: _rung(rung, tests, X) for rung in RUNGS}
     for name in ("learned", "closed_form"):
         found = {
-            key: {"hard": summary(errors(nets, methods(N)[name].explain(nets), X))}
+            key: {"hard": summary(fidelity_error(nets, methods(N)[name].explain(nets), X))}
             for key, nets in tests.items()
         }
         rungs[name] = {"errors": found}
     rungs["learned"]["training_seconds"] = training_seconds(N)
     scale = {
         key: {
-            "constant": summary(errors(nets, methods(N)["constant"].explain(nets), X)),
+            "constant": summary(fidelity_error(nets, methods(N)["constant"].explain(nets), X)),
             "dense": summary(dense_errors(nets, X, 3)),
-            "target": summary(errors(nets, targets(N), X)),
+            "target": summary(fidelity_error(nets, targets(N), X)),
         }
         for key, nets in tests.items()
     }
@@ -69,8 +69,8 @@ def _rung(rung: str, tests: dict[str, LambdaNets], X: np.ndarray) -> dict[str, A
     networks, costs = zip(*(i_net(rung, seed) for seed in SEEDS), strict=True)
     found: dict[str, Any] = {}
     for name, nets in tests.items():
-        soft = [errors(nets, one.soft(nets), X) for one in networks]
-        hard = [errors(nets, one.explain(nets), X) for one in networks]
+        soft = [fidelity_error(nets, one.soft(nets), X) for one in networks]
+        hard = [fidelity_error(nets, one.explain(nets), X) for one in networks]
         found[name] = {"soft": _over_seeds(soft), "hard": _over_seeds(hard)}
     encoder, initialisation, straight_through = RUNGS[rung]
     own = tests[f"{initialisation}, noise 0"]

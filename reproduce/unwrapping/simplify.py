@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from unwrapper import controls
-from unwrapper.examples import Example, Trained, train
+from unwrapping import controls
+from unwrapping.examples import Example, Trained, train
 from xai_course.unwrapping import SeparationWarning
 from xai_course.unwrapping.flattening import single_hidden_layer
 

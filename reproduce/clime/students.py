@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import data_hash, spread
+from results import WORK, data_hash, over_seeds, verdict
 from tqdm import tqdm
 
 from xai_course import data
@@ -19,7 +19,6 @@ from xai_course.book.lenet import lenet
 from xai_course.distillation import confusion, consistency, distill, error_agreement
 from xai_course.training import TrainedClassifier, mlp, train_classifier
 
-WORK = Path(__file__).resolve().parent / "trained"
 DATASETS = ("mnist", "fashion_mnist")
 SEEDS = (0, 1, 2)
 SIZES = (784, 256, 64, 10)
@@ -149,19 +148,6 @@ def measure(name: str, seed: int, student: TrainedClassifier) -> dict[str, float
 @functools.cache
 def _predictions(name: str, seed: int) -> np.ndarray:
     return teacher(name, seed).predict(rows(name)[1])
-
-
-def over_seeds(runs: list[dict[str, float]]) -> dict[str, Any]:
-    """Return the spread of each measure."""
-    return {key: spread([run[key] for run in runs]) for key in runs[0]}
-
-
-def verdict(printed: float, ours: dict[str, Any]) -> str:
-    """Say in words how a printed value compares with ours over the seeds."""
-    if ours["min"] <= printed <= ours["max"]:
-        return "inside our range over seeds"
-    side = "above" if ours["mean"] > printed else "below"
-    return f"not reproduced: ours is {side}, by {100 * abs(ours['mean'] - printed):.2f} points"
 
 
 def table2() -> dict[str, Any]:

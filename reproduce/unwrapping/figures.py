@@ -11,7 +11,7 @@ from results import data_hash
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
-from unwrapper.examples import BY_NAME, Trained, heloc_table, train
+from unwrapping.examples import BY_NAME, Trained, heloc_table, train
 
 SEED = 0
 TOP_REGIONS = 10

@@ -1,4 +1,4 @@
-"""The networks that every result of `reproduce/inet.py` is about, and how far one misses another.
+"""The networks that every result of `reproduce/inet.py` is about.
 
 Tables 1 and 2 of Marton et al. (2022): 100 lambda-nets per number of variables, which no I-Net was
 trained on. The paper's code starts all networks from the same first weights; here each has its
@@ -7,17 +7,15 @@ own, unless a result says "shared".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import WORK, summary
 
 from xai_course.inet import (
     LambdaNets,
     SparsePolynomial,
     closed_form_moments,
-    evaluate_polynomials,
     monomial_exponents,
     monomial_values,
     orthonormal_basis,
@@ -25,7 +23,6 @@ from xai_course.inet import (
     train_lambda_nets,
 )
 
-WORK = Path(__file__).resolve().parent / "trained"
 VARIABLES = (5, 10, 15)
 NOISE = (0.0, 0.1, 0.2, 0.3)
 N_NETS = 100
@@ -66,29 +63,12 @@ def points(n: int) -> np.ndarray:
     return np.random.default_rng([FIRST_SEED, n]).random((N_POINTS, n))
 
 
-def errors(nets: LambdaNets, polynomials: Sequence[SparsePolynomial], X: np.ndarray) -> np.ndarray:
-    """Return the mean absolute difference between each network and its polynomial."""
-    return np.abs(nets.predict(X) - evaluate_polynomials(polynomials, X)).mean(axis=1)
-
-
 def dense_errors(nets: LambdaNets, X: np.ndarray, degree: int) -> np.ndarray:
     """Return how far each network is from its projection on all monomials of a degree."""
     n = nets.n_variables
     basis = monomial_values(X, monomial_exponents(n, degree)) @ orthonormal_basis(n, degree).T
     projection = closed_form_moments(nets, degree) @ basis.T
     return np.abs(nets.predict(X) - projection).mean(axis=1)
-
-
-def summary(values: np.ndarray) -> dict[str, Any]:
-    """Return mean, median, standard deviation (n - 1), largest value and number."""
-    values = np.asarray(values, dtype=float)
-    return {
-        "mean": round(float(values.mean()), 5),
-        "median": round(float(np.median(values)), 5),
-        "sd": round(float(values.std(ddof=1)), 5) if len(values) > 1 else None,
-        "max": round(float(values.max()), 5),
-        "n": len(values),
-    }
 
 
 def lambda_nets() -> dict[str, Any]:

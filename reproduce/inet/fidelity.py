@@ -12,14 +12,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from _inet_gplearn import N_NETS as GPLEARN_NETS
-from _inet_gplearn import evolved, polynomials
-from _inet_methods import methods
-from _inet_nets import NOISE, VARIABLES, dense_errors, errors, held_out, points, shape, summary
-from _inet_nets import targets as held_out_targets
-from results import data_hash
+from results import data_hash, summary
 
-from xai_course.inet import LambdaNets, SparsePolynomial, evaluate_polynomials, monomial_indices
+from inet.gplearn import N_NETS as GPLEARN_NETS
+from inet.gplearn import evolved, polynomials
+from inet.methods import methods
+from inet.nets import NOISE, VARIABLES, dense_errors, held_out, points, shape
+from inet.nets import targets as held_out_targets
+from xai_course.inet import (
+    LambdaNets,
+    SparsePolynomial,
+    evaluate_polynomials,
+    fidelity_error,
+    monomial_indices,
+)
 
 WITH_NOISE = ("constant", "linear", "greedy", "search", "closed_form", "learned")
 INDEX = 0  # Table 3 shows this network of each n, whatever comes out
@@ -41,12 +47,12 @@ def figure6() -> dict[str, Any]:
 def _figure6(n: int) -> dict[str, Any]:
     nets, X = held_out(n), points(n)
     explained = {name: method.explain(nets) for name, method in methods(n).items()}
-    found = {name: errors(nets, g, X) for name, g in explained.items()}
+    found = {name: fidelity_error(nets, g, X) for name, g in explained.items()}
     found["dense"] = dense_errors(nets, X, shape(n)["degree"])
-    found["target"] = errors(nets, held_out_targets(n), X)
+    found["target"] = fidelity_error(nets, held_out_targets(n), X)
     runs = evolved(n)
     few = nets[: len(runs)]
-    gplearn = errors(few, polynomials(runs), X)
+    gplearn = fidelity_error(few, polynomials(runs), X)
     shared = {name: values[: len(runs)] for name, values in found.items()} | {"gplearn": gplearn}
     return {
         "methods": {name: summary(values) for name, values in found.items()},
@@ -132,9 +138,9 @@ def _at_noise(n: int, nets: LambdaNets) -> dict[str, Any]:
     X, targets = points(n), held_out_targets(n)
     clean = evaluate_polynomials(targets, X)
     explained = {name: methods(n)[name].explain(nets) for name in WITH_NOISE}
-    found = {name: errors(nets, g, X) for name, g in explained.items()}
+    found = {name: fidelity_error(nets, g, X) for name, g in explained.items()}
     found["dense"] = dense_errors(nets, X, shape(n)["degree"])
-    found["target"] = errors(nets, targets, X)
+    found["target"] = fidelity_error(nets, targets, X)
     return {
         "errors": found,
         "recall": {name: recall(explained[name], targets) for name in WITH_NOISE},
@@ -173,4 +179,4 @@ def _table3(n: int) -> dict[str, Any]:
 
 
 def _one_error(net: LambdaNets, polynomial: SparsePolynomial, X: np.ndarray) -> float:
-    return round(float(errors(net, [polynomial], X)[0]), 5)
+    return round(float(fidelity_error(net, [polynomial], X)[0]), 5)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from results import data_hash, spread
+from results import data_hash, over_seeds, verdict
 from sklearn.datasets import make_circles, make_moons
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
@@ -80,11 +80,6 @@ def train(
     return PiecewiseLinearNetwork.from_torch(module)
 
 
-def decide(network: PiecewiseLinearNetwork, X: np.ndarray) -> np.ndarray:
-    """Return the network's classes."""
-    return network.forward(X).argmax(axis=1)
-
-
 def n_parameters(sizes: tuple[int, ...]) -> int:
     """Count the weights and biases of a dense network."""
     return sum((n + 1) * m for n, m in pairwise(sizes))
@@ -92,7 +87,7 @@ def n_parameters(sizes: tuple[int, ...]) -> int:
 
 def measure(dnet: DecisionNet, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Score a DNet on rows that it was not made from."""
-    decisions, alone = decide(dnet.network, X), dnet.predict(X, fallback="nearest")
+    decisions, alone = dnet.network.decide(X), dnet.predict(X, fallback="nearest")
     known = dnet.apply(X) >= 0
     return {
         "neurons": dnet.n_neurons_,
@@ -108,24 +103,9 @@ def measure(dnet: DecisionNet, X: np.ndarray, y: np.ndarray) -> dict[str, float]
     }
 
 
-def verdict(printed: dict[str, float], ours: dict[str, dict[str, Any]]) -> dict[str, str]:
+def verdicts(name: str, ours: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Say in words how each printed value compares with the range over seeds."""
-    words = {}
-    for key, value in printed.items():
-        low, high = ours[key]["min"], ours[key]["max"]
-        inside = low <= value <= high
-        side = "below" if value < low else "above"
-        words[key] = (
-            "inside our range over seeds"
-            if inside
-            else f"not reproduced: printed is {side} our range over seeds"
-        )
-    return words
-
-
-def over_seeds(runs: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
-    """Return the spread of each measure."""
-    return {key: spread([run[key] for run in runs]) for key in runs[0]}
+    return {key: verdict(value, ours[key]) for key, value in PRINTED[name].items()}
 
 
 # The toy networks
@@ -146,8 +126,8 @@ def _toy_set(name: str) -> dict[str, Any]:
         line = LogisticRegression().fit(X, y)
         controls.append(
             {
-                "network_train_accuracy": float((decide(network, X) == y).mean()),
-                "network_accuracy": float((decide(network, X_new) == y_new).mean()),
+                "network_train_accuracy": float((network.decide(X) == y).mean()),
+                "network_accuracy": float((network.decide(X_new) == y_new).mean()),
                 "logistic_regression_accuracy": float(line.score(X_new, y_new)),
             }
         )
@@ -159,7 +139,7 @@ def _toy_set(name: str) -> dict[str, Any]:
         "printed": PRINTED["toy"],
         "over_seeds": ours,
         "controls": over_seeds(controls),
-        "verdict": {r: verdict(PRINTED["toy"], ours[r]) for r in ("data", "divided")},
+        "verdict": {r: verdicts("toy", ours[r]) for r in ("data", "divided")},
         "certified_seeds": {r: sum(int(run["certified"]) for run in runs[r]) for r in runs},
         "neurons_of_each_seed": {r: [run["neurons"] for run in runs[r]] for r in runs},
         "within_seconds": ours["all"]["seconds"]["max"] <= SECONDS["toy"],
@@ -186,7 +166,7 @@ def _toy_run(
     checked = dnet.certify(box)
     seconds = time.perf_counter() - started
     anywhere = np.random.default_rng(0).uniform(*box.T, (100_000, 2))
-    wrong = dnet.predict(anywhere, fallback="nearest") != decide(network, anywhere)
+    wrong = dnet.predict(anywhere, fallback="nearest") != network.decide(anywhere)
     known = dnet.apply(anywhere) >= 0
     return measure(dnet, X_new, y_new) | {
         "cells": checked.n_cells,
@@ -240,8 +220,8 @@ def _fashion(
         network = train(FASHION_SIZES, X, y, seed, FASHION_EPOCHS)
         controls.append(
             {
-                "network_train_accuracy": float((decide(network, X) == y).mean()),
-                "network_accuracy": float((decide(network, X_test) == y_test).mean()),
+                "network_train_accuracy": float((network.decide(X) == y).mean()),
+                "network_accuracy": float((network.decide(X_test) == y_test).mean()),
                 "logistic_regression_accuracy": float(line.score(X_test, y_test)),
             }
         )
@@ -252,7 +232,7 @@ def _fashion(
         "printed": PRINTED["fashion"],
         "over_seeds": ours,
         "controls": over_seeds(controls),
-        "verdict": {regions: verdict(PRINTED["fashion"], ours[regions]) for regions in runs},
+        "verdict": {regions: verdicts("fashion", ours[regions]) for regions in runs},
         "neurons_of_each_seed": {r: [run["neurons"] for run in runs[r]] for r in runs},
         "within_seconds": ours["data"]["seconds"]["max"] <= SECONDS["fashion"],
         "pixels": description,
@@ -289,11 +269,11 @@ def flips_on_neurons(dnet: DecisionNet, X: np.ndarray, n_pairs: int = 1000) -> f
     No cell of 784 features can be checked. But between two rows of different decisions lies a
     point of the boundary; bisection finds one, and the hyperplanes hold it or do not.
     """
-    rng, decisions = np.random.default_rng(0), decide(dnet.network, X)
+    rng, decisions = np.random.default_rng(0), dnet.network.decide(X)
     first, second = (X[rng.choice(np.flatnonzero(decisions == k), n_pairs)] for k in (0, 1))
     for _ in range(60):
         middle = (first + second) / 2
-        is_second = (decide(dnet.network, middle) == 1)[:, None]
+        is_second = (dnet.network.decide(middle) == 1)[:, None]
         first, second = np.where(is_second, first, middle), np.where(is_second, middle, second)
     distance = np.abs(second @ dnet.coef_.T + dnet.intercept_).min(axis=1, initial=np.inf)
     return float((distance < 1e-6).mean())

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _inet_nets import SHARED_SEED, WORK, errors, points
 from replicates import Replicates
+from results import WORK
 
+from inet.nets import SHARED_SEED, points
 from xai_course.inet import (
     LambdaNets,
     SoftmaxInterpretationNetwork,
+    fidelity_error,
     sample_polynomials,
     train_lambda_nets,
     train_softmax_network,
@@ -77,7 +79,7 @@ def _train(rung: str, seed: int, path: Path) -> dict[str, Any]:
     return {
         "cpu_seconds": round(seconds, 1),
         "parameters": network.n_parameters,
-        "on_training_nets_soft": float(errors(some, network.soft(some), X).mean()),
+        "on_training_nets_soft": float(fidelity_error(some, network.soft(some), X).mean()),
     }
 
 

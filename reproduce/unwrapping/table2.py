@@ -10,7 +10,7 @@ from replicates import Replicates
 from results import data_hash, spread
 from tqdm import tqdm
 
-from unwrapper.examples import BY_NAME, Trained, train
+from unwrapping.examples import BY_NAME, Trained, train
 from xai_course.unwrapping import MergedClassifier, PostSelectionWarning
 
 PRINTED = {

@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from unwrapper import controls
-from unwrapper.examples import RECIPE, Trained, fit_network
+from unwrapping import controls
+from unwrapping.examples import RECIPE, Trained, fit_network
 from xai_course import data
 
 SEEDS = 10

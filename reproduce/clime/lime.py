@@ -14,22 +14,20 @@ from io import StringIO
 from typing import Any
 
 import numpy as np
-from _clime_students import (
+from results import data_hash, over_seeds, verdict
+from scipy.special import softmax
+from sklearn.metrics import pairwise_distances
+from tqdm import tqdm
+
+from clime.students import (
     IMITATION,
     SEEDS,
-    over_seeds,
     rows,
     search,
     taught,
     teacher,
     untaught,
-    verdict,
 )
-from results import data_hash
-from scipy.special import softmax
-from sklearn.metrics import pairwise_distances
-from tqdm import tqdm
-
 from xai_course.distillation import consistency, local_fidelity, tangents
 from xai_course.training import TrainedClassifier
 

@@ -1,0 +1,1 @@
+"""The tables and figures of Dong et al. (2021), a module each."""

@@ -1,0 +1,27 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
+
+
+@pytest.fixture
+def reproduce(monkeypatch, tmp_path) -> Iterator[Callable[[str], ModuleType]]:
+    """Import modules of `reproduce/` by name; they write to `tmp_path`, and none stays behind."""
+    monkeypatch.syspath_prepend(str(REPRODUCE))
+    before = set(sys.modules)
+    results = importlib.import_module("results")
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr(results, "WORK", tmp_path / "trained")
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(REPRODUCE)):
+            del sys.modules[name]
