@@ -153,8 +153,8 @@ def _fit_logistic(
         model = _newton(Z, targets, strength)
     coef = model[1:].T / scale
     intercept = model[0] - coef @ center
-    if len(coef) > 1:  # only differences of logits count
-        return coef, intercept - intercept.mean()
+    if len(coef) > 1:
+        return coef, intercept
     # The logit of the second of two classes, shared out between them.
     return np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
 
@@ -187,6 +187,8 @@ def _newton(Z: np.ndarray, targets: np.ndarray, strength: np.ndarray) -> np.ndar
         if np.abs(gradient).max() <= 1e-8 * len(Z):
             break
         step = _solve(_hessian(design, p, strength), gradient.T.ravel()).reshape(n_logits, -1).T
+        if n_logits > 1:  # the same shift of all logits changes nothing
+            step -= step.mean(axis=1, keepdims=True)
         least = criterion(model)
         while criterion(model - step) > least * (1 + 1e-14) and np.abs(step).max() > 1e-14:
             step /= 2
