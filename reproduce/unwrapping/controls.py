@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from unwrapping.examples import Trained
-from xai_course.unwrapping.inference import fit_glm
+from xai_course.unwrapping.glm import fit_glm
 
 STRENGTHS = np.logspace(-3, 3, 4)
 

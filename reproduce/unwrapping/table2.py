@@ -114,11 +114,10 @@ def information(design: np.ndarray, beta: np.ndarray) -> np.ndarray:
 
 def _test(merged: MergedClassifier, k: int, *fresh: np.ndarray) -> dict[str, Any] | None:
     """Return the library's test; None where it refuses one, as for separated classes."""
-    method = "honest" if fresh else "naive"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PostSelectionWarning)
         try:
-            test = merged.inference(k, *fresh, method=method)
+            test = merged.inference(k, *fresh) if fresh else merged.inference_naive(k)
         except ValueError:
             return None
     columns = _columns(test["coef"].to_numpy(), test["std_err"].to_numpy())

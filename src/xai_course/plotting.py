@@ -196,7 +196,7 @@ def plot_contributions(
         shown.append(values[rest].sum())
     colors = [POSITIVE if value > 0 else NEGATIVE for value in shown]
     ax.barh(range(len(shown)), shown, color=colors)
-    ax.set_yticks(range(len(shown)), labels)
+    ax.set_yticks(range(len(shown)), labels, parse_math=False)  # a dollar sign is no formula
     ax.invert_yaxis()
     ax.axvline(0, color="black", linewidth=1)
     ax.set_xlabel(unit)

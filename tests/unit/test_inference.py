@@ -13,7 +13,8 @@ from xai_course import data
 from xai_course.book import load_model
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import PostSelectionWarning, UnwrapperClassifier, UnwrapperRegressor
-from xai_course.unwrapping.inference import fit_glm, inference_table
+from xai_course.unwrapping.glm import fit_glm
+from xai_course.unwrapping.inference import inference_table
 
 COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
 
@@ -40,7 +41,7 @@ def regression():
 
 def naive(merged, cluster, **options):
     with pytest.warns(PostSelectionWarning, match="p-values may be too small"):
-        return merged.inference(cluster, method="naive", **options)
+        return merged.inference_naive(cluster, **options)
 
 
 # Table 2 of the paper
@@ -121,7 +122,7 @@ def test_robust_errors_of_a_logistic_model_use_the_leverages():
 
 def test_honest_keeps_labels_of_any_kind(circles):
     merged, X, X_test, y, y_test = circles
-    named = UnwrapperClassifier(merged.unwrapper.network).fit(X, np.where(y == 1, "yes", "no"))
+    named = UnwrapperClassifier(merged.network_).fit(X, np.where(y == 1, "yes", "no"))
     other = named.merge(10, 5, penalty="l2")
     one = merged.inference(2, X_test, y_test)
     two = other.inference(2, X_test, np.where(y_test == 1, "yes", "no"))
@@ -161,7 +162,7 @@ def test_honest_tests_keep_their_level():
             network = PiecewiseLinearNetwork.from_sklearn(mlp.fit(X[:n], y[:n]))
             merged = UnwrapperRegressor(network).fit(X[:n], y[:n]).merge(5)
             for k in range(len(merged.counts_)):
-                published += list(merged.inference(k, method="naive")["p_value"][1:])
+                published += list(merged.inference_naive(k)["p_value"][1:])
                 honest += list(merged.inference(k, X[n:], y[n:])["p_value"][1:])
     rates = {name: np.mean(np.array(p) < 0.05) for name, p in
              (("honest", honest), ("naive", published))}  # fmt: skip
@@ -244,10 +245,8 @@ def test_several_classes():
         ([-1], {}, "There is no cluster -1"),
         (["a"], {}, "There is no cluster 'a'"),
         ([True], {}, "There is no cluster True"),
-        ([0], {"method": "bayes"}, "method must be 'honest' or 'naive', got 'bayes'"),
         ([0], {"cov_type": "HC9"}, "cov_type must be 'nonrobust' or 'HC3', got 'HC9'"),
-        ([0], {"alpha": 1.0}, "alpha must lie between 0 and 1"),
-        ([0], {"method": "naive"}, "takes no X and y"),
+        ([0], {"alpha": 1.0}, "alpha must be a number above 0 and below 1"),
     ],
 )
 def test_bad_options(regression, arguments, options, message):
@@ -300,10 +299,12 @@ def test_bootstrap_counts_zeros(regression):
 
 def test_bootstrap_is_reproducible_and_independent_of_processes(circles):
     merged, *_ = circles
-    one = merged.bootstrap(0, 6, C=0.1, seed=3, progress=False)
-    pd.testing.assert_frame_equal(one, merged.bootstrap(0, 6, C=0.1, seed=3, progress=False))
-    assert not one.equals(merged.bootstrap(0, 6, C=0.1, seed=4, progress=False))
-    two_processes = merged.bootstrap(0, 6, C=0.1, seed=3, n_jobs=2, progress=False)
+    one = merged.bootstrap(0, 6, C=0.1, random_state=3, progress=False)
+    pd.testing.assert_frame_equal(
+        one, merged.bootstrap(0, 6, C=0.1, random_state=3, progress=False)
+    )
+    assert not one.equals(merged.bootstrap(0, 6, C=0.1, random_state=4, progress=False))
+    two_processes = merged.bootstrap(0, 6, C=0.1, random_state=3, n_jobs=2, progress=False)
     pd.testing.assert_frame_equal(one, two_processes)
 
 
@@ -326,8 +327,9 @@ def test_bootstrap_of_the_selection_of_a_regression(regression):
     [
         ({"n_boot": 1}, "n_boot must be a whole number from 2"),
         ({"penalty": "l0"}, "penalty must be"),
-        ({"C": -1.0}, "C must be a positive number"),
-        ({"alpha": 0}, "alpha must lie between 0 and 1"),
+        ({"C": -1.0}, "C must be a number above 0"),
+        ({"alpha": 0}, "alpha must be a number above 0 and below 1"),
+        ({"random_state": -1}, "random_state must be a whole number from 0"),
     ],
 )
 def test_bad_bootstrap_options(regression, options, message):

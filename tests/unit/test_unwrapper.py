@@ -294,12 +294,12 @@ def test_network_without_hidden_layer_is_one_region():
 @pytest.mark.parametrize(
     ("X", "y", "error", "message"),
     [
-        (np.zeros((0, 2)), [], ValueError, "X has no row"),
+        (np.zeros((0, 2)), [], ValueError, "0 sample"),
         (np.zeros((2, 2)), [1.0], ValueError, "X has 2 rows, but y has 1"),
         (np.zeros((2, 3)), [1.0, 2.0], ValueError, "X has 3 features"),
         (np.zeros((2, 2)), [1.0, np.nan], ValueError, "y must be finite"),
         (np.zeros((2, 2)), [[1.0], [2.0]], ValueError, "y must have 1 dimension"),
-        ([[np.inf, 0]], [1.0], ValueError, "X must be finite"),
+        ([[np.inf, 0]], [1.0], ValueError, "X contains infinity"),
     ],
 )
 def test_bad_rows(X, y, error, message):
@@ -313,7 +313,7 @@ def test_bad_rows(X, y, error, message):
         ([2, 3, 1], [0, 0, 0], "one class only"),
         ([2, 3, 1], [0, 1, 2], "3 classes, but the network tells 2 apart"),
         ([2, 3, 3], [0, 1, 1], "2 classes, but the network tells 3 apart"),
-        ([2, 3, 1], [0.0, np.nan, 1.0], "NaN"),
+        ([2, 3, 1], [0.0, np.nan, 1.0], "1 missing label"),
     ],
 )
 def test_bad_classes(sizes, y, message):
@@ -330,7 +330,7 @@ def test_wrong_network():
 
 def test_coverage_of_nothing(regression):
     network, X, y = regression
-    with pytest.raises(ValueError, match="at least one row"):
+    with pytest.raises(ValueError, match="0 sample"):
         UnwrapperRegressor(network).fit(X, y).coverage(X[:0])
 
 

@@ -102,7 +102,7 @@ def test_profile_of_clusters_is_centred_on_their_rows(regression):
         x, height = line.get_data()
         assert list(x) == [values.min(), values.max()]
         np.testing.assert_allclose(height, merged.coef_[k, 0, 1] * (x - values.mean()))
-    assert len(merged.plot_profile(0, n_clusters=1, ax=plt.figure().add_subplot()).lines) == 1
+    assert len(merged.plot_profile(0, n_regions=1, ax=plt.figure().add_subplot()).lines) == 1
     with pytest.raises(ValueError, match="no feature 'd'"):
         merged.plot_profile("d")
 
@@ -239,7 +239,7 @@ def test_bootstrap_draws_its_table(regression):
     "call", ["plot_regions", "plot_models", "plot_parallel_coordinates", "plot_profile"]
 )
 def test_not_fitted(regression, call):
-    merged = MergedRegressor(regression[0])
+    merged = MergedRegressor(regression[0].network)
     with pytest.raises(NotFittedError):
         getattr(merged, call)(*["a"] * (call == "plot_profile"))
 

@@ -6,7 +6,8 @@ from xai_course.unwrapping.flattening import (
     FlatRegressor,
     single_hidden_layer,
 )
-from xai_course.unwrapping.inference import PostSelectionWarning, SeparationWarning
+from xai_course.unwrapping.glm import SeparationWarning
+from xai_course.unwrapping.inference import PostSelectionWarning
 from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
 from xai_course.unwrapping.unwrapper import UnwrapperClassifier, UnwrapperRegressor
 

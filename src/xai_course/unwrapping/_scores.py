@@ -7,6 +7,7 @@ one small matrix; rankings from one sort per model, done many models at a time.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 __all__ = ["global_auc", "global_mse", "group_auc", "group_mean", "ranking_auc"]
 
@@ -38,7 +39,9 @@ def global_mse(coef: np.ndarray, intercept: np.ndarray, X: np.ndarray, y: np.nda
     ``error(b) + (model - b) G (model - b)``: a sum of terms that cannot cancel.
     """
     rows = np.column_stack([np.ones(len(X)), X])
-    best, *_ = np.linalg.lstsq(rows, y, rcond=None)
+    size = np.linalg.norm(rows, axis=0)
+    size[size == 0] = 1.0
+    best = np.linalg.lstsq(rows / size, y, rcond=None)[0] / size
     # The rotation that diagonalises G spares the error the squared condition number.
     triangle = np.linalg.qr(rows, mode="r") / np.sqrt(len(X))
     away = (np.column_stack([intercept, coef]) - best) @ triangle.T
@@ -108,22 +111,9 @@ def group_auc(
     scores: np.ndarray, positive: np.ndarray, labels: np.ndarray, n_groups: int
 ) -> np.ndarray:
     """Return the AUC of `scores` (n,) within each group of `labels` (n,); NaN for one class."""
-    keys = _sortable(scores) | positive
-    order = np.lexsort((keys, labels))
-    keys, group = keys[order], labels[order]
-    is_positive = keys & 1
-    total = np.bincount(group, minlength=n_groups)
-    n_positive = np.bincount(group, is_positive, n_groups)
-    before = np.cumsum(1 - is_positive)
-    first = np.concatenate([[0], np.cumsum(total)[:-1]])
-    at_start = np.concatenate([[0], before])[first]
-    wins = np.bincount(group, (before - at_start[group]) * is_positive, n_groups)
-    starts = np.ones(len(keys), dtype=bool)
-    starts[1:] = (keys[1:] >> 1 != keys[:-1] >> 1) | (group[1:] != group[:-1])
-    begin = np.flatnonzero(starts)
-    tied_positive = np.add.reduceat(is_positive, begin) if len(begin) else np.empty(0)
-    sizes = np.diff(np.append(begin, len(keys)))
-    pairs = tied_positive * (sizes - tied_positive)
-    wins = wins - np.bincount(group[begin], pairs, n_groups) / 2
-    n_pairs = n_positive * (total - n_positive)
+    ranks = pd.Series(scores).groupby(labels).rank().to_numpy()
+    n_positive = np.bincount(labels, positive, n_groups)
+    n_negative = np.bincount(labels, ~positive, n_groups)
+    wins = np.bincount(labels, positive * ranks, n_groups) - n_positive * (n_positive + 1) / 2
+    n_pairs = n_positive * n_negative
     return np.divide(wins, n_pairs, out=np.full(n_groups, np.nan), where=n_pairs > 0)

@@ -1,226 +1,175 @@
-"""Linear models of a cluster: fitting them, testing their coefficients, resampling them."""
+"""Tests of a cluster's coefficients, and refits on resampled rows."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.optimize import linprog
-from scipy.special import expit, logsumexp
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import Lasso, LogisticRegression, Ridge
+from numpy.typing import ArrayLike
+from sklearn.base import clone
 from tqdm import tqdm
+
+from xai_course._validation import check_choice, check_number, check_whole
+from xai_course.unwrapping.glm import (
+    SeparationWarning,
+    check_penalty,
+    fit_glm,
+    is_separated,
+    standardise,
+)
 
 if TYPE_CHECKING:
     from statsmodels.genmod.generalized_linear_model import GLMResults
 
+    from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
+
+    Merged = MergedRegressor | MergedClassifier
+
 __all__ = [
     "PostSelectionWarning",
-    "SeparationWarning",
-    "bootstrap_table",
-    "fit_glm",
+    "bootstrap",
+    "inference",
+    "inference_naive",
     "inference_table",
-    "is_separated",
-    "maybe_separated",
 ]
 
-# On standardised columns, a penalty this weak moves a coefficient in its last digits only. It
-# makes the fit unique where columns are collinear, and finite where the classes are separated.
-_NO_PENALTY = 1e8
-# Where the classes are separated, that fit has linear predictors beyond this value.
-_LARGE_LOGIT = 6.0
+# Standardised columns that differ by less are linear combinations of each other.
+_DEPENDENT = 1e-8
+# A row with a leverage this close to one decides a coefficient alone: rounding would be all that
+# is left of its residual.
+_ALONE = 1e-10
+# Residuals below a millionth of the response's spread, or below the rounding of its values, are
+# rounding errors (of single precision at the latest).
+_EXACT = {"spread": 1e-6, "size": 1e-12}
 
+_QUANTILES = ["ci_low", "q25", "median", "q75", "ci_high"]
+_COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
 
-class SeparationWarning(UserWarning):
-    """A linear function separates the classes, so the maximum-likelihood fit is infinite."""
+_NO_FRESH_ROWS = (
+    "inference needs rows X, y that neither the network nor the merge has seen: the clusters "
+    "were chosen with the training responses, so p-values on the same rows may be too small. Train "
+    "the network and the unwrapper on one half of the rows and pass the other half here; "
+    "inference_naive is the test on the training rows, as published."
+)
 
 
 class PostSelectionWarning(UserWarning):
     """The rows of a test are the rows that chose what is tested."""
 
 
-# Fits
+# Tests
 
 
-def fit_glm(
-    X: np.ndarray,
-    y: np.ndarray,
-    n_classes: int | None = None,
-    penalty: str | None = None,
-    C: float = 1.0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a linear or a logistic model.
+def inference(
+    merged: Merged,
+    cluster: int,
+    X: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    cov_type: str = "nonrobust",
+    alpha: float = 0.05,
+) -> pd.DataFrame:
+    """Test the coefficients of a cluster's maximum-likelihood fit, whatever its penalty.
 
     Parameters
     ----------
-    X : ndarray, shape (n_samples, n_features)
-    y : ndarray, shape (n_samples,)
-        Responses, or class numbers below `n_classes`.
-    n_classes : int, optional
-        None for a regression.
-    penalty : {None, "l2", "l1"}
-        None is the maximum-likelihood fit.
-    C : float
-        Weight of the data against the penalty: the fit minimises ``penalty + C * loss``, where the
-        penalty is half the squared norm ("l2") or the sum of absolute values ("l1") of the
-        coefficients without the intercept, and the loss is the sum over rows of the negative
-        log-likelihood or of half the squared error.
+    cluster : int
+        0 is the largest.
+    X, y : array_like, shapes (n_samples, n_features) and (n_samples,)
+        Rows that neither the network nor the merge has seen. Those that `apply` puts into the
+        cluster are used.
+    cov_type : {"nonrobust", "HC3"}
+        HC3 holds where the variances of the model are wrong.
+    alpha : float
+        One minus the level of the intervals.
 
     Returns
     -------
-    coef : ndarray, shape (n_outputs, n_features)
-    intercept : ndarray, shape (n_outputs,)
-        One output for a regression or two classes (the logit of the second), else one a class.
+    DataFrame
+        As from `inference_table`. Its ``attrs`` hold ``label``, ``method``, ``cluster``,
+        ``n_rows``, ``cov_type``, ``alpha``.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown, fresh rows are missing, there are several classes, or the fit
+        is not defined: too few rows, one class, separated classes.
+
+    Warns
+    -----
+    PostSelectionWarning
+        If most of the rows are training rows.
 
     Notes
     -----
-    A class without a row gets about the probability of half a row, so a fit on rows of one class
-    is a constant with the log-odds ``log((count_1 + 1/2) / (count_0 + 1/2))``. Where a linear
-    function separates the classes, the coefficients are large but finite.
-
-    Explained in the chapter *unwrapping-merging*.
+    Sudjianto et al. (2020), section 5.2. Explained in the chapter *unwrapping-inference*.
     """
-    if n_classes is None:
-        return _fit_regression(X, y, penalty, C)
-    return _fit_classification(X, y, n_classes, penalty, C)
-
-
-def _fit_regression(
-    X: np.ndarray, y: np.ndarray, penalty: str | None, C: float
-) -> tuple[np.ndarray, np.ndarray]:
-    if penalty is None:
-        Z, center, scale = _standardise(X)
-        slope = np.linalg.lstsq(Z, y - y.mean(), rcond=None)[0] / scale
-        return slope[None], np.array([y.mean() - center @ slope])
-    model = Ridge(alpha=1 / C) if penalty == "l2" else Lasso(alpha=1 / (C * len(X)))
-    model.fit(X, y)
-    return model.coef_.reshape(1, -1), np.atleast_1d(model.intercept_)
-
-
-def _fit_classification(
-    X: np.ndarray, y: np.ndarray, n_classes: int, penalty: str | None, C: float
-) -> tuple[np.ndarray, np.ndarray]:
-    counts = np.bincount(y, minlength=n_classes)
-    present = np.flatnonzero(counts)
-    coef, intercept = np.zeros((n_classes, X.shape[1])), np.log(counts + 0.5)
-    if len(present) > 1:
-        coef[present], intercept[present] = _fit_logistic(X, y, penalty, C)
-        mean_total = logsumexp(X @ coef[present].T + intercept[present], axis=1).mean()
-        intercept[counts == 0] = mean_total + np.log(0.5 / len(X))
-    if n_classes == 2:
-        return coef[1:] - coef[:1], intercept[1:] - intercept[:1]
-    return coef, intercept
-
-
-def _fit_logistic(
-    X: np.ndarray, y: np.ndarray, penalty: str | None, C: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return one model per class that `y` holds, of which there are at least two."""
-    center, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
-    if penalty == "l1":
-        classes = np.unique(y)
-        if len(classes) == 2:
-            return _halves(*_fit_l1_logistic(X, y == classes[1], C))
-        # The only solver with several classes and an intercept that is not penalised.
-        model = LogisticRegression(
-            C=C, solver="saga", tol=1e-6, max_iter=10_000, random_state=0, **_l1_option()
+    merged._check_cluster(cluster, "inference")
+    if X is None or y is None:
+        raise ValueError(_NO_FRESH_ROWS)
+    X = merged._rows(X)
+    y = merged._encode(y, len(X))
+    seen = {row.tobytes() for row in merged._X}
+    n_seen = sum(row.tobytes() in seen for row in X)
+    if 2 * n_seen > len(X):
+        warnings.warn(
+            f"{n_seen} of the {len(X)} rows are training rows: p-values may be too small.",
+            PostSelectionWarning,
+            stacklevel=2,
         )
-    elif penalty == "l2":
-        model = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-8, max_iter=200)
-    else:
-        X, center, scale = _standardise(X)
-        model = LogisticRegression(C=_NO_PENALTY, solver="newton-cholesky", tol=1e-8, max_iter=200)
-    with warnings.catch_warnings():
-        if penalty is None:  # only separated classes keep it from converging: a warning of its own
-            warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(X, y)
-    coef = model.coef_ / scale
-    intercept = model.intercept_ - coef @ center
-    return _halves(coef[0], intercept[0]) if len(coef) == 1 else (coef, intercept)
+    own = merged._apply(X) == cluster
+    label = "honest: on rows that chose nothing"
+    return _tested(merged, cluster, X[own], y[own], cov_type, alpha, "honest", label)
 
 
-def _halves(coef: np.ndarray, intercept: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the logit of the second of two classes, shared out between them."""
-    return np.stack([-coef, coef]) / 2, np.array([-intercept, intercept]) / 2
+def inference_naive(
+    merged: Merged, cluster: int, cov_type: str = "nonrobust", alpha: float = 0.05
+) -> pd.DataFrame:
+    """Test the coefficients of a cluster on the training rows, as published.
 
+    They chose the cluster, so the p-values may be too small: use `inference` on fresh rows.
+    Parameters and result are those of `inference`.
 
-def _fit_l1_logistic(X: np.ndarray, positive: np.ndarray, C: float) -> tuple[np.ndarray, float]:
-    """Return a lasso logistic model: weighted lassos of the working response, until they agree.
-
-    scikit-learn's own solvers penalise the intercept, or stop before it has converged where all
-    coefficients are zero.
-    """
-    signs = np.where(positive, 1.0, -1.0)
-
-    def criterion(model: np.ndarray) -> float:
-        return np.abs(model[1:]).sum() + C * np.logaddexp(0, -signs * logits(model)).sum()
-
-    def logits(model: np.ndarray) -> np.ndarray:
-        return X @ model[1:] + model[0]
-
-    share = positive.mean()
-    model = np.append(np.log(share / (1 - share)), np.zeros(X.shape[1]))
-    for _ in range(200):
-        logit = logits(model)
-        p = expit(logit)
-        weight = np.maximum(p * (1 - p), 1e-6)
-        lasso = Lasso(alpha=1 / (C * weight.sum()), tol=1e-8, max_iter=20_000)
-        lasso.fit(X, logit + (positive - p) / weight, sample_weight=weight)
-        step = np.append(lasso.intercept_, lasso.coef_) - model
-        while criterion(model + step) > criterion(model) + 1e-12 and np.abs(step).max() > 1e-12:
-            step /= 2
-        model = model + step
-        if np.abs(step).max() <= 1e-8 * (1 + np.abs(model).max()):
-            break
-    # Zeros of the last lasso, which a halved step would miss by a rounding error.
-    return np.where(lasso.coef_ == 0, 0.0, model[1:]), float(model[0])
-
-
-def _l1_option() -> dict[str, object]:
-    """Return how this version of scikit-learn asks for an l1 penalty (1.8 changed it)."""
-    new = LogisticRegression().get_params()["penalty"] == "deprecated"
-    return {"l1_ratio": 1.0} if new else {"penalty": "l1"}
-
-
-def _standardise(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    center, scale = X.mean(axis=0), X.std(axis=0)
-    # A constant column has a standard deviation of rounding errors.
-    scale = np.where(scale > 1e-12 * np.abs(X).max(axis=0, initial=0), scale, 1.0)
-    return (X - center) / scale, center, scale
-
-
-def is_separated(X: np.ndarray, positive: np.ndarray) -> bool:
-    """Return whether a linear function separates two classes, completely or quasi-completely.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n_samples, n_features)
-    positive : ndarray of bool, shape (n_samples,)
-
-    Notes
+    Warns
     -----
-    The maximum-likelihood fit is finite if and only if no direction has every row on its class's
-    side or on the border, and one row off the border (Albert and Anderson, 1984). A linear
-    program looks for such a direction.
+    PostSelectionWarning
+        Always.
     """
-    signs = np.where(positive, 1.0, -1.0)
-    margins = signs[:, None] * np.column_stack([np.ones(len(X)), _standardise(X)[0]])
-    found = linprog(
-        -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(X)), bounds=(-1, 1), method="highs"
+    merged._check_cluster(cluster, "inference_naive")
+    label = "post-selection: p-values may be too small"
+    warnings.warn(
+        f"{label}, because the same rows chose the cluster.", PostSelectionWarning, stacklevel=2
     )
-    return bool(-found.fun * len(X) > 1e-5)
+    own = merged.labels_ == cluster
+    X, y = merged._X[own], merged._y[own]
+    return _tested(merged, cluster, X, y, cov_type, alpha, "naive", label)
 
 
-def maybe_separated(logits: np.ndarray) -> bool:
-    """Return whether a fit without penalty may be a separated one; spares the linear program."""
-    return bool(np.abs(logits).max(initial=0) > _LARGE_LOGIT)
-
-
-# Tests
+def _tested(
+    merged: Merged,
+    cluster: int,
+    X: np.ndarray,
+    y: np.ndarray,
+    cov_type: str,
+    alpha: float,
+    method: str,
+    label: str,
+) -> pd.DataFrame:
+    table = inference_table(
+        X,
+        y,
+        merged._names,
+        classification=merged._n_classes is not None,
+        cov_type=cov_type,
+        alpha=alpha,
+        what=f"Cluster {cluster}",
+    )
+    about = {"label": label, "method": method, "cluster": int(cluster)}
+    table.attrs = about | {"n_rows": len(y), "cov_type": cov_type, "alpha": alpha}
+    return table
 
 
 def inference_table(
@@ -253,14 +202,21 @@ def inference_table(
     Returns
     -------
     DataFrame
-        Indexed by ``"intercept"`` and the names: ``coef``, ``std_err``, ``statistic``,
-        ``p_value``, ``ci_low``, ``ci_high``.
+        Indexed by ``"intercept"`` and the names: ``coef``, ``std_err``, ``statistic`` (t for a
+        regression, z for a classification), ``p_value``, ``ci_low``, ``ci_high``. What the rows do
+        not tell is NaN, and the rest of the table is right:
+
+        - all of a feature that is constant in the rows (the intercept stands for it), and of each
+          coefficient that columns which depend on each other leave open;
+        - with HC3, all but ``coef`` where a single row decides the coefficient;
+        - all but ``coef`` where the fit is exact, as on a network's own predictions or a constant
+          response: the residuals are rounding errors, and there is no noise to test against.
 
     Raises
     ------
     ValueError
-        If an option is unknown, or the fit is not defined: too few rows, columns that are linear
-        combinations of others, one class only, separated classes.
+        If an option is unknown, or the fit is not defined: too few rows, one class only,
+        separated classes.
 
     Notes
     -----
@@ -269,38 +225,78 @@ def inference_table(
 
     Explained in the chapter *unwrapping-inference*.
     """
-    if cov_type not in ("nonrobust", "HC3"):
-        raise ValueError(f"cov_type must be 'nonrobust' or 'HC3', got {cov_type!r}.")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}.")
-    _check_design(X, y, names, classification, what)
-    import statsmodels.api as sm  # slow to import
-
+    check_choice(cov_type, "cov_type", ("nonrobust", "HC3"))
+    check_number(alpha, "alpha", above=0, below=1)
     # Fitted on standardised columns, tested in the features' units: large means or odd units
     # would make the design singular in floating point.
-    Z, center, scale = _standardise(X)
-    design = np.column_stack([np.ones(len(Z)), Z])
-    to_units = np.diag(np.append(1.0, 1 / scale))
-    to_units[0, 1:] = -center / scale
+    Z, center, scale = standardise(X)
+    varies = np.isfinite(scale)
+    design = np.column_stack([np.ones(len(Z)), Z[:, varies]])
+    to_units = np.diag(np.append(1.0, 1 / scale[varies]))
+    to_units[0, 1:] = -center[varies] / scale[varies]
+    rank = len(_row_space(design).T)
+    if len(X) <= rank:
+        raise ValueError(f"{what} has {len(X)} rows, too few to test {rank} coefficients.")
     if classification:
-        family = sm.families.Binomial()
-        result = sm.GLM(y, design, family=family).fit(tol=1e-10, maxiter=200)
-        covariance = _logistic_hc3(result, y, design) if cov_type == "HC3" else None
+        _check_classes(X, y, what)
+        tests = _logistic_tests(design, y, to_units, cov_type, alpha)
     else:
-        result = sm.OLS(y, design).fit(cov_type=cov_type, use_t=True)
-        covariance = None
-    tests = result.t_test(to_units, cov_p=covariance)
-    low, high = tests.conf_int(alpha).T
-    table = {
-        "coef": tests.effect,
-        "std_err": tests.sd,
-        "statistic": tests.statistic,
-        "p_value": tests.pvalue,
-        "ci_low": low,
-        "ci_high": high,
-    }
-    values = {key: np.ravel(column) for key, column in table.items()}
-    return pd.DataFrame(values, index=["intercept", *names])
+        tests = _linear_tests(design, y, to_units, cov_type, alpha)
+    values = np.full((1 + len(names), len(_COLUMNS)), np.nan)
+    values[np.append(True, varies)] = tests
+    return pd.DataFrame(values, index=["intercept", *names], columns=_COLUMNS)
+
+
+def _check_classes(X: np.ndarray, y: np.ndarray, what: str) -> None:
+    if len(np.unique(y)) < 2:
+        raise ValueError(f"{what} holds rows of one class only: there is no effect to test.")
+    if is_separated(X, y == 1):
+        raise ValueError(
+            f"{what} has classes that a linear function separates, completely or "
+            "quasi-completely: the maximum-likelihood coefficients are infinite and a Wald test "
+            "means nothing. Merge to fewer clusters, or use bootstrap with a penalty."
+        )
+
+
+def _row_space(design: np.ndarray) -> np.ndarray:
+    """Return directions, shape (n_columns, rank), that span what the rows tell of coefficients."""
+    _, sizes, directions = np.linalg.svd(design, full_matrices=False)
+    told = sizes > _DEPENDENT * np.sqrt(len(design))
+    return np.eye(design.shape[1]) if told.sum() == design.shape[1] else directions[told].T
+
+
+def _linear_tests(
+    design: np.ndarray, y: np.ndarray, wanted: np.ndarray, cov_type: str, alpha: float
+) -> np.ndarray:
+    """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
+    import statsmodels.api as sm  # slow to import
+
+    space = _row_space(design)
+    result = sm.OLS(y, design @ space).fit()
+    table = _columns(result, space, wanted, alpha)
+    if cov_type == "HC3":
+        alone = result.get_influence().hat_matrix_diag > 1 - _ALONE
+        if alone.any():  # such a row is fitted exactly, and the others' fit is theirs alone
+            robust = _linear_tests(design[~alone], y[~alone], wanted, cov_type, alpha)
+        else:
+            robust = _columns(result.get_robustcov_results("HC3"), space, wanted, alpha)
+        table[:, 1:] = robust[:, 1:]
+    noise = np.sqrt(np.mean(result.resid**2))
+    if noise <= max(_EXACT["spread"] * y.std(), _EXACT["size"] * np.abs(y).max()):
+        table[:, 1:] = np.nan
+    return table
+
+
+def _logistic_tests(
+    design: np.ndarray, y: np.ndarray, wanted: np.ndarray, cov_type: str, alpha: float
+) -> np.ndarray:
+    """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
+    import statsmodels.api as sm  # slow to import
+
+    space = _row_space(design)
+    result = sm.GLM(y, design @ space, family=sm.families.Binomial()).fit(tol=1e-10, maxiter=200)
+    covariance = _logistic_hc3(result, y, design @ space) if cov_type == "HC3" else None
+    return _columns(result, space, wanted, alpha, covariance)
 
 
 def _logistic_hc3(result: GLMResults, y: np.ndarray, design: np.ndarray) -> np.ndarray:
@@ -309,96 +305,124 @@ def _logistic_hc3(result: GLMResults, y: np.ndarray, design: np.ndarray) -> np.n
     return result.cov_params() @ (score.T @ score) @ result.cov_params()
 
 
-def _check_design(
-    X: np.ndarray, y: np.ndarray, names: Sequence[str], classification: bool, what: str
-) -> None:
-    n_rows, n_params = len(X), X.shape[1] + 1
-    if n_rows <= n_params:
-        raise ValueError(
-            f"{what} has {n_rows} rows, too few to test {n_params} coefficients: merge to fewer "
-            "clusters or give more rows."
-        )
-    if classification and len(np.unique(y)) < 2:
-        raise ValueError(f"{what} holds rows of one class only: there is no effect to test.")
-    dependent = _dependent_columns(X)
-    if len(dependent):
-        listed = ", ".join(str(names[j]) for j in dependent)
-        raise ValueError(
-            f"{what} has columns that are constant or linear combinations of those before them: "
-            f"{listed}. Their coefficients are not determined; leave them out."
-        )
-    if classification and is_separated(X, y == 1):
-        raise ValueError(
-            f"{what} has classes that a linear function separates, completely or "
-            "quasi-completely: the maximum-likelihood coefficients are infinite and a Wald test "
-            "means nothing. Merge to fewer clusters, or use bootstrap with a penalty."
-        )
-
-
-def _dependent_columns(X: np.ndarray) -> np.ndarray:
-    """Return the columns that the intercept and the columns before them span."""
-    Z = _standardise(X)[0]
-    left = np.abs(np.diag(np.linalg.qr(np.column_stack([np.ones(len(Z)), Z]), mode="r")))[1:]
-    return np.flatnonzero(left < 1e-8 * np.sqrt(len(Z)))
+def _columns(
+    result: GLMResults,
+    space: np.ndarray,
+    wanted: np.ndarray,
+    alpha: float,
+    covariance: np.ndarray | None = None,
+) -> np.ndarray:
+    tests = result.t_test(wanted @ space, cov_p=covariance)
+    numbers = [tests.effect, tests.sd, tests.statistic, tests.pvalue, *tests.conf_int(alpha).T]
+    table = np.stack([np.ravel(column) for column in numbers], axis=1)
+    # A combination that leaves the space asks for more than the rows tell.
+    outside = np.linalg.norm(wanted - wanted @ space @ space.T, axis=1)
+    table[outside > _DEPENDENT * np.linalg.norm(wanted, axis=1)] = np.nan
+    return table
 
 
 # Resampling
 
 
-def bootstrap_table(
-    estimate: np.ndarray,
-    refit: Callable[[np.random.Generator], np.ndarray],
-    names: Sequence[str],
+def bootstrap(
+    merged: Merged,
+    cluster: int,
+    n_boot: int = 100,
+    penalty: str | None = "l1",
+    C: float = 1.0,
     *,
-    n_boot: int,
-    seed: int,
+    resample_selection: bool = False,
     alpha: float = 0.05,
+    random_state: int = 0,
     n_jobs: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Summarise refits on resampled rows.
+    """Refit a cluster's model on resampled rows.
 
     Parameters
     ----------
-    estimate : ndarray, shape (n_params,)
-        The fit on all rows.
-    refit : callable
-        Draws rows with the generator that it gets, and returns their fit, shape (n_params,).
-    names : sequence of str, length n_params
-    n_boot, seed : int
+    cluster : int
+        0 is the largest.
+    n_boot : int
+        Number of resamples, at least 2.
+    penalty, C
+        As in `merge`; the penalty depends on the units of the features.
+    resample_selection : bool
+        False keeps the cluster and resamples its rows, as published. True resamples all
+        training rows, merges again, and takes the cluster that holds most of the original
+        cluster's rows: that shows the choice's share of the uncertainty. The network stays.
     alpha : float
         One minus the level of the percentile intervals.
+    random_state : int
     n_jobs : int, optional
         Processes, as in joblib; the result does not depend on it.
     progress : bool
+        Whether to show a progress bar.
 
     Returns
     -------
     DataFrame
-        Indexed by the names: ``coef`` (`estimate`), ``mean``, ``std``, ``ci_low``, ``q25``,
-        ``median``, ``q75``, ``ci_high``, ``probability_zero`` (share of exact zeros).
+        Indexed by ``"intercept"`` and the features: ``coef`` (on all of the cluster's rows),
+        ``mean``, ``std``, ``ci_low``, ``q25``, ``median``, ``q75``, ``ci_high``,
+        ``probability_zero`` (share of exact zeros). `plot_bootstrap` draws it.
+
+    Raises
+    ------
+    ValueError
+        If an option is not accepted, or there are several classes.
 
     Notes
     -----
     Sudjianto et al. (2020), Figure 19. Explained in the chapter *unwrapping-inference*.
     """
-    seeds = np.random.SeedSequence(seed).spawn(n_boot)
+    merged._check_cluster(cluster, "bootstrap")
+    check_penalty(penalty, C)
+    check_whole(n_boot, "n_boot", 2)
+    check_whole(random_state, "random_state", 0)
+    check_number(alpha, "alpha", above=0, below=1)
+    draw = _rows_of_another_merge if resample_selection else _rows_of_cluster
+
+    def fit(rows: np.ndarray) -> np.ndarray:
+        X, y = merged._X[rows], merged._y[rows]
+        coef, intercept = fit_glm(X, y, merged._n_classes, penalty, C)
+        return np.append(intercept, coef)
+
+    def refit(seed: np.random.SeedSequence) -> np.ndarray:
+        return fit(draw(merged, cluster, np.random.default_rng(seed)))
+
+    seeds = np.random.SeedSequence(random_state).spawn(n_boot)
     shown = tqdm(seeds, desc="bootstrap", disable=not progress)
-    draws = Parallel(n_jobs=n_jobs)(delayed(refit)(np.random.default_rng(s)) for s in shown)
-    draws = np.stack(draws)
+    draws = np.stack(Parallel(n_jobs=n_jobs)(delayed(refit)(seed) for seed in shown))
     levels = [alpha / 2, 0.25, 0.5, 0.75, 1 - alpha / 2]
-    low, q25, median, q75, high = np.quantile(draws, levels, axis=0)
+    quantiles = dict(zip(_QUANTILES, np.quantile(draws, levels, axis=0), strict=True))
     return pd.DataFrame(
         {
-            "coef": estimate,
+            "coef": fit(np.flatnonzero(merged.labels_ == cluster)),
             "mean": draws.mean(axis=0),
             "std": draws.std(axis=0, ddof=1),
-            "ci_low": low,
-            "q25": q25,
-            "median": median,
-            "q75": q75,
-            "ci_high": high,
+            **quantiles,
             "probability_zero": (draws == 0).mean(axis=0),
         },
-        index=list(names),
+        index=["intercept", *merged._names],
     )
+
+
+def _rows_of_cluster(merged: Merged, cluster: int, rng: np.random.Generator) -> np.ndarray:
+    own = np.flatnonzero(merged.labels_ == cluster)
+    return rng.choice(own, len(own))
+
+
+def _rows_of_another_merge(merged: Merged, cluster: int, rng: np.random.Generator) -> np.ndarray:
+    X, y = merged._X, merged._y
+    rows = rng.integers(len(X), size=len(X))
+    while merged._n_classes and len(np.unique(y[rows])) < merged._n_classes:
+        rows = rng.integers(len(X), size=len(X))
+    unwrapper = type(merged.unwrapper_)(merged.network_).fit(X[rows], y[rows])
+    other = clone(merged)
+    if other.n_clusters is not None:
+        other.n_clusters = min(other.n_clusters, unwrapper.n_regions_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SeparationWarning)
+        other._merge(unwrapper)
+    chosen = np.bincount(other.apply(X[merged.labels_ == cluster])).argmax()
+    return rows[other.labels_ == chosen]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_left
-from copy import copy
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,18 +13,17 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, csr_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.cluster import ward_tree
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
-from xai_course._validation import check_whole
-from xai_course.unwrapping import _scores, flattening, plots
+from xai_course._validation import check_choice, check_whole
+from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.unwrapping import flattening, glm, plots
 from xai_course.unwrapping import inference as testing
-from xai_course.unwrapping.inference import PostSelectionWarning, SeparationWarning, fit_glm
-from xai_course.unwrapping.unwrapper import UnwrapperClassifier, UnwrapperRegressor, _named
+from xai_course.unwrapping.partition import Classification, Partition, Regression
+from xai_course.unwrapping.unwrapper import UnwrapperClassifier, UnwrapperRegressor
 
 __all__ = ["MergedClassifier", "MergedRegressor"]
 
@@ -36,20 +34,16 @@ _GRID = (*range(1, 11), 15, 20)
 # predicts new rows worse (benchmarks/unwrapping.py); from here on more neighbours change little.
 _FEWEST_NEIGHBORS = 10
 
-_NO_FRESH_ROWS = (
-    "method='honest' needs rows X, y that neither the network nor the merge has seen: the clusters "
-    "were chosen with the training responses, so p-values on the same rows may be too small. Train "
-    "the network and the unwrapper on one half of the rows and pass the other half here; "
-    "method='naive' is the test on the training rows, as published."
-)
 
-
-class _Merged(BaseEstimator):
+class _Merged(Partition):
     """What the two merged models share."""
+
+    _part = "cluster"
+    _unwrapper_type: type[UnwrapperRegressor] | type[UnwrapperClassifier]
 
     def __init__(
         self,
-        unwrapper: UnwrapperRegressor | UnwrapperClassifier,
+        network: PiecewiseLinearNetwork,
         n_clusters: int | None = None,
         n_neighbors: int | float | None = None,
         min_samples: int = 30,
@@ -59,9 +53,9 @@ class _Merged(BaseEstimator):
         distance: str = "coefficients",
         one_standard_error: bool = False,
         cv: int = 5,
-        seed: int = 0,
+        random_state: int | None = 0,
     ) -> None:
-        self.unwrapper = unwrapper
+        self.network = network
         self.n_clusters = n_clusters
         self.n_neighbors = n_neighbors
         self.min_samples = min_samples
@@ -70,10 +64,16 @@ class _Merged(BaseEstimator):
         self.distance = distance
         self.one_standard_error = one_standard_error
         self.cv = cv
-        self.seed = seed
+        self.random_state = random_state
 
-    def fit(self) -> _Merged:
-        """Merge the regions of the fitted unwrapper (Algorithm 1).
+    def fit(self, X: ArrayLike, y: ArrayLike) -> _Merged:
+        """Unwrap the network on the rows, and merge its regions (Algorithm 1).
+
+        Parameters
+        ----------
+        X : array_like or DataFrame, shape (n_samples, n_features)
+            Inputs in the units that the network takes. Column names become feature names.
+        y : array_like, shape (n_samples,)
 
         Returns
         -------
@@ -82,24 +82,28 @@ class _Merged(BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If the unwrapper is of another kind, or an option is not accepted; the message names it.
-        sklearn.exceptions.NotFittedError
-            If the unwrapper is not fitted.
+            As for the unwrapper's `fit`, or if an option is not accepted; the message names it.
 
         Warns
         -----
         SeparationWarning
             If the classes of a cluster are separated and there is no penalty.
         """
+        return self._merge(self._unwrapper_type(self.network).fit(X, y))
+
+    def _merge(self, source: UnwrapperRegressor | UnwrapperClassifier) -> _Merged:
+        self.unwrapper_ = source
+        vars(self).pop("feature_names_in_", None)
+        shared = ("network_", "n_features_in_", "feature_names_in_", "classes_", "_X", "_y")
+        vars(self).update({name: vars(source)[name] for name in shared if name in vars(source)})
         self._check_options()
-        # Refitting the unwrapper replaces its attributes, and must not change this model.
-        source = self._source = copy(self.unwrapper)
-        self._X, self._y = source._X, source._y
-        self.feature_names_in_ = source.feature_names_in_
-        self.n_features_in_ = source.n_features_in_
-        graph, self.n_neighbors_ = _neighbor_graph(source.centers_, self.n_neighbors)
-        self._neighbors = NearestNeighbors(n_neighbors=self.n_neighbors_).fit(source.centers_)
-        tree = ward_tree(self._models(), connectivity=graph)[0] if len(source.counts_) > 1 else []
+        # Distances between rows: in the features' own units, or in standard deviations.
+        scale = glm.standardise(self._X)[2]
+        self._unit = scale if self.distance == "predictions" else np.ones_like(scale)
+        places = source.centers_ / self._unit
+        graph, self.n_neighbors_ = _neighbor_graph(places, self.n_neighbors)
+        self._neighbors = NearestNeighbors(n_neighbors=self.n_neighbors_).fit(places)
+        tree = ward_tree(self._models(), connectivity=graph)[0] if len(places) > 1 else []
         if self.n_clusters is None:
             self.scores_ = self._score_grid(tree)
             self.n_cut_ = _choose(self.scores_, self.one_standard_error)
@@ -108,7 +112,7 @@ class _Merged(BaseEstimator):
         self.region_labels_ = self._clusters(tree, self.n_cut_)
         self.labels_ = self.region_labels_[source.labels_]
         self.counts_ = np.bincount(self.labels_)
-        self.centers_ = _scores.group_mean(self._X, self.labels_, len(self.counts_))
+        self.centers_ = self._mean_in_parts(self._X)
         fits = [self._fit_rows(self.labels_ == k) for k in range(len(self.counts_))]
         self.coef_, self.intercept_ = (np.stack(part) for part in zip(*fits, strict=True))
         self._warn_of_separation()
@@ -116,9 +120,11 @@ class _Merged(BaseEstimator):
 
     def _models(self) -> np.ndarray:
         """Return the regions' models as points, whose distances Ward's linkage takes."""
-        source = self._source
+        source = self.unwrapper_
         models = np.concatenate([source.intercept_[:, :, None], source.coef_], axis=2)
-        models = self._comparable(models)
+        if models.shape[1] > 1:
+            # Models that differ by the same shift of all logits are the same classifier.
+            models = models - models.mean(axis=1, keepdims=True)
         if self.distance == "predictions":
             # |rows @ (a - b)| = |triangle @ (a - b)| with rows = orthogonal @ triangle: distances
             # between predictions on all training rows, at the price of those between models.
@@ -126,14 +132,11 @@ class _Merged(BaseEstimator):
             models = models @ (np.linalg.qr(rows, mode="r") / np.sqrt(len(rows))).T
         return models.reshape(len(models), -1)
 
-    def _comparable(self, models: np.ndarray) -> np.ndarray:
-        return models
-
     def _clusters(self, tree: ArrayLike, n_clusters: int) -> np.ndarray:
         """Return the cluster of each region, without small clusters, the largest first."""
-        counts, centers = self._source.counts_, self._source.centers_
+        counts, places = self.unwrapper_.counts_, self.unwrapper_.centers_ / self._unit
         labels = _cut(tree, len(counts), n_clusters)
-        labels = _absorb(labels, counts, centers, self.min_samples)
+        labels = _absorb(labels, counts, places, self.min_samples)
         sizes = np.bincount(labels, counts)
         _, first = np.unique(labels, return_index=True)
         rank = np.empty(len(sizes), dtype=np.int64)
@@ -141,13 +144,13 @@ class _Merged(BaseEstimator):
         return rank[labels]
 
     def _fit_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return fit_glm(self._X[rows], self._y[rows], self._n_classes, self.penalty, self.C)
+        return glm.fit_glm(self._X[rows], self._y[rows], self._n_classes, self.penalty, self.C)
 
     def _score_grid(self, tree: ArrayLike) -> pd.DataFrame:
         """Return mean and standard error over folds of the held-out loss for each K."""
-        grid = [k for k in _GRID if k <= len(self._source.counts_)]
-        partitions = [self._clusters(tree, k)[self._source.labels_] for k in grid]
-        folds = KFold(self.cv, shuffle=True, random_state=self.seed).split(self._X)
+        grid = [k for k in _GRID if k <= len(self.unwrapper_.counts_)]
+        partitions = [self._clusters(tree, k)[self.unwrapper_.labels_] for k in grid]
+        folds = KFold(self.cv, shuffle=True, random_state=self.random_state).split(self._X)
         losses = np.array([self._fold_losses(partitions, *fold) for fold in folds])
         return pd.DataFrame(
             {
@@ -196,13 +199,14 @@ class _Merged(BaseEstimator):
         -----
         Sudjianto et al. (2020), section 5.1.
         """
-        check_is_fitted(self)
-        X = _named(X)[0]
-        regions = self._source.apply(X)
+        return self._apply(self._rows(X))
+
+    def _apply(self, X: np.ndarray) -> np.ndarray:
+        regions = self.unwrapper_._apply(X)
         clusters = self.region_labels_[regions]
         unseen = np.flatnonzero(regions < 0)
         if len(unseen):
-            nearest = self._neighbors.kneighbors(X[unseen], return_distance=False)
+            nearest = self._neighbors.kneighbors(X[unseen] / self._unit, return_distance=False)
             voters = self.region_labels_[nearest]
             votes = (voters[:, :, None] == np.arange(len(self.counts_))).sum(axis=1)
             # The first voter with the most votes is the nearest one.
@@ -212,8 +216,11 @@ class _Merged(BaseEstimator):
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         """Return the outputs before the link, shape (n_samples, n_outputs)."""
-        clusters = self.apply(X)
-        return self._linear(_named(X)[0], clusters)
+        X = self._rows(X)
+        return self._linear(X, self._apply(X))
+
+    def _own_outputs(self) -> np.ndarray:
+        return self._linear(self._X, self.labels_)
 
     def _linear(self, X: np.ndarray, clusters: np.ndarray) -> np.ndarray:
         outputs = np.empty((len(X), self.coef_.shape[1]))
@@ -234,218 +241,15 @@ class _Merged(BaseEstimator):
             ``response_std``, the metric of the cluster's model on its own rows (``local_mse`` or
             ``local_auc``) and on all rows (``global_...``), and ``coef_norm``.
         """
-        check_is_fitted(self)
-        clusters = range(len(self.counts_))
-        moments = np.array([self._moments(self._y[self.labels_ == k]) for k in clusters])
-        everywhere = [self._X @ self.coef_[k].T + self.intercept_[k] for k in clusters]
-        own = [self.labels_ == k for k in clusters]
-        return pd.DataFrame(
-            {
-                "count": self.counts_,
-                "n_regions": np.bincount(self.region_labels_),
-                "response_mean": moments[:, 0],
-                "response_std": moments[:, 1],
-                f"local_{self._metric}": [
-                    self._score_rows(everywhere[k][own[k]], self._y[own[k]]) for k in clusters
-                ],
-                f"global_{self._metric}": [
-                    self._score_rows(everywhere[k], self._y) for k in clusters
-                ],
-                "coef_norm": np.linalg.norm(self.coef_, axis=(1, 2)),
-            },
-            index=pd.RangeIndex(len(self.counts_), name="cluster"),
-        )
-
-    # Inference
-
-    def inference(
-        self,
-        cluster: int,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        method: str = "honest",
-        cov_type: str = "nonrobust",
-        alpha: float = 0.05,
-    ) -> pd.DataFrame:
-        """Test the coefficients of a cluster's maximum-likelihood fit, whatever its penalty.
-
-        Parameters
-        ----------
-        cluster : int
-            0 is the largest.
-        X, y : array_like, shapes (n_samples, n_features) and (n_samples,)
-            For ``method="honest"``: rows that neither the network nor the merge has seen. Those
-            that `apply` puts into the cluster are used.
-        method : {"honest", "naive"}
-            "naive" is the published test, on the training rows. They chose the cluster, so its
-            p-values may be too small.
-        cov_type : {"nonrobust", "HC3"}
-            HC3 holds where the variances of the model are wrong.
-        alpha : float
-            One minus the level of the intervals.
-
-        Returns
-        -------
-        DataFrame
-            Indexed by ``"intercept"`` and the features: ``coef``, ``std_err``, ``statistic`` (t for
-            a regression, z for a classification), ``p_value``, ``ci_low``, ``ci_high``. Its
-            ``attrs`` hold ``label``, ``method``, ``cluster``, ``n_rows``, ``cov_type``, ``alpha``.
-
-        Raises
-        ------
-        ValueError
-            If an option is unknown, fresh rows are missing, there are several classes, or the fit
-            is not defined: too few rows, dependent columns, one class, separated classes.
-
-        Warns
-        -----
-        PostSelectionWarning
-            For ``method="naive"``, and where most of the fresh rows are training rows.
-
-        Notes
-        -----
-        Sudjianto et al. (2020), section 5.2. Explained in the chapter *unwrapping-inference*.
-        """
-        self._check_cluster(cluster)
-        self._check_two_classes("inference")
-        if method == "honest":
-            X, y, label = *self._fresh_rows(cluster, X, y), "honest: on rows that chose nothing"
-        elif method == "naive":
-            if X is not None or y is not None:
-                raise ValueError("method='naive' tests on the training rows and takes no X and y.")
-            own = self.labels_ == cluster
-            X, y, label = self._X[own], self._y[own], "post-selection: p-values may be too small"
-            warnings.warn(
-                f"{label}, because the same rows chose the cluster.",
-                PostSelectionWarning,
-                stacklevel=2,
-            )
-        else:
-            raise ValueError(f"method must be 'honest' or 'naive', got {method!r}.")
-        table = testing.inference_table(
-            X,
-            y,
-            list(self.feature_names_in_),
-            classification=self._n_classes is not None,
-            cov_type=cov_type,
-            alpha=alpha,
-            what=f"Cluster {cluster}",
-        )
-        table.attrs = {
-            "label": label,
-            "method": method,
-            "cluster": int(cluster),
-            "n_rows": len(y),
-            "cov_type": cov_type,
-            "alpha": alpha,
-        }
+        table = self._summary()
+        table.insert(1, "n_regions", np.bincount(self.region_labels_))
+        table["coef_norm"] = np.linalg.norm(self.coef_, axis=(1, 2))
         return table
 
-    def _fresh_rows(
-        self, cluster: int, X: ArrayLike | None, y: ArrayLike | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if X is None or y is None:
-            raise ValueError(_NO_FRESH_ROWS)
-        X = _named(X)[0]
-        clusters = self.apply(X)
-        y = self._encode(y, len(X))
-        seen = {row.tobytes() for row in self._X}
-        n_seen = sum(row.tobytes() in seen for row in X)
-        if 2 * n_seen > len(X):
-            warnings.warn(
-                f"{n_seen} of the {len(X)} rows are training rows: p-values may be too small.",
-                PostSelectionWarning,
-                stacklevel=3,
-            )
-        return X[clusters == cluster], y[clusters == cluster]
-
-    def bootstrap(
-        self,
-        cluster: int,
-        n_boot: int = 100,
-        penalty: str | None = "l1",
-        C: float = 1.0,
-        *,
-        resample_selection: bool = False,
-        alpha: float = 0.05,
-        seed: int = 0,
-        n_jobs: int | None = None,
-        progress: bool = True,
-    ) -> pd.DataFrame:
-        """Refit a cluster's model on resampled rows.
-
-        Parameters
-        ----------
-        cluster : int
-            0 is the largest.
-        n_boot : int
-            Number of resamples, at least 2.
-        penalty, C
-            As in `merge`; the penalty depends on the units of the features.
-        resample_selection : bool
-            False keeps the cluster and resamples its rows, as published. True resamples all
-            training rows, merges again, and takes the cluster that holds most of the original
-            cluster's rows: that shows the choice's share of the uncertainty. The network stays.
-        alpha : float
-            One minus the level of the percentile intervals.
-        seed : int
-        n_jobs : int, optional
-            Processes, as in joblib; the result does not depend on it.
-        progress : bool
-            Whether to show a progress bar.
-
-        Returns
-        -------
-        DataFrame
-            Indexed by ``"intercept"`` and the features: ``coef`` (on all of the cluster's rows),
-            ``mean``, ``std``, ``ci_low``, ``q25``, ``median``, ``q75``, ``ci_high``,
-            ``probability_zero``. `plot_bootstrap` draws it.
-
-        Notes
-        -----
-        Sudjianto et al. (2020), Figure 19. Explained in the chapter *unwrapping-inference*.
-        """
-        self._check_cluster(cluster)
-        self._check_two_classes("bootstrap")
-        _check_penalty(penalty, C)
-        check_whole(n_boot, "n_boot", 2)
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}.")
-        draw = self._rows_of_another_merge if resample_selection else self._rows_of_cluster
-
-        def fit(rows: np.ndarray) -> np.ndarray:
-            coef, intercept = fit_glm(self._X[rows], self._y[rows], self._n_classes, penalty, C)
-            return np.concatenate([intercept, coef[0]])
-
-        return testing.bootstrap_table(
-            fit(np.flatnonzero(self.labels_ == cluster)),
-            lambda rng: fit(draw(cluster, rng)),
-            ["intercept", *self.feature_names_in_],
-            n_boot=n_boot,
-            seed=seed,
-            alpha=alpha,
-            n_jobs=n_jobs,
-            progress=progress,
-        )
-
-    def _rows_of_cluster(self, cluster: int, rng: np.random.Generator) -> np.ndarray:
-        own = np.flatnonzero(self.labels_ == cluster)
-        return rng.choice(own, len(own))
-
-    def _rows_of_another_merge(self, cluster: int, rng: np.random.Generator) -> np.ndarray:
-        rows = rng.integers(len(self._X), size=len(self._X))
-        while self._n_classes and len(np.unique(self._y[rows])) < self._n_classes:
-            rows = rng.integers(len(self._X), size=len(self._X))
-        unwrapper = type(self._source)(self._source.network)
-        unwrapper.fit(self._X[rows], self._decode(self._y[rows]))
-        options = self.get_params(deep=False) | {"unwrapper": unwrapper}
-        if self.n_clusters is not None:
-            options["n_clusters"] = min(self.n_clusters, unwrapper.n_regions_)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SeparationWarning)
-            other = type(self)(**options).fit()
-        chosen = np.bincount(other.apply(self._X[self.labels_ == cluster])).argmax()
-        return rows[other.labels_ == chosen]
+    inference = testing.inference
+    inference_naive = testing.inference_naive
+    bootstrap = testing.bootstrap
+    flatten = flattening.flatten
 
     # Pictures
 
@@ -459,139 +263,26 @@ class _Merged(BaseEstimator):
         check_is_fitted(self)
         one_hot = np.eye(len(self.counts_))
         return plots.regions(
-            lambda X: one_hot[self.apply(X)], self._X, bounds, ax, resolution=resolution
+            lambda X: one_hot[self._apply(X)], self._X, bounds, ax, resolution=resolution
         )
-
-    def plot_models(self, n_clusters: int | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the models of the largest clusters with their rows (Figures 14, 15 and 18).
-
-        A regression with one input is drawn as it is. With two inputs and two classes, a line is
-        where the log-odds are zero; a cluster whose rows lie all on one side of it has no line.
-
-        Raises
-        ------
-        ValueError
-            If the network has other inputs or classes.
-        """
-        check_is_fitted(self)
-        return plots.models(
-            self.coef_[:n_clusters],
-            self.intercept_[:n_clusters],
-            self.labels_,
-            self._X,
-            self._y,
-            list(self.feature_names_in_),
-            self._n_classes,
-            ax,
-        )
-
-    def plot_profile(
-        self,
-        feature: int | str,
-        n_clusters: int | None = None,
-        output: int = 0,
-        ax: Axes | None = None,
-        *,
-        ylabel: str = "share of the output, centred",
-    ) -> Axes:
-        """Draw the profile of a feature by the clusters' models (Figures 14 and 24)."""
-        check_is_fitted(self)
-        j = self._source._feature(feature)
-        slopes = self.coef_[:n_clusters, output, j]
-        rows = [self._X[self.labels_ == k, j] for k in range(len(slopes))]
-        return plots.profile(slopes, rows, self.feature_names_in_[j], ylabel, ax)
 
     def plot_parallel_coordinates(
-        self, n_clusters: int | None = None, output: int = 0, ax: Axes | None = None
+        self, n_regions: int | None = None, output: int = 0, ax: Axes | None = None
     ) -> Axes:
         """Draw each cluster's coefficients as a line (Figures 16, 17 and 23)."""
         check_is_fitted(self)
-        return plots.parallel_coordinates(
-            self.coef_[:n_clusters, output],
-            self.counts_[:n_clusters],
-            list(self.feature_names_in_),
-            ax,
-            apart=True,
-        )
+        coef, counts = self.coef_[:n_regions, output], self.counts_[:n_regions]
+        return plots.parallel_coordinates(coef, counts, self._names, ax, apart=True)
 
     @staticmethod
     def plot_bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         """Draw what `bootstrap` returned: coefficients and how often each is zero (Figure 19)."""
         return plots.bootstrap(table, ax)
 
-    # Flattening
-
-    def flatten(
-        self,
-        epochs: int = 200,
-        *,
-        patience: int = 20,
-        learning_rate: float = 1e-3,
-        batch_size: int = 64,
-        validation_fraction: float = 0.2,
-        seed: int = 0,
-        progress: bool = False,
-    ) -> flattening.FlatNetwork:
-        """Turn the clusters' models into a network with one hidden layer, and train that on.
-
-        Parameters
-        ----------
-        epochs : int
-            At most; 0 leaves the network as it starts.
-        patience : int
-            Epochs without a better validation loss before training stops.
-        learning_rate : float
-            Of Adam.
-        batch_size : int
-        validation_fraction : float
-            Share of the training rows that choose the epoch.
-        seed : int
-            Of the validation rows and the order of the batches.
-        progress : bool
-            Whether to show a progress bar.
-
-        Returns
-        -------
-        FlatRegressor or FlatClassifier
-
-        Raises
-        ------
-        ValueError
-            If an option is not accepted, or there are more than two classes.
-
-        Notes
-        -----
-        Sudjianto et al. (2020), Algorithm 2: each cluster's model is a hidden neuron, a GLM on the
-        neurons' outputs is the output layer. Explained in the chapter *unwrapping-flattening*.
-        """
-        check_is_fitted(self)
-        self._check_two_classes("flatten")
-        return flattening.flatten(
-            self.coef_[:, 0],
-            self.intercept_[:, 0],
-            self._X,
-            self._y,
-            classes=getattr(self, "classes_", None),
-            feature_names=self.feature_names_in_,
-            epochs=epochs,
-            patience=patience,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            validation_fraction=validation_fraction,
-            seed=seed,
-            progress=progress,
-        )
-
     # Checks
 
     def _check_options(self) -> None:
-        if not isinstance(self.unwrapper, self._unwrapper_type):
-            raise TypeError(
-                f"unwrapper must be an {self._unwrapper_type.__name__}, "
-                f"got {type(self.unwrapper).__name__}."
-            )
-        check_is_fitted(self.unwrapper)
-        n_regions = self.unwrapper.n_regions_
+        n_rows, n_regions = len(self._X), self.unwrapper_.n_regions_
         if self.n_clusters is not None:
             check_whole(self.n_clusters, "n_clusters", 1)
             if self.n_clusters > n_regions:
@@ -600,20 +291,14 @@ class _Merged(BaseEstimator):
                 )
         _check_neighbors(self.n_neighbors)
         check_whole(self.min_samples, "min_samples", 0)
-        _check_penalty(self.penalty, self.C)
-        if self.distance not in ("coefficients", "predictions"):
-            raise ValueError(
-                f"distance must be 'coefficients' or 'predictions', got {self.distance!r}."
-            )
+        glm.check_penalty(self.penalty, self.C, self._n_classes)
+        check_choice(self.distance, "distance", ("coefficients", "predictions"))
         check_whole(self.cv, "cv", 2)
-        if self.n_clusters is None and self.cv > len(self.unwrapper.labels_):
-            raise ValueError(
-                f"cv must be at most the {len(self.unwrapper.labels_)} training rows, "
-                f"got {self.cv}."
-            )
+        if self.n_clusters is None and self.cv > n_rows:
+            raise ValueError(f"cv must be at most the {n_rows} training rows, got {self.cv}.")
 
-    def _check_cluster(self, cluster: int) -> None:
-        check_is_fitted(self)
+    def _check_cluster(self, cluster: int, what: str) -> None:
+        self._check_two_classes(what)
         whole = isinstance(cluster, Integral) and not isinstance(cluster, bool)
         if not whole or not 0 <= cluster < len(self.counts_):
             raise ValueError(
@@ -621,40 +306,38 @@ class _Merged(BaseEstimator):
             )
 
     def _check_two_classes(self, what: str) -> None:
+        check_is_fitted(self)
         if self._n_classes is not None and self._n_classes > 2:
             raise ValueError(
                 f"{what} takes a regression or two classes, got {self._n_classes} classes."
             )
 
-    # What the subclasses say
-
-    _unwrapper_type: type
-    _metric: str
-
-    @property
-    def _n_classes(self) -> int | None:
-        raise NotImplementedError
-
-    def _loss(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
-
-    def _moments(self, y: np.ndarray) -> tuple[float, float]:
-        raise NotImplementedError
-
-    def _score_rows(self, outputs: np.ndarray, y: np.ndarray) -> float:
-        raise NotImplementedError
-
-    def _encode(self, y: ArrayLike, n_rows: int) -> np.ndarray:
-        raise NotImplementedError
-
-    def _decode(self, y: np.ndarray) -> np.ndarray:
-        return y
-
     def _warn_of_separation(self) -> None:
-        pass
+        if self._n_classes is None or self.penalty is not None:
+            return
+        logits = self._own_outputs()
+        separated = []
+        for k in range(len(self.counts_)):
+            rows = self.labels_ == k
+            X, y = self._X[rows], self._y[rows]
+            classes = np.unique(y)
+            if len(classes) < 2 or not glm.maybe_separated(logits[rows]):
+                continue
+            # With several classes, this looks at each against the rest.
+            targets = classes[1:] if len(classes) == 2 else classes
+            if any(glm.is_separated(X, y == target) for target in targets):
+                separated.append(f"{k} ({len(y)} rows)")
+        if separated:
+            warnings.warn(
+                f"A linear function separates the classes of cluster {', '.join(separated)}: the "
+                "maximum-likelihood coefficients are infinite, and those kept are only large. "
+                "Merge to fewer clusters, or set penalty='l2'.",
+                glm.SeparationWarning,
+                stacklevel=4,
+            )
 
 
-class MergedRegressor(RegressorMixin, _Merged):
+class MergedRegressor(Regression, _Merged):
     """The regions of a regression network in a few clusters, each with a linear model.
 
     ``unwrapper.merge(...)`` makes it.
@@ -730,27 +413,9 @@ class MergedRegressor(RegressorMixin, _Merged):
     """
 
     _unwrapper_type = UnwrapperRegressor
-    _metric = "mse"
-    _n_classes = None
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the clusters' predictions, shape (n_samples,)."""
-        return self._outputs(X)[:, 0]
-
-    def _loss(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return (outputs[:, 0] - y) ** 2
-
-    def _moments(self, y: np.ndarray) -> tuple[float, float]:
-        return float(y.mean()), float(y.std())
-
-    def _score_rows(self, outputs: np.ndarray, y: np.ndarray) -> float:
-        return float(self._loss(outputs, y).mean())
-
-    def _encode(self, y: ArrayLike, n_rows: int) -> np.ndarray:
-        return self._source._check_response(y, n_rows)
 
 
-class MergedClassifier(ClassifierMixin, _Merged):
+class MergedClassifier(Classification, _Merged):
     """The regions of a classification network in a few clusters, each with a logistic model.
 
     ``unwrapper.merge(...)`` makes it. Parameters and attributes are those of `MergedRegressor`;
@@ -771,93 +436,6 @@ class MergedClassifier(ClassifierMixin, _Merged):
     """
 
     _unwrapper_type = UnwrapperClassifier
-    _metric = "auc"
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """The labels, sorted, shape (n_classes,)."""
-        return self._source.classes_
-
-    @property
-    def _n_classes(self) -> int:
-        return len(self._source.classes_)
-
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Return the logits, shape (n_samples,) for two classes, else (n_samples, n_classes)."""
-        logits = self._outputs(X)
-        return logits[:, 0] if logits.shape[1] == 1 else logits
-
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Return the probabilities, shape (n_samples, n_classes)."""
-        return softmax(_all_logits(self._outputs(X)), axis=1)
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the classes, shape (n_samples,), as labels given to the unwrapper."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
-
-    def _comparable(self, models: np.ndarray) -> np.ndarray:
-        # Models that differ by the same shift of all logits are the same classifier.
-        return models - models.mean(axis=1, keepdims=True) if models.shape[1] > 1 else models
-
-    def _loss(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return -log_softmax(_all_logits(outputs), axis=1)[np.arange(len(y)), y]
-
-    def _moments(self, y: np.ndarray) -> tuple[float, float]:
-        shares = np.bincount(y, minlength=self._n_classes) / len(y)
-        share = shares[1] if self._n_classes == 2 else shares.max()
-        return float(share), float(np.sqrt(share * (1 - share)))
-
-    def _score_rows(self, outputs: np.ndarray, y: np.ndarray) -> float:
-        targets = [1] if self._n_classes == 2 else range(self._n_classes)
-        aucs = [
-            _scores.ranking_auc(np.ascontiguousarray(outputs[None, :, j]), y == target)[0]
-            for j, target in enumerate(targets)
-        ]
-        known = [auc for auc in aucs if not np.isnan(auc)]
-        return float(np.mean(known)) if known else np.nan
-
-    def _encode(self, y: ArrayLike, n_rows: int) -> np.ndarray:
-        y = np.asarray(y)
-        if y.shape != (n_rows,):
-            raise ValueError(f"y must have shape ({n_rows},), got {y.shape}.")
-        unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()), key=str)
-        if unknown:
-            raise ValueError(
-                f"y holds {unknown[0]!r}, which is not one of the classes {self.classes_.tolist()}."
-            )
-        return np.searchsorted(self.classes_, y)
-
-    def _decode(self, y: np.ndarray) -> np.ndarray:
-        return self.classes_[y]
-
-    def _warn_of_separation(self) -> None:
-        if self.penalty is not None:
-            return
-        logits = self._linear(self._X, self.labels_)
-        separated = []
-        for k in range(len(self.counts_)):
-            rows = self.labels_ == k
-            X, y = self._X[rows], self._y[rows]
-            classes = np.unique(y)
-            if len(classes) < 2 or not testing.maybe_separated(logits[rows]):
-                continue
-            # With several classes, this looks at each against the rest.
-            targets = classes[1:] if len(classes) == 2 else classes
-            if any(testing.is_separated(X, y == target) for target in targets):
-                separated.append(f"{k} ({len(y)} rows)")
-        if separated:
-            warnings.warn(
-                f"A linear function separates the classes of cluster {', '.join(separated)}: the "
-                "maximum-likelihood coefficients are infinite, and those kept are only large. "
-                "Merge to fewer clusters, or set penalty='l2'.",
-                SeparationWarning,
-                stacklevel=4,
-            )
-
-
-def _all_logits(outputs: np.ndarray) -> np.ndarray:
-    """Return one logit per class, where one output is that of the second of two classes."""
-    return np.column_stack([np.zeros(len(outputs)), outputs]) if outputs.shape[1] == 1 else outputs
 
 
 def _neighbor_graph(
@@ -943,10 +521,3 @@ def _check_neighbors(value: object) -> None:
             "n_neighbors must be None, a whole number from 1 on or a share of the regions above 0 "
             f"and up to 1, got {value!r}."
         )
-
-
-def _check_penalty(penalty: str | None, C: float) -> None:
-    if penalty not in (None, "l2", "l1"):
-        raise ValueError(f"penalty must be None, 'l2' or 'l1', got {penalty!r}.")
-    if not isinstance(C, Real) or isinstance(C, bool) or not 0 < C < np.inf:
-        raise ValueError(f"C must be a positive number, got {C!r}.")

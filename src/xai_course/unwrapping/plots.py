@@ -1,4 +1,7 @@
-"""The unwrapper's pictures. Each takes plain arrays and axes, and returns the axes."""
+"""The unwrapper's pictures. Each takes plain arrays and axes, and returns the axes.
+
+Names of features are drawn as they are written (``parse_math=False``): a dollar sign is no formula.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def importance(shares: pd.Series, n_features: int, ax: Axes | None) -> Axes:
     ax = plt.gca() if ax is None else ax
     shown = shares.sort_values(ascending=False, kind="stable")[:n_features]
     ax.barh(range(len(shown)), shown.to_numpy())
-    ax.set_yticks(range(len(shown)), shown.index)
+    ax.set_yticks(range(len(shown)), shown.index, parse_math=False)
     ax.invert_yaxis()
     ax.set_xlabel("joint importance (share of squared coefficients)")
     return ax
@@ -62,7 +65,8 @@ def profile(
             grid = np.linspace(*ends, 80)
             density = gaussian_kde(values)(grid)
             below.fill_between(grid, density / density.max(), color=color, alpha=0.3, linewidth=0)
-    below.set(xlabel=name, yticks=[], ylabel="rows")
+    below.set(yticks=[], ylabel="rows")
+    below.set_xlabel(name, parse_math=False)
     ax.set_ylabel(ylabel)
     return ax
 
@@ -94,27 +98,35 @@ def models(
             f"{n_classes or 'no'} classes and {len(names)} inputs."
         )
     ax = plt.gca() if ax is None else ax
+    scale = X.std(axis=0)
+    scale[scale == 0] = 1.0
     rows = [X[labels == k] for k in range(len(coef))]
     X, y = X[labels < len(coef)], y[labels < len(coef)]
     style = {"linestyle": "", "marker": "o", "markersize": 2.5, "markeredgewidth": 0.4}
     if n_classes is None:
         ax.plot(X[:, 0], y, color="0.75", **style)
-        ax.set(xlabel=names[0], ylabel="response")
+        ylabel = "response"
     else:
         ax.plot(*X[y == 0].T, color="0.35", **style)
         ax.plot(*X[y == 1].T, color="0.9", markeredgecolor="0.35", **style)
-        ax.set(xlabel=names[0], ylabel=names[1])
+        ylabel = names[1]
+    ax.set_xlabel(names[0], parse_math=False)
+    ax.set_ylabel(ylabel, parse_math=False)
     if coef.shape[1] == 2:  # a logit for each class
         coef, intercept = (np.diff(part, axis=1) for part in (coef, intercept))
     for color, w, b, own in zip(_colors(len(rows)), coef, intercept, rows, strict=True):
-        line = _segment(w[0], b[0], own)
+        line = _segment(w[0] * scale, b[0], own / scale)
         if line is not None:
+            line[: len(scale)] *= scale[:, None]
             ax.plot(*line, color=color, linewidth=3, solid_capstyle="butt")
     return ax
 
 
 def _segment(w: np.ndarray, b: float, x: np.ndarray) -> np.ndarray | None:
-    """Return both ends of a model's line, shape (2, 2), as far as its rows reach along it."""
+    """Return both ends of a model's line, shape (2, 2), as far as its rows reach along it.
+
+    With two inputs, the ends depend on their units: `x` is in standard deviations.
+    """
     if len(w) == 1:
         ends = np.array([x.min(), x.max()])
         return np.stack([ends, w[0] * ends + b])
@@ -146,7 +158,8 @@ def parallel_coordinates(
         label = f"{k} ({counts[k]} rows)" if apart else None
         ax.plot(range(len(names)), coef[k], color=colors[k], alpha=alpha, label=label)
     ax.axhline(0, color="black", linewidth=1)
-    ax.set_xticks(range(len(names)), names, rotation=90 if len(names) > 6 else 0)
+    rotation = 90 if len(names) > 6 else 0
+    ax.set_xticks(range(len(names)), names, rotation=rotation, parse_math=False)
     ax.set(ylabel="coefficient", xlim=(-0.2, len(names) - 0.8))
     if apart:
         ax.legend(reverse=True, title="cluster", loc="upper left", bbox_to_anchor=(1, 1))
@@ -233,7 +246,7 @@ def regions(
         raise ValueError(f"plot_regions needs 2 inputs, the network has {X.shape[1]}.")
     if bounds is None:
         low, high = X.min(axis=0), X.max(axis=0)
-        margin = 0.05 * np.where(high > low, high - low, 1)
+        margin = 0.05 * np.where(high > low, high - low, np.where(high, np.abs(high), 1))
         bounds = np.column_stack([low - margin, high + margin])
     return plot_regions(pattern, bounds, seen=seen, resolution=resolution, ax=ax)
 
@@ -255,5 +268,6 @@ def bootstrap(table: pd.DataFrame, ax: Axes | None) -> Axes:
     below = _strip(ax, 0.3, 0.36)
     below.bar(place, table["probability_zero"], width=0.6)
     below.set(ylim=(0, 1), ylabel="P(zero)")
-    below.set_xticks(place, table.index, rotation=90 if len(table) > 6 else 0)
+    rotation = 90 if len(table) > 6 else 0
+    below.set_xticks(place, table.index, rotation=rotation, parse_math=False)
     return ax

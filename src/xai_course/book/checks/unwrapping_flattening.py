@@ -10,7 +10,7 @@ import numpy as np
 from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping.flattening import _random_network
-from xai_course.unwrapping.inference import fit_glm
+from xai_course.unwrapping.glm import fit_glm
 
 SLUG = "unwrapping-flattening"
 

@@ -10,7 +10,8 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
 from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
-from xai_course.unwrapping.inference import fit_glm, inference_table
+from xai_course.unwrapping.glm import fit_glm
+from xai_course.unwrapping.inference import inference_table
 
 SLUG = "unwrapping-inference"
 

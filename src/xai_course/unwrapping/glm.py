@@ -1,0 +1,306 @@
+"""Linear and logistic models of a part of the rows, whatever the units of the features.
+
+All fits are made on standardised columns. A penalty keeps its meaning: it is that of the
+coefficients in the features' own units, and becomes a weight for each standardised coefficient.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.special import expit, log_softmax, logsumexp
+
+from xai_course._validation import check_choice, check_number
+
+__all__ = [
+    "SeparationWarning",
+    "check_penalty",
+    "fit_glm",
+    "is_separated",
+    "maybe_separated",
+    "standardise",
+]
+
+# Standardised columns that differ by less are linear combinations of each other.
+_DEPENDENT = 1e-10
+# On standardised columns, a penalty this weak moves a coefficient in its last digits only. It
+# makes the fit unique where columns are collinear, and finite where the classes are separated.
+_NO_PENALTY = 1e-8
+# Where the classes are separated, that fit has linear predictors beyond this value.
+_LARGE_LOGIT = 6.0
+
+
+class SeparationWarning(UserWarning):
+    """A linear function separates the classes, so the maximum-likelihood fit is infinite."""
+
+
+def check_penalty(penalty: str | None, C: float, n_classes: int | None = None) -> None:
+    """Raise a `ValueError` unless `fit_glm` takes these."""
+    check_choice(penalty, "penalty", (None, "l2", "l1"))
+    check_number(C, "C", above=0)
+    if penalty == "l1" and n_classes is not None and n_classes > 2:
+        raise ValueError(
+            f"penalty='l1' takes a regression or two classes, got {n_classes} classes; "
+            "'l2' takes any number of them."
+        )
+
+
+def fit_glm(
+    X: np.ndarray,
+    y: np.ndarray,
+    n_classes: int | None = None,
+    penalty: str | None = None,
+    C: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a linear or a logistic model.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_features)
+    y : ndarray, shape (n_samples,)
+        Responses, or class numbers below `n_classes`.
+    n_classes : int, optional
+        None for a regression.
+    penalty : {None, "l2", "l1"}
+        None is the maximum-likelihood fit; "l1" takes a regression or two classes.
+    C : float
+        Weight of the data against the penalty: the fit minimises ``penalty + C * loss``, where the
+        penalty is half the squared norm ("l2") or the sum of absolute values ("l1") of the
+        coefficients without the intercept, and the loss is the sum over rows of the negative
+        log-likelihood or of half the squared error.
+
+    Returns
+    -------
+    coef : ndarray, shape (n_outputs, n_features)
+    intercept : ndarray, shape (n_outputs,)
+        One output for a regression or two classes (the logit of the second), else one a class.
+
+    Raises
+    ------
+    ValueError
+        If `penalty` or `C` is not accepted.
+
+    Notes
+    -----
+    Where columns are constant or depend on each other, the fit without a penalty is the one whose
+    standardised coefficients are smallest: it says nothing about what the rows do not show, and a
+    constant column gets zero. The units of the features change no fit without a penalty.
+
+    A class without a row gets about the probability of half a row, so a fit on rows of one class
+    is a constant with the log-odds ``log((count_1 + 1/2) / (count_0 + 1/2))``. Where a linear
+    function separates the classes, the coefficients are large but finite.
+
+    Explained in the chapter *unwrapping-merging*.
+    """
+    check_penalty(penalty, C, n_classes)
+    if n_classes is None:
+        return _fit_regression(X, y, penalty, C)
+    return _fit_classification(X, y, n_classes, penalty, C)
+
+
+def standardise(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns of mean zero and standard deviation one, their means and their scales.
+
+    A constant column becomes zero, and its scale is infinite.
+    """
+    center, scale = X.mean(axis=0), X.std(axis=0)
+    # A constant column has a standard deviation of rounding errors.
+    scale[scale <= 1e-12 * np.abs(X).max(axis=0, initial=0)] = np.inf
+    return (X - center) / scale, center, scale
+
+
+def _fit_regression(
+    X: np.ndarray, y: np.ndarray, penalty: str | None, C: float
+) -> tuple[np.ndarray, np.ndarray]:
+    Z, center, scale = standardise(X)
+    mean = y.mean()
+    if penalty is None:
+        slope = np.linalg.lstsq(Z, y - mean, rcond=_DEPENDENT)[0]
+    elif penalty == "l2":
+        slope = _solve(Z.T @ Z + np.diag(1 / (C * scale**2)), Z.T @ (y - mean))
+    else:
+        slope = _lasso(Z.T @ Z, Z.T @ (y - mean), 1 / (C * scale))
+    slope = slope / scale
+    return slope[None], np.array([mean - center @ slope])
+
+
+def _fit_classification(
+    X: np.ndarray, y: np.ndarray, n_classes: int, penalty: str | None, C: float
+) -> tuple[np.ndarray, np.ndarray]:
+    counts = np.bincount(y, minlength=n_classes)
+    present = np.flatnonzero(counts)
+    coef, intercept = np.zeros((n_classes, X.shape[1])), np.log(counts + 0.5)
+    if len(present) > 1:
+        coef[present], intercept[present] = _fit_logistic(X, y, present, penalty, C)
+        mean_total = logsumexp(X @ coef[present].T + intercept[present], axis=1).mean()
+        intercept[counts == 0] = mean_total + np.log(0.5 / len(X))
+    if n_classes == 2:
+        return coef[1:] - coef[:1], intercept[1:] - intercept[:1]
+    return coef, intercept
+
+
+def _fit_logistic(
+    X: np.ndarray, y: np.ndarray, classes: np.ndarray, penalty: str | None, C: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one model for each of the classes, of which there are at least two."""
+    Z, center, scale = standardise(X)
+    targets = (y[:, None] == classes).astype(float)
+    targets = targets[:, 1:] if len(classes) == 2 else targets
+    if penalty == "l1":
+        model = _lasso_logistic(Z, targets, 1 / (C * scale))
+    else:
+        strength = np.full(len(scale), _NO_PENALTY) if penalty is None else 1 / (C * scale**2)
+        model = _newton(Z, targets, strength)
+    coef = model[1:].T / scale
+    intercept = model[0] - coef @ center
+    if len(coef) > 1:
+        return coef, intercept
+    # The logit of the second of two classes, shared out between them.
+    return np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+
+
+def _newton(Z: np.ndarray, targets: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Return a logistic model, shape (1 + n_features, n_logits), with a quadratic penalty.
+
+    One logit is that of the second class, the first's being zero. Every step is Newton's, halved
+    until the criterion does not rise.
+    """
+    design = np.column_stack([np.ones(len(Z)), Z])
+    strength = np.append(0.0, strength)[:, None]
+    n_logits = targets.shape[1]
+
+    def log_probabilities(model: np.ndarray) -> np.ndarray:
+        logits = design @ model
+        every = np.column_stack([np.zeros(len(Z)), logits]) if n_logits == 1 else logits
+        return log_softmax(every, axis=1)
+
+    def criterion(model: np.ndarray) -> float:
+        log_p = log_probabilities(model)
+        first = 1 - targets.sum(axis=1)  # what a model of one logit leaves to the first class
+        chosen = (log_p[:, -n_logits:] * targets).sum() + (log_p[:, 0] * first).sum()
+        return (strength * model**2).sum() / 2 - chosen
+
+    model = np.zeros((design.shape[1], n_logits))
+    for _ in range(200):
+        p = np.exp(log_probabilities(model))[:, -n_logits:]
+        gradient = design.T @ (p - targets) + strength * model
+        if np.abs(gradient).max() <= 1e-8 * len(Z):
+            break
+        step = _solve(_hessian(design, p, strength), gradient.T.ravel()).reshape(n_logits, -1).T
+        if n_logits > 1:  # the same shift of all logits changes nothing
+            step -= step.mean(axis=1, keepdims=True)
+        least = criterion(model)
+        while criterion(model - step) > least * (1 + 1e-14) and np.abs(step).max() > 1e-14:
+            step /= 2
+        model = model - step
+    return model
+
+
+def _hessian(design: np.ndarray, p: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Return the second derivatives of the criterion, one block for each pair of logits."""
+    n_logits, penalty = p.shape[1], np.diag(strength[:, 0])
+
+    def block(a: int, b: int) -> np.ndarray:
+        weight = p[:, a] * ((a == b) - p[:, b])
+        return design.T @ (weight[:, None] * design) + (a == b) * penalty
+
+    return np.block([[block(a, b) for b in range(n_logits)] for a in range(n_logits)])
+
+
+def _solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Solve a positive semidefinite system whose unknowns may differ in size by many powers."""
+    size = np.sqrt(np.diag(matrix))
+    size[size == 0] = 1.0
+    scaled = np.linalg.lstsq(matrix / np.outer(size, size), vector / size, rcond=None)[0]
+    return scaled / size
+
+
+def _lasso(gram: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the exact minimum of ``b @ gram @ b / 2 - target @ b + weight @ abs(b)``.
+
+    Feature-sign search (Lee et al., 2007): solve for the coefficients that are not zero, given
+    their signs; drop those that would change sign on the way, and let in the one that gains most.
+    """
+    # Strictly convex, so that of dependent columns with different weights the cheapest is kept.
+    gram = gram + np.diag(1e-12 * np.diag(gram))
+    b, sign = np.zeros(len(target)), np.zeros(len(target))
+    for _ in range(100 * len(target)):
+        on = sign != 0
+        new = np.zeros(len(target))
+        new[on] = _solve(gram[np.ix_(on, on)], (target - weight * sign)[on])
+        crosses = on & (new * sign <= 0)
+        if crosses.any():
+            reach = np.where(crosses, b / np.where(b == new, 1.0, b - new), np.inf)
+            first = reach.argmin()
+            b = b + reach[first] * (new - b)
+            b[first] = sign[first] = 0.0
+            continue
+        b = new
+        gradient = gram @ b - target
+        rounding = 1e-13 * (np.abs(target) + np.abs(gram) @ np.abs(b))
+        gain = np.where(on, 0.0, np.abs(gradient) - weight - rounding)
+        best = gain.argmax()
+        if gain[best] <= 1e-10 * weight[best]:
+            break
+        sign[best] = -np.sign(gradient[best])
+    return b
+
+
+def _lasso_logistic(Z: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return a lasso logistic model: weighted lassos of the working response, until they agree."""
+    positive = targets[:, 0]
+    signs = 2 * positive - 1
+
+    def criterion(model: np.ndarray) -> float:
+        return weight @ np.abs(model[1:]) + np.logaddexp(0, -signs * logits(model)).sum()
+
+    def logits(model: np.ndarray) -> np.ndarray:
+        return Z @ model[1:] + model[0]
+
+    share = positive.mean()
+    model = np.append(np.log(share / (1 - share)), np.zeros(Z.shape[1]))
+    for _ in range(200):
+        logit = logits(model)
+        p = expit(logit)
+        w = np.maximum(p * (1 - p), 1e-6)
+        working = logit + (positive - p) / w
+        middle, level = w @ Z / w.sum(), w @ working / w.sum()
+        centred = Z - middle
+        slope = _lasso((w * centred.T) @ centred, (w * (working - level)) @ centred, weight)
+        step = np.append(level - middle @ slope, slope) - model
+        least = criterion(model)
+        while criterion(model + step) > least + 1e-12 and np.abs(step).max() > 1e-12:
+            step /= 2
+        model = model + step
+        if np.abs(step).max() <= 1e-9 * (1 + np.abs(model).max()):
+            break
+    # Zeros of the last lasso, which a halved step would miss by a rounding error.
+    model[1:][slope == 0] = 0.0
+    return model[:, None]
+
+
+def is_separated(X: np.ndarray, positive: np.ndarray) -> bool:
+    """Return whether a linear function separates two classes, completely or quasi-completely.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_features)
+    positive : ndarray of bool, shape (n_samples,)
+
+    Notes
+    -----
+    The maximum-likelihood fit is finite if and only if no direction has every row on its class's
+    side or on the border, and one row off the border (Albert and Anderson, 1984). A linear
+    program looks for such a direction.
+    """
+    signs = np.where(positive, 1.0, -1.0)
+    margins = signs[:, None] * np.column_stack([np.ones(len(X)), standardise(X)[0]])
+    found = linprog(
+        -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(X)), bounds=(-1, 1), method="highs"
+    )
+    return bool(-found.fun * len(X) > 1e-5)
+
+
+def maybe_separated(logits: np.ndarray) -> bool:
+    """Return whether a fit without penalty may be a separated one; spares the linear program."""
+    return bool(np.abs(logits).max(initial=0) > _LARGE_LOGIT)
