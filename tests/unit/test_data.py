@@ -343,6 +343,19 @@ def test_a_plain_csv_that_is_no_text(alone):
         data.load("hmeq")
 
 
+def test_what_is_written_about_the_sets_fits_together():
+    for spec in SETS.values():
+        assert spec.reader in {*loaders._READERS, ""}, spec.name
+        assert len(spec.names) in {0, spec.columns} or spec.name == "esnli", spec.name
+        assert set(spec.categorical) <= set(spec.names)
+        if spec.reader in {"table", ""}:
+            assert spec.file in FILES, spec.name
+            assert spec.target
+            assert spec.how_to_get
+        if spec.openml_names:
+            assert len(spec.openml_names) == spec.columns + 1
+
+
 def test_the_text_sets_are_described(alone):
     assert TEXTS == ["esnli", "sms_spam", "rt_polarity"]
     assert all(SETS[name].file in FILES for name in TEXTS)

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, ive
 from sklearn.datasets import make_circles
 
-from xai_course._validation import check_array
+from xai_course._validation import check_array, check_number, check_whole
 from xai_course.data._types import Dataset
 
 __all__ = [
@@ -31,11 +31,6 @@ def _columns(X: ArrayLike, n_features: int) -> np.ndarray:
     if X.shape[1] != n_features:
         raise ValueError(f"X must have {n_features} column(s), got shape {X.shape}.")
     return X
-
-
-def _check_size(n: int, minimum: int) -> None:
-    if n != int(n) or n < minimum:
-        raise ValueError(f"n must be a whole number of at least {minimum}, got {n!r}.")
 
 
 # --- ChirpWave -----------------------------------------------------------------------------------
@@ -80,9 +75,7 @@ def chirp_wave(n: int = 2000, noise: float = 0.1, seed: int = 0) -> Dataset:
     -----
     Source: Sudjianto et al. (2020), section 3. Explained in: local-linear-models.
     """
-    _check_size(n, 1)
-    if not noise >= 0:
-        raise ValueError(f"noise must not be negative, got {noise!r}.")
+    n, noise = check_whole(n, "n", 1), check_number(noise, "noise", least=0)
     rng = np.random.default_rng(seed)
     truth = ChirpTruth(noise)
     X = rng.uniform(0.0, 1.0, size=(n, 1))
@@ -168,9 +161,7 @@ def co_circles(n: int = 2000, noise: float = 0.1, seed: int = 0) -> Dataset:
     -----
     Source: Sudjianto et al. (2020), section 3. Explained in: local-linear-models.
     """
-    _check_size(n, 2)
-    if not noise > 0:
-        raise ValueError(f"noise must be above 0, got {noise!r}.")
+    n, noise = check_whole(n, "n", 2), check_number(noise, "noise", above=0)
     X, y = make_circles(n_samples=n, noise=noise, random_state=seed)
     return Dataset(
         name="co_circles",
@@ -333,7 +324,7 @@ def home_lending(n: int = 10_000, seed: int = 0) -> Dataset:
     -----
     Source: Sudjianto et al. (2020), section 6 and Table 4. Explained in: local-linear-models.
     """
-    _check_size(n, 1)
+    n = check_whole(n, "n", 1)
     rng = np.random.default_rng(seed)
     X = _draw_loans(n, rng)[_NAMES].to_numpy(dtype=np.float64)
     truth = LendingTruth()
