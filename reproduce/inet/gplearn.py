@@ -1,7 +1,8 @@
 """Symbolic regression of the held-out networks: Appendix A of Marton et al. (2022), with gplearn.
 
 It takes about a minute for one network, so only the first networks of each n are asked. What is
-found stays on disk network by network. This file decides what is kept: a change of it starts anew.
+found stays on disk network by network, and ``python -m inet.gplearn``, in the folder `reproduce`,
+finds it beforehand. This file decides what is kept: a change of it starts anew.
 """
 
 from __future__ import annotations
