@@ -1,6 +1,7 @@
 """Train the rungs of the ladder at n = 5.
 
-``python -m inet.rungs``, in the folder `reproduce`, trains them beforehand. This file decides what is kept between calls: a change of it starts anew.
+``python -m inet.rungs``, in the folder `reproduce`, trains them beforehand. This file decides what
+is kept between calls: a change of it starts anew.
 """
 
 from __future__ import annotations
