@@ -245,7 +245,7 @@ def approximate(
         If `activation` is a callable without asymptotes, or of another kind.
     ValueError
         If its name is unknown or `n_segments` is too small; also if the approximation is exact with
-        fewer pieces.
+        fewer pieces, or equioscillating knots are asked for where the slope jumps.
 
     Notes
     -----
@@ -458,6 +458,11 @@ def _tangents_between(
         def excess(x: float, line: _Line = line) -> float:
             return (float(target(x)) - line[0] * x - line[1]) / gap - 1
 
+        if line == last:
+            raise ValueError(
+                f"The slope of {_name(target)} jumps, and so it has no equioscillating "
+                "approximation; take knots='tangents'."
+            )
         meet = (line[1] - last[1]) / (last[0] - line[0])
         if excess(meet) <= 1e-12:
             return points
