@@ -146,13 +146,13 @@ def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]
         rows = _probes(module, _read(before, n_segments))
         try:
             outputs, logits = module(rows), before(rows)
+            linked = torch.allclose(_LINK_FUNCTIONS[link](logits), outputs, equal_nan=True)
         except Exception as error:
             raise ValueError(
                 f"The module cannot be checked: for rows of shape {tuple(rows.shape)} it raises "
                 f"{type(error).__name__}: {error}"
             ) from error
         steps = _read(before, n_segments)  # again, for some weights are computed by each call
-        linked = torch.allclose(_LINK_FUNCTIONS[link](logits), outputs, equal_nan=True)
         _compare(steps, rows, logits if linked else outputs, module)
     if link is None and steps[-1] is SMOOTH_ACTIVATIONS["sigmoid"]:
         raise ValueError(

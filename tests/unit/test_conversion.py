@@ -294,6 +294,13 @@ def test_a_module_that_does_not_take_rows_is_refused_in_words():
 
     with pytest.raises(ValueError, match=r"cannot be checked: for rows of shape \(257, 4\)"):
         PiecewiseLinearNetwork.from_torch(small(Picture))
+
+    class Pair(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x), x
+
+    with pytest.raises(ValueError, match=r"cannot be checked.*it raises TypeError"):
+        PiecewiseLinearNetwork.from_torch(small(Pair))
     with pytest.raises(ValueError, match="no weights yet; call the module once"):
         PiecewiseLinearNetwork.from_torch(nn.Sequential(nn.LazyLinear(2)))
     with pytest.raises(TypeError, match=r"must be real, got torch\.complex64"):
