@@ -161,7 +161,7 @@ class PiecewiseLinear:
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f"{self.name!r}, "
-        return f"{type(self).__name__}({name}{self.n_segments} segments)"
+        return f"PiecewiseLinear({name}{self.n_segments} segments)"
 
 
 _RELU = PiecewiseLinear.relu()

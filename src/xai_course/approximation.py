@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +28,9 @@ __all__ = [
 # Two errors are a tie when they differ by less than this share. Rounding, and slopes taken
 # numerically, move them by 1e-8 at most.
 _TIE = 1e-6
+
+# And two lines are parallel when their slopes differ by less than this share of the steepest.
+_PARALLEL = 1e-8
 
 # Where a smooth activation is as good as its asymptote.
 _FAR = 1e4
@@ -92,7 +95,7 @@ class SmoothActivation:
         """Return the values, in the shape of `z`."""
         return np.asarray(self.function(np.asarray(z, dtype=float)))
 
-    @property
+    @cached_property
     def lipschitz(self) -> float:
         """The largest slope in size, which is that of an inflection or of an asymptote."""
         return max(map(abs, (self.left[0], self.right[0], *self.slope(self.inflections))))
@@ -207,7 +210,7 @@ class Approximation(PiecewiseLinear):
         """Join lines where they meet; two parallel ones at the inflection in the middle."""
         turns = target.inflections
         middle = turns[len(turns) // 2] if turns else 0.0
-        meetings = [_meeting(*pair) for pair in pairwise(lines)]
+        meetings = [_meeting(target, *pair) for pair in pairwise(lines)]
         breakpoints = [middle if x is None else x for x in meetings]
         slopes, intercepts = zip(*lines, strict=True)
         name = f"{_name(target)} in {len(lines)} pieces"
@@ -245,7 +248,7 @@ def approximate(
         If `activation` is a callable without asymptotes, or of another kind.
     ValueError
         If its name is unknown or `n_segments` is too small; also if the approximation is exact with
-        fewer pieces.
+        fewer pieces, or equioscillating knots are asked for where the slope jumps.
 
     Notes
     -----
@@ -327,15 +330,15 @@ def _with_tangent(
     """Return the function with one more tangent; None where it would jump."""
     points = sorted([*points, x])
     lines = [target.tangent(x) for x in points]
-    meetings = [_meeting(*pair) for pair in pairwise(lines)]
+    meetings = [_meeting(target, *pair) for pair in pairwise(lines)]
     if None in meetings or any(b <= a for a, b in pairwise(meetings)):
         return None
     return points, Approximation(lines, target)
 
 
-def _meeting(first: _Line, second: _Line) -> float | None:
-    """Return where two lines meet; None for parallel ones."""
-    if np.isclose(first[0], second[0], rtol=1e-12, atol=1e-12):
+def _meeting(target: SmoothActivation, first: _Line, second: _Line) -> float | None:
+    """Return where two lines meet; None for ones that are parallel, up to rounding."""
+    if abs(first[0] - second[0]) <= _PARALLEL * target.lipschitz:
         return None
     return (first[1] - second[1]) / (second[0] - first[0])
 
@@ -458,6 +461,11 @@ def _tangents_between(
         def excess(x: float, line: _Line = line) -> float:
             return (float(target(x)) - line[0] * x - line[1]) / gap - 1
 
+        if line == last:
+            raise ValueError(
+                f"The slope of {_name(target)} jumps, and so it has no equioscillating "
+                "approximation; take knots='tangents'."
+            )
         meet = (line[1] - last[1]) / (last[0] - line[0])
         if excess(meet) <= 1e-12:
             return points

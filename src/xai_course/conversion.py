@@ -38,8 +38,8 @@ class PiecewiseLinearActivation(nn.Module):
     def __init__(self, activation: PiecewiseLinear) -> None:
         super().__init__()
         self.made_of = activation
-        for name, array in _arrays(activation).items():
-            self.register_buffer(name, torch.tensor(array, device="cpu"))
+        for name in ("breakpoints", "slopes", "intercepts"):
+            self.register_buffer(name, torch.tensor(getattr(activation, name), device="cpu"))
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Return the values, in the shape of `z`."""
@@ -49,15 +49,10 @@ class PiecewiseLinearActivation(nn.Module):
     @property
     def activation(self) -> PiecewiseLinear:
         """The function of the buffers; in full precision while they hold what it was made of."""
-        held = {name: getattr(self, name).cpu() for name in _arrays(self.made_of)}
-        made_of = {name: torch.tensor(a, device="cpu") for name, a in _arrays(self.made_of).items()}
-        if all(torch.equal(held[name], made_of[name].to(held[name].dtype)) for name in held):
+        held, first = self.state_dict(), PiecewiseLinearActivation(self.made_of).to(self.slopes)
+        if all(torch.equal(held[name], array) for name, array in first.state_dict().items()):
             return self.made_of
-        return PiecewiseLinear(**{name: tensor.double().numpy() for name, tensor in held.items()})
-
-
-def _arrays(activation: PiecewiseLinear) -> dict[str, np.ndarray]:
-    return {name: getattr(activation, name) for name in ("breakpoints", "slopes", "intercepts")}
+        return PiecewiseLinear(**{name: _numbers(array) for name, array in held.items()})
 
 
 def make_module(
@@ -151,17 +146,17 @@ def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]
         rows = _probes(module, _read(before, n_segments))
         try:
             outputs, logits = module(rows), before(rows)
+            linked = torch.allclose(_LINK_FUNCTIONS[link](logits), outputs, equal_nan=True)
         except Exception as error:
             raise ValueError(
-                f"from_torch evaluates the module to prove what it read, and with rows of shape "
-                f"{tuple(rows.shape)} the module raises {type(error).__name__}: {error}"
+                f"The module cannot be checked: for rows of shape {tuple(rows.shape)} it raises "
+                f"{type(error).__name__}: {error}"
             ) from error
         steps = _read(before, n_segments)  # again, for some weights are computed by each call
-        agree = torch.allclose(_LINK_FUNCTIONS[link](logits), outputs, equal_nan=True)
-        _compare(steps, rows, logits if agree else outputs, module)
+        _compare(steps, rows, logits if linked else outputs, module)
     if link is None and steps[-1] is SMOOTH_ACTIVATIONS["sigmoid"]:
         raise ValueError(
-            f"The module ends in a sigmoid, which is the link and cannot be taken off "
+            f"The module ends in a sigmoid, the link, which cannot be taken off "
             f"{_likely_cause(module)}. Give from_torch the part before it."
         )
     return [
@@ -174,16 +169,15 @@ def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]
 def _at_rest(module: nn.Module) -> Iterator[None]:
     """Evaluate without gradients; leave modes and random numbers as they were."""
     # A dropout layer in training mode is refused.
-    parts = [part for part in module.modules() if not isinstance(part, nn.Dropout)]
-    modes = [part.training for part in parts]
-    devices = {p.device for p in module.parameters() if p.is_cuda}
+    modes = {m: m.training for m in module.modules() if not isinstance(m, nn.Dropout)}
+    devices = {parameter.device for parameter in module.parameters() if parameter.is_cuda}
     try:
-        for part in parts:
+        for part in modes:
             part.training = False
         with torch.no_grad(), torch.random.fork_rng(devices):
             yield
     finally:
-        for part, mode in zip(parts, modes, strict=True):
+        for part, mode in modes.items():
             part.training = mode
 
 
@@ -299,22 +293,20 @@ def _compare(
     """Raise an error unless the steps come to the outputs of the module, up to rounding."""
     expected, reach, largest = _follow(steps, _numbers(rows), _rounding(steps, rows))
     found = _numbers(outputs).reshape(len(rows), -1)
-    held = largest < torch.finfo(rows.dtype).max / 4  # the dtype can hold these rows' numbers
-    if found.shape == expected.shape and (np.abs(found - expected) <= reach)[held].all():
-        return
-    amount = f"have shape {tuple(outputs.shape)}"
+    differs = f"shape {found.shape} instead of {expected.shape}"
     if found.shape == expected.shape:
-        worst = np.unravel_index(
-            np.nanargmax(np.where(held[:, None], np.abs(found - expected) - reach, -np.inf)),
-            found.shape,
-        )
-        amount = (
-            f"are {found[worst]:.6g} where its layers give {expected[worst]:.6g} "
-            f"(rounding explains a difference of {reach[worst]:.1g})"
+        held = largest < torch.finfo(rows.dtype).max / 4  # rows whose numbers do not overflow
+        wrong = ~(np.abs(found - expected) <= reach) & held[:, None]
+        if not wrong.any():
+            return
+        first = np.unravel_index(wrong.argmax(), wrong.shape)
+        differs = (
+            f"{found[first]:.6g} instead of {expected[first]:.6g}, where rounding explains a "
+            f"difference of {reach[first]:.1g}"
         )
     raise ValueError(
-        f"The module computes something else than its layers: its outputs {amount}. "
-        f"Likely {_likely_cause(module)}. Express it in layers (a shift of the inputs, say, in an "
+        f"The module computes something else than its layers say: {differs}. Likely "
+        f"{_likely_cause(module)}. Express it in layers (a shift of the inputs, say, in an "
         "nn.Linear), or take it out."
     )
 

@@ -533,17 +533,19 @@ class PiecewiseLinearNetwork:
     def _from_steps(cls, steps: Sequence[_Step]) -> PiecewiseLinearNetwork:
         """Chain affine maps and activations into layers that alternate."""
         width = next(step[0].shape[1] for step in steps if isinstance(step, tuple))
-        weight, bias = np.eye(width), np.zeros(width)
         layers, activations = [], []
+        affine = None  # since the last activation
         for previous, step in zip([None, *steps], steps, strict=False):
             if isinstance(step, tuple):
-                weight, bias = step[0] @ weight, step[0] @ bias + step[1]
+                weight, bias = step
+                affine = step if affine is None else (weight @ affine[0], weight @ affine[1] + bias)
+                width = len(bias)
             # A second ReLU changes nothing; a second function that ReLU approximates may.
             elif step != previous or not step.is_relu or isinstance(step, Approximation):
-                layers.append((weight, bias))
+                layers.append(affine or (np.eye(width), np.zeros(width)))
                 activations.append(step)
-                weight, bias = np.eye(len(bias)), np.zeros(len(bias))
-        weights, biases = zip(*layers, (weight, bias), strict=True)
+                affine = None
+        weights, biases = zip(*layers, affine or (np.eye(width), np.zeros(width)), strict=True)
         return cls(weights, biases, activations)
 
     def to_torch(self, dtype: torch.dtype | None = None) -> torch.nn.Sequential:

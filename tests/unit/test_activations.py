@@ -1,5 +1,12 @@
 """Piecewise linear functions, and networks that have them as activations."""
 
+import copy
+import io
+import pickle
+import subprocess
+import sys
+
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -10,7 +17,7 @@ from properties import examples
 from random_networks import piecewise
 
 from xai_course.activations import PiecewiseLinear
-from xai_course.approximation import approximate
+from xai_course.approximation import approximate, elu
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import UnwrapperRegressor
 
@@ -46,8 +53,101 @@ def test_bad_pieces(arguments, message):
         PiecewiseLinear(*arguments)
 
 
-# Networks with them
+def test_continuity_is_judged_by_the_terms_that_meet():
+    for unit in (1e-12, 1e-9, 1.0, 1e9):
+        for size in (1e-9, 1.0, 1e9):
+            bend = PiecewiseLinear(
+                [3 * unit], [0.1 / unit * size, 0.3 / unit * size], [0.7 * size, 0.1 * size]
+            )
+            jump = PiecewiseLinear(
+                [3 * unit],
+                [0.1 / unit * size, 0.3 / unit * size],
+                [0.7 * size, (0.1 + 1e-6) * size],
+            )
+            assert bend.is_continuous
+            assert not jump.is_continuous
+    assert not PiecewiseLinear([0.0], [1.0, 1.0], [0.0, 1e-12]).is_continuous
+    assert PiecewiseLinear.relu().is_continuous
+    assert PiecewiseLinear.hardtanh(-1e-9, 1e-9).is_continuous
+    assert PiecewiseLinear([], [2.0], [1.0]).is_continuous
 
+
+def test_equality_looks_at_all_three_arrays():
+    pieces = [[0.0], [1.0, 2.0], [3.0, 3.0]]
+    assert PiecewiseLinear(*pieces, name="this") == PiecewiseLinear(*pieces, name="that")
+    assert hash(PiecewiseLinear(*pieces)) == hash(PiecewiseLinear(*pieces))
+    for i in range(3):
+        other = copy.deepcopy(pieces)
+        other[i][0] -= 1
+        assert PiecewiseLinear(*pieces) != PiecewiseLinear(*other)
+    assert PiecewiseLinear(*pieces) != "relu"
+
+
+def test_names_are_printed():
+    assert (
+        repr(PiecewiseLinear.leaky_relu(0.25)) == "PiecewiseLinear('leaky_relu(0.25)', 2 segments)"
+    )
+    assert repr(PiecewiseLinear([], [1.0], [0.0])) == "PiecewiseLinear(1 segments)"
+    assert PiecewiseLinear.hardtanh(-2, 0.5).name == "hardtanh(-2,0.5)"
+
+
+# Copies and pickles
+
+EVERY_KIND = ["sigmoid", "tanh", "elu", "gelu", "silu", "softplus", elu(0.5)]
+WAYS = {
+    "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),  # noqa: S301
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+    "joblib": lambda thing: through_file(thing, joblib.dump, joblib.load),
+    "torch": lambda thing: through_file(
+        thing, torch.save, lambda file: torch.load(file, weights_only=False)
+    ),
+}
+
+
+def through_file(thing, dump, load):
+    file = io.BytesIO()
+    dump(thing, file)
+    file.seek(0)
+    return load(file)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", EVERY_KIND, ids=str)
+def test_copies_compute_the_same_and_stay_read_only(kind, way):
+    network = piecewise([2, 4, 1], approximate(kind, 5))
+    copied = WAYS[way](network)
+    X = 3 * np.random.default_rng(0).normal(size=(50, 2))
+    assert_array_equal(copied.forward(X), network.forward(X))
+    assert_array_equal(copied.approximation_error_bound(X), network.approximation_error_bound(X))
+    (activation,) = copied.activations
+    assert activation == network.activations[0]
+    assert activation.max_error == network.activations[0].max_error
+    arrays = [*copied.weights, *copied.biases]
+    arrays += [activation.breakpoints, activation.slopes, activation.intercepts]
+    for array in arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+    module = WAYS[way](network.to_torch())
+    assert_allclose(module(torch.tensor(X)).detach(), network.forward(X), atol=1e-12)
+    assert PiecewiseLinearNetwork.from_torch(module).activations == network.activations
+
+
+def test_another_process_reads_the_pickle(tmp_path):
+    network = piecewise([2, 4, 4, 1], [approximate("sigmoid", 4), approximate(elu(2.0), 3)])
+    joblib.dump(network, tmp_path / "network")
+    program = (
+        f"import joblib; network = joblib.load({str(tmp_path / 'network')!r})\n"
+        "print(repr(network.forward([[1.0, 2.0]]).item()))\n"
+        "import sys; assert 'torch' not in sys.modules"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert float(found.stdout) == network.forward([[1.0, 2.0]]).item()
+
+
+# Networks with them
 
 ACTIVATIONS = st.sampled_from(
     [

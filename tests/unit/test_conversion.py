@@ -1,6 +1,9 @@
 """Torch modules in and out: what is read is what the module computes, or it is refused."""
 
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -12,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from torch import nn
+from torch.nn.utils import prune
 
 from xai_course.activations import PiecewiseLinear
 from xai_course.approximation import approximate
@@ -165,6 +169,273 @@ def test_from_torch_refuses_by_name(module, error, message):
         PiecewiseLinearNetwork.from_torch(module)
 
 
+# What was read is what the module computes
+
+
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class Centred(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x - 3)
+
+
+class Wide(nn.Sequential):
+    def forward(self, x):
+        return torch.cat([super().forward(x)] * 2, dim=1)
+
+
+class Leaky(nn.ReLU):
+    def forward(self, z):
+        return torch.where(z > 0, z, 0.1 * z)
+
+
+class Silent(nn.Sequential):
+    def forward(self, x):
+        return torch.full_like(super().forward(x), torch.nan)
+
+
+def small(first=nn.Sequential, activation=nn.ReLU):
+    torch.manual_seed(0)
+    return first(nn.Linear(4, 5), activation(), nn.Linear(5, 1))
+
+
+def changed_by(change):
+    module = small()
+    change(module)
+    return module
+
+
+def replace_forward(module):
+    old = module[2].forward
+    module[2].forward = lambda x: 1.001 * old(x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (
+            nn.Sequential(Residual(nn.Linear(4, 4)), nn.Linear(4, 1)),
+            r"'0' \(Residual\) has a forward",
+        ),
+        (small(Centred), "Centred has a forward of its own"),
+        (small(Wide), r"shape \(257, 2\) instead of \(257, 1\)"),
+        (small(Silent), "nan instead of"),
+        (small(activation=Leaky), r"layer '1' \(Leaky\) has a forward of its own"),
+        (
+            changed_by(lambda m: m[0].register_forward_hook(lambda layer, i, out: 2 * out)),
+            r"layer '0' \(Linear\) has hooks",
+        ),
+        (
+            changed_by(lambda m: m.register_forward_pre_hook(lambda layer, x: (x[0] / 10,))),
+            "Sequential has hooks",
+        ),
+    ],
+)
+def test_from_torch_refuses_what_computes_something_else(module, message, dtype):
+    module = module.to(dtype).eval()
+    with pytest.raises(ValueError, match=rf"something else than its layers.*{message}"):
+        PiecewiseLinearNetwork.from_torch(module)
+
+
+def test_from_torch_finds_small_differences():
+    message = r"layer '2' \(Linear\) has a forward of its own"
+    with pytest.raises(ValueError, match=message):
+        PiecewiseLinearNetwork.from_torch(changed_by(replace_forward))
+    threshold = nn.Sequential(nn.Linear(2, 2), nn.Softplus(threshold=5), nn.Linear(2, 1))
+    with pytest.raises(ValueError, match="called in another way than usual"):
+        PiecewiseLinearNetwork.from_torch(threshold, n_segments=5)
+    shifted = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid())
+    shifted.register_forward_hook(lambda layer, i, out: out + 0.1)
+    with pytest.raises(ValueError, match="Sequential has hooks"):
+        PiecewiseLinearNetwork.from_torch(shifted)
+
+
+def test_a_shift_of_inputs_is_found_whatever_their_units():
+    for unit in (1e-9, 1e-3, 1e3, 1e9):
+        module = small(Centred).double()
+        with torch.no_grad():
+            module[0].weight /= unit
+        module.forward = lambda x, m=module, u=unit: nn.Sequential.forward(m, x - 3 * u)
+        with pytest.raises(ValueError, match="something else"):
+            PiecewiseLinearNetwork.from_torch(module)
+        module.forward = lambda x, m=module: nn.Sequential.forward(m, x)
+        assert PiecewiseLinearNetwork.from_torch(module).n_features == 4
+
+
+class Image(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x.reshape(len(x), 4)).squeeze(1)
+
+
+class Named(nn.Linear):
+    pass
+
+
+def test_from_torch_accepts_what_changes_nothing():
+    seen = []
+    watched = changed_by(lambda m: m[0].register_forward_hook(lambda layer, i, o: seen.append(o)))
+    plain = PiecewiseLinearNetwork.from_torch(small())
+    torch.manual_seed(0)
+    named = nn.Sequential(Named(4, 5), nn.ReLU(), Named(5, 1))
+    for module in (watched, small(Image), named):
+        network = PiecewiseLinearNetwork.from_torch(module)
+        assert_array_equal(network.weights[0], plain.weights[0])
+    assert seen
+
+
+def test_a_module_that_does_not_take_rows_is_refused_in_words():
+    class Picture(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x.permute(0, 3, 1, 2))
+
+    with pytest.raises(ValueError, match=r"cannot be checked: for rows of shape \(257, 4\)"):
+        PiecewiseLinearNetwork.from_torch(small(Picture))
+
+    class Pair(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x), x
+
+    with pytest.raises(ValueError, match=r"cannot be checked.*it raises TypeError"):
+        PiecewiseLinearNetwork.from_torch(small(Pair))
+    with pytest.raises(ValueError, match="no weights yet; call the module once"):
+        PiecewiseLinearNetwork.from_torch(nn.Sequential(nn.LazyLinear(2)))
+    with pytest.raises(TypeError, match=r"must be real, got torch\.complex64"):
+        PiecewiseLinearNetwork.from_torch(nn.Linear(2, 1, dtype=torch.complex64))
+    broken = small()
+    with torch.no_grad():
+        broken[0].bias[1] = torch.nan
+    with pytest.raises(ValueError, match=r"bias of Linear\(in_features=4.*must be finite"):
+        PiecewiseLinearNetwork.from_torch(broken)
+
+
+def pruned(layer):
+    prune.l1_unstructured(layer, "weight", 0.5)
+    return layer
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        nn.utils.weight_norm,
+        nn.utils.spectral_norm,
+        pruned,
+        nn.utils.parametrizations.weight_norm,
+        nn.utils.parametrizations.spectral_norm,
+    ],
+)
+def test_weights_that_are_computed_are_read_as_the_module_computes_them(wrap):
+    def net():
+        return nn.Sequential(wrap(nn.Linear(4, 5)), nn.ReLU(), nn.Linear(5, 1))
+
+    X = torch.randn(60, 4)
+    trained, loaded = net(), net().eval()
+    with torch.no_grad():
+        trained(X)  # spectral norm moves its vectors in training mode
+        for parameter in trained.parameters():
+            parameter *= 1.5
+    loaded.load_state_dict(trained.state_dict())
+    network = PiecewiseLinearNetwork.from_torch(loaded)
+    with torch.no_grad():
+        assert_allclose(network.forward(X.numpy()), loaded(X), atol=1e-6)
+    trained.train()
+    before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
+    PiecewiseLinearNetwork.from_torch(trained)
+    assert all(torch.equal(before[name], t) for name, t in trained.state_dict().items())
+
+
+def test_from_torch_leaves_the_module_and_the_random_numbers_alone():
+    class Noisy(nn.Identity):
+        def forward(self, x):
+            torch.rand(3)
+            return x
+
+    module = nn.Sequential(nn.Linear(3, 4), Noisy(), nn.ReLU(), nn.Linear(4, 1)).train()
+    module[2].eval()
+    module[3].weight.requires_grad_(False)
+    module(torch.ones(2, 3)).sum().backward()
+    gradient = module[0].weight.grad.clone()
+    torch.manual_seed(0)
+    PiecewiseLinearNetwork.from_torch(module)
+    drawn = torch.rand(5)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(5))
+    assert [part.training for part in module.modules()] == [True, True, True, False, True]
+    assert torch.equal(module[0].weight.grad, gradient)
+    assert module[0].weight.requires_grad
+    assert not module[3].weight.requires_grad
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("default", [torch.float32, torch.float64])
+def test_modules_of_any_dtype_are_read_as_they_are(dtype, default):
+    module = small().to(dtype)
+    try:
+        torch.set_default_dtype(default)
+        network = PiecewiseLinearNetwork.from_torch(module)
+        with torch.no_grad():
+            outputs = network.to_torch()(torch.ones(1, 4, dtype=torch.float64))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_array_equal(network.weights[0], module[0].weight.detach().double())
+    assert outputs.dtype == torch.float64
+    assert_allclose(outputs, network.forward(np.ones((1, 4))), rtol=1e-12)
+
+
+def test_a_network_ends_before_the_link():
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 3))
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    right = PiecewiseLinearNetwork.from_torch(body).forward(X)
+    for link in (nn.Sigmoid(), nn.Softmax(dim=1), nn.LogSoftmax(dim=-1)):
+        for n_segments in (None, 3):
+            network = PiecewiseLinearNetwork.from_torch(nn.Sequential(body, link), n_segments)
+            assert_array_equal(network.forward(X), right)
+            assert len(network.activations) == 1
+    inside = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 2), nn.Sigmoid())
+    network = PiecewiseLinearNetwork.from_torch(inside, n_segments=4)
+    assert network.activations == (approximate("sigmoid", 4),)
+    across_rows = nn.Sequential(body, nn.Softmax(dim=0))
+    with pytest.raises(TypeError, match=r"cannot read layer '1' \(Softmax\)"):
+        PiecewiseLinearNetwork.from_torch(across_rows, n_segments=3)
+    image = Image(nn.Linear(4, 1), nn.Sigmoid())
+    with pytest.raises(ValueError, match=r"ends in a sigmoid.*Image has a forward of its own"):
+        PiecewiseLinearNetwork.from_torch(image, n_segments=3)
+
+
+def test_a_second_activation_is_dropped_only_where_it_changes_nothing():
+    module = nn.Sequential(nn.Linear(2, 3), nn.GELU(), nn.GELU(), nn.Linear(3, 1)).double()
+    network = PiecewiseLinearNetwork.from_torch(module, n_segments=2)
+    assert network.hidden_sizes == (3, 3)
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    error = np.abs(network.forward(X) - module(torch.tensor(X)).detach().numpy())
+    assert (error <= network.approximation_error_bound(X) + 1e-12).all()
+
+
+def test_a_state_dict_that_was_loaded_is_what_is_read():
+    def leaky(slope):
+        network = PiecewiseLinearNetwork(
+            [np.ones((5, 4)), np.ones((1, 5))],
+            [np.arange(5.0), [0.0]],
+            PiecewiseLinear.leaky_relu(slope),
+        )
+        return network.to_torch()
+
+    first, second = leaky(0.3), leaky(0.01)
+    second.load_state_dict(first.state_dict())
+    read = PiecewiseLinearNetwork.from_torch(second)
+    assert read.activations == (PiecewiseLinear.leaky_relu(0.3),)
+    low = leaky(0.3).to(torch.float16)
+    assert PiecewiseLinearNetwork.from_torch(low).activations[0].slopes[0] == 0.3
+    copied = pickle.loads(pickle.dumps(second))  # noqa: S301
+    assert copied[1].activation == read.activations[0]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 def test_from_torch_reads_a_network_on_the_gpu():
     module = torch_network(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
@@ -268,3 +539,19 @@ def test_from_sklearn_refuses_by_name():
         mlp = MLPClassifier((2,), activation="tanh", max_iter=1).fit(X, y)
     with pytest.raises(ValueError, match="'tanh'"):
         PiecewiseLinearNetwork.from_sklearn(mlp)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_from_sklearn_keeps_the_names_of_the_features():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(30, 3)), columns=["age", "income", "debt"])
+    mlp = MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, random_state=0).fit(X, X["age"])
+    network = pickle.loads(pickle.dumps(PiecewiseLinearNetwork.from_sklearn(mlp)))  # noqa: S301
+    assert network.feature_names_in_.tolist() == ["age", "income", "debt"]
+    assert_allclose(network.forward(X)[:, 0], mlp.predict(X))
+    assert_allclose(network.forward(X.to_numpy())[:, 0], mlp.predict(X))
+    with pytest.raises(ValueError, match=r"fitted on \['age', 'income', 'debt'\]"):
+        network.activation_pattern(X[["debt", "income", "age"]])
+    unnamed = PiecewiseLinearNetwork.from_sklearn(mlp.fit(X.to_numpy(), X["age"]))
+    assert not hasattr(unnamed, "feature_names_in_")
+    assert unnamed.forward(X[["debt", "income", "age"]]).shape == (30, 1)
