@@ -14,13 +14,13 @@ from xai_course._validation import check_array
 if TYPE_CHECKING:
     from xai_course.networks import PiecewiseLinearNetwork
 
-__all__ = ["RESOLUTION", "UNBOUNDED", "Frame", "Polytope", "check_bounds"]
+__all__ = ["RESOLUTION", "UNBOUNDED", "Frame", "Polytope", "check_bounds", "unit_rows"]
 
 RESOLUTION = 1e-9
 # In units of the frame; a ball that reaches it is taken to be unbounded.
 UNBOUNDED = 1e4
 
-# The quick way may be off by its feasibility tolerance of 1e-7: it says nothing about smaller radii.
+# The quick way is off by up to its tolerance of 1e-7, and says nothing about a smaller radius.
 _QUICK = 1e-5
 # Others for those, and for what HiGHS does not solve by the one before.
 _TOLERANCES = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -71,6 +71,20 @@ class Frame(NamedTuple):
         """Return planes of the frame as planes of the features, of no particular length."""
         A = A / self.scale
         return A, b + A @ self.origin
+
+    def network(self, network: PiecewiseLinearNetwork) -> PiecewiseLinearNetwork:
+        """Return the network whose inputs are points of the frame."""
+        (first, *weights), (bias, *biases) = network.weights, network.biases
+        weights, biases = [first * self.scale, *weights], [bias + first @ self.origin, *biases]
+        return type(network)(weights, biases, network.activations)
+
+
+def unit_rows(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return half-spaces with normals of unit length; a zero one says ``0 <= 1`` or ``0 <= -1``."""
+    lengths = np.linalg.norm(A, axis=1)
+    zero = lengths == 0
+    lengths = np.where(zero, 1.0, lengths)
+    return A / lengths[:, None], np.where(zero, np.where(b < 0, -1.0, 1.0), b / lengths)
 
 
 class Polytope:

@@ -54,7 +54,9 @@ def walked(network, bounds):
             if other.pattern.tobytes() not in seen:
                 seen[other.pattern.tobytes()] = other.pattern
                 queue.append(other)
-    return np.array(sorted(p.tolist() for p in seen.values() if not Region(network, p, bounds).is_empty()))
+    return np.array(
+        sorted(p.tolist() for p in seen.values() if not Region(network, p, bounds).is_empty())
+    )
 
 
 def by_programs(network, bounds):
