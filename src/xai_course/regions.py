@@ -3,7 +3,7 @@
 A pattern fixes the segment of every hidden neuron, so every neuron's input is an affine function
 of ``x``, and the region is where each of them stays on its segment: a polytope.
 
-**Numerical policy.** Two tolerances, each with one job.
+**Numerical policy.** Two tolerances, each with one job. Neither depends on the features' units.
 
 `ROUNDING` bounds what float64 arithmetic can tell. It is carried through the layers with the
 affine maps, as an estimate of the rounding error of each of their numbers. A point lies *on* a
@@ -12,9 +12,11 @@ region when its coefficients are. Clipping in one and two dimensions uses nothin
 polygon only where a corner lies clearly on either side, and always through corners that lie on the
 line, so the pieces tile the box whatever the tolerance is.
 
-`RESOLUTION` bounds what linear programs can tell, relative to the box. In three and more dimensions
-a region counts when it holds a ball of that radius, and a facet when it holds such a disc; thinner
-ones are stepped over.
+`RESOLUTION` bounds what linear programs can tell, in a *frame*: coordinates in which the box is
+``[-1, 1]`` in every feature. Without a box, the first layer's weights of each feature have length
+one there, and the region's borders are about one away. In three and more dimensions a region counts
+when it holds a ball of that radius, and a facet when it holds such a disc; thinner ones are stepped
+over.
 
 **Degenerate cases.** A region without interior is none: a pattern that occurs on borders only, as
 ties may give, is not listed. A neuron that sits on a breakpoint throughout a region is on the upper
@@ -27,18 +29,18 @@ facet. A hyperplane that only touches the box cuts nothing.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linprog
-from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 from tqdm import tqdm
 
-from xai_course._validation import check_array
+from xai_course import _polygons
+from xai_course._polygons import ROUNDING
+from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, check_bounds
+from xai_course._validation import check_array, check_whole
 
 if TYPE_CHECKING:
     from xai_course.activations import PiecewiseLinear
@@ -54,17 +56,7 @@ __all__ = [
     "enumerate_regions",
 ]
 
-ROUNDING = 2.0**-50
-RESOLUTION = 1e-9
-
 _BOX = -1  # stands where a neuron's number would, for a side of the box
-_LP_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-# In units of the region's frame; a ball that reaches it is taken to be unbounded.
-_LARGEST_RADIUS = 1e4
-# Rows that stay farther from the region than this, in units of its frame, are no candidates.
-_NEAR = 1e-6
-# Up to here Qhull finds a region's corners faster than a few linear programs run.
-_QHULL_FEATURES = 5
 
 
 class RegionBudgetError(RuntimeError):
@@ -116,61 +108,16 @@ class _Maps(NamedTuple):
         return _Maps(value, error)
 
 
-def _inputs(n_features: int, width: int) -> _Maps:
-    """Return the maps to the inputs themselves, for points padded with zeros to `width`."""
-    return _Maps(np.eye(n_features, width), np.zeros((n_features, width)))
+def _inputs(frame: Frame) -> _Maps:
+    """Return the maps from points of a frame to the inputs."""
+    value = np.column_stack([np.diag(frame.scale), frame.origin])
+    return _Maps(value, np.zeros_like(value))
 
 
 def _split_layers(network: PiecewiseLinearNetwork, pattern: np.ndarray) -> list[np.ndarray]:
     """Return the pattern's part of each hidden layer."""
     ends = np.cumsum(network.hidden_sizes, dtype=int)
     return np.split(pattern, ends)[:-1]
-
-
-# --- linear programs ------------------------------------------------------------------------------
-
-
-class _Section:
-    """The polytope ``A x <= b`` (unit rows, or zero rows), or its part in one row's hyperplane."""
-
-    def __init__(self, A: np.ndarray, b: np.ndarray, row: int | None = None) -> None:
-        self.A, self.b, self.row = A, b, row
-        within = A if row is None else A - np.outer(A @ A[row], A[row])
-        self.lengths = np.linalg.norm(within, axis=1)
-        self.lengths[self.lengths < RESOLUTION] = 0.0
-
-    def measured(self, center: np.ndarray) -> tuple[np.ndarray, float]:
-        """Move a centre onto the hyperplane; return it and the radius of the ball around it.
-
-        Whatever proposed the centre, the radius is measured. It is negative outside.
-        """
-        if self.row is not None:
-            center = center - (self.A[self.row] @ center - self.b[self.row]) * self.A[self.row]
-        slack, crossed = self.b - self.A @ center, self.lengths > 0
-        if (slack[~crossed] < -RESOLUTION).any():
-            return center, -np.inf
-        ratios = slack[crossed] / self.lengths[crossed]
-        return center, float(ratios.min(initial=_LARGEST_RADIUS))
-
-    def largest_ball(self) -> tuple[np.ndarray, float]:
-        """Return centre and radius of the largest ball, by a linear program."""
-        d = self.A.shape[1]
-        equal = {}
-        if self.row is not None:
-            equal = {"A_eq": np.append(self.A[self.row], 0.0)[None], "b_eq": self.b[[self.row]]}
-        found = linprog(
-            np.append(np.zeros(d), -1.0),
-            A_ub=np.column_stack([self.A, self.lengths]),
-            b_ub=self.b,
-            bounds=[(None, None)] * d + [(None, _LARGEST_RADIUS)],
-            options=_LP_OPTIONS,
-            **equal,
-        )
-        if found.status == 2:  # parallel rows exclude each other, or a row says 0 <= -1
-            return np.full(d, np.nan), -np.inf
-        if found.status != 0:
-            raise RuntimeError(f"The linear program failed: {found.message}")
-        return self.measured(found.x[:-1])
 
 
 # --- one region -----------------------------------------------------------------------------------
@@ -250,22 +197,12 @@ class Region:
         bounds: ArrayLike | None = None,
     ) -> None:
         self.network = network
-        self.pattern = network.check_patterns(np.asarray(pattern)[None])[0]
-        self.bounds = None if bounds is None else _check_bounds(bounds, network.n_features)
+        self.pattern = network.check_patterns(np.asarray(pattern)[None])[0].copy()
+        self.pattern.flags.writeable = False
+        self.bounds = None if bounds is None else check_bounds(bounds, network.n_features)
 
-    @classmethod
-    def _trusted(
-        cls,
-        network: PiecewiseLinearNetwork,
-        pattern: np.ndarray,
-        bounds: np.ndarray | None,
-        **known: np.ndarray,
-    ) -> Region:
-        """Skip the checks, and take over what is known already (cached properties)."""
-        region = cls.__new__(cls)
-        region.network, region.pattern, region.bounds = network, pattern, bounds
-        region.__dict__.update(known)
-        return region
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.network, self.pattern, self.bounds)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({''.join(map(str, self.pattern))}, bounds={self.bounds})"
@@ -291,7 +228,7 @@ class Region:
     def _half_spaces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         network, d = self.network, self.network.n_features
         rows, offsets, neurons = [np.empty((0, d))], [np.empty(0)], [np.empty(0, dtype=int)]
-        maps, first = _inputs(d, d + 1), 0
+        maps, first = _inputs(Frame(np.zeros(d), np.ones(d))), 0
         for layer, segments in enumerate(_split_layers(network, self.pattern)):
             activation = network.activations[layer]
             maps = maps.through(network.weights[layer], network.biases[layer])
@@ -304,7 +241,10 @@ class Region:
             rows += [-np.eye(d), np.eye(d)]
             offsets += [-self.bounds[:, 0], self.bounds[:, 1]]
             neurons.append(np.full(2 * d, _BOX))
-        return np.concatenate(rows), np.concatenate(offsets), np.concatenate(neurons)
+        found = np.concatenate(rows), np.concatenate(offsets), np.concatenate(neurons)
+        for array in found:
+            array.flags.writeable = False
+        return found
 
     @cached_property
     def _local_model(self) -> tuple[np.ndarray, np.ndarray]:
@@ -341,39 +281,21 @@ class Region:
             inside &= ((low <= X) & (high >= X)).all(axis=1)
         return inside
 
-    # Linear programs, in a frame where the region, the box or the offsets are about one in size
-
-    @property
-    def _is_planar(self) -> bool:
-        """Whether the corners can be had by clipping, which no tolerance limits."""
-        return self.bounds is not None and self.network.n_features <= 2
-
     @cached_property
-    def _frame(self) -> tuple[np.ndarray, float]:
-        box = self.bounds
-        if self._is_planar and len(self._corners):
-            found = self._corners[:, : self.network.n_features]
-            box = np.column_stack([found.min(axis=0), found.max(axis=0)])
-        if box is not None:
-            return box.mean(axis=1), float(np.ptp(box, axis=1).max() / 2)
-        return np.zeros(self.network.n_features), max(1.0, float(np.abs(self.b).max(initial=0)))
+    def _shape(self) -> _Shape:
+        planar = self.bounds is not None and self.network.n_features <= 2
+        return _Planar(self) if planar else _Solid(self)
 
-    @cached_property
-    def _framed_b(self) -> np.ndarray:
-        origin, unit = self._frame
-        return (self.b - self.A @ origin) / unit
+    def is_empty(self) -> bool:
+        """Return whether the region has no interior, as far as can be told.
 
-    @cached_property
-    def _ball(self) -> tuple[np.ndarray, float]:
-        section = _Section(self.A, self._framed_b)
-        balls = [section.largest_ball()]
-        if self._is_planar and len(self._corners):  # the better one for a needle
-            middle = self._corners.mean(axis=0)[: self.network.n_features]
-            balls.append(section.measured((middle - self._frame[0]) / self._frame[1]))
-        return max(balls, key=lambda ball: ball[1])
+        With one or two features and bounds: whether its polygon is no thicker than rounding errors.
+        Else: whether it holds no ball of radius `RESOLUTION` in its frame; see the module.
+        """
+        return self._shape.is_empty
 
     def chebyshev_center(self) -> tuple[np.ndarray, float]:
-        """Return centre and radius of a largest ball in the region.
+        """Return centre and radius of a largest ball in the region, in the features' units.
 
         Returns
         -------
@@ -388,20 +310,7 @@ class Region:
         """
         if self.is_empty():
             raise ValueError(f"{self} is empty.")
-        center, radius = self._ball
-        origin, unit = self._frame
-        unbounded = radius >= _LARGEST_RADIUS * (1 - 1e-3)  # measured, so up to rounding
-        return origin + unit * center, np.inf if unbounded else unit * radius
-
-    def is_empty(self) -> bool:
-        """Return whether the region has no interior, as far as can be told.
-
-        With one or two features and bounds: whether its polygon is no thicker than rounding errors.
-        Else: whether it holds no ball of radius `RESOLUTION`, relative to the box.
-        """
-        if self._is_planar:
-            return len(self._corners) == 0
-        return self._ball[1] <= RESOLUTION
+        return max(self._shape.balls(), key=lambda ball: ball[1])
 
     def facets(self) -> list[Facet]:
         """Return the sides of the region, redundant half-spaces removed.
@@ -416,70 +325,22 @@ class Region:
     def _iter_facets(self, with_box: bool) -> Iterator[Facet]:
         if self.is_empty():
             return
-        origin, unit = self._frame
-        rows = self._near_rows
-        A, b, neurons = self.A[rows], self._framed_b[rows], self.neurons[rows]
-        done = np.zeros(len(rows), dtype=bool)
-        for i, row in enumerate(rows):
+        framed = self._shape.framed
+        A, b, neurons = framed.polytope.A, framed.polytope.b, self.neurons[framed.rows]
+        done = np.zeros(len(b), dtype=bool)
+        for i, row in enumerate(framed.rows):
             if done[i] or (neurons[i] == _BOX and not with_box):
                 continue
-            center = self._facet_center(_Section(A, b, i))
-            if center is None:
+            center, radius = framed.polytope.disc(A[i], b[i])
+            if radius <= RESOLUTION:
                 continue
             same = np.abs(np.column_stack([A - A[i], b - b[i]])).max(axis=1) <= RESOLUTION
             done |= same
             on_box = _BOX in neurons[same]
             if with_box or not on_box:
                 shared = () if on_box else tuple(neurons[same].tolist())
-                yield Facet(shared, self.A[row], float(self.b[row]), origin + unit * center)
-
-    def _facet_center(self, facet: _Section) -> np.ndarray | None:
-        """Return a point inside a facet, or None if it is none: the corners' mean, or by LP."""
-        if self._outline is not None:
-            corners = self._outline[
-                np.abs(self._outline @ facet.A[facet.row] - facet.b[facet.row]) <= RESOLUTION
-            ]
-            if len(corners) >= len(corners.T):
-                center, radius = facet.measured(corners.mean(axis=0))
-                if radius > RESOLUTION:
-                    return center
-        center, radius = facet.largest_ball()
-        return center if radius > RESOLUTION else None
-
-    @cached_property
-    def _outline(self) -> np.ndarray | None:
-        """The corners in the frame, where they can be had quickly: by clipping or by Qhull."""
-        d = self.network.n_features
-        if self._is_planar and d == 2:
-            return (self._corners - self._frame[0]) / self._frame[1]
-        if self.bounds is None or not 3 <= d <= _QHULL_FEATURES:
-            return None
-        try:
-            corners = self._qhull_corners()
-        except QhullError:
-            return None
-        return corners if np.isfinite(corners).all() else None
-
-    @cached_property
-    def _near_rows(self) -> np.ndarray:
-        """The rows that come near a corner or the bounding box; all others are redundant."""
-        if self._outline is not None:
-            reach = (self.A @ self._outline.T).max(axis=1)
-        else:
-            axes = np.eye(self.network.n_features)
-            low = np.array([self._least(axis) for axis in axes])
-            high = np.array([-self._least(-axis) for axis in axes])
-            farthest = np.where(self.A > 0, high, low)
-            parts = np.multiply(self.A, farthest, where=self.A != 0, out=np.zeros_like(self.A))
-            reach = parts.sum(axis=1)
-        return np.flatnonzero(reach >= self._framed_b - _NEAR)
-
-    def _least(self, direction: np.ndarray) -> float:
-        """Return the least value of ``direction @ y`` for y in the region's frame."""
-        found = linprog(direction, self.A, self._framed_b, bounds=(None, None), options=_LP_OPTIONS)
-        if found.status not in (0, 3):
-            raise RuntimeError(f"The linear program failed: {found.message}")
-        return -np.inf if found.status == 3 else float(found.fun)
+                center = self._shape.frame.leave(center)
+                yield Facet(shared, self.A[row], float(self.b[row]), center)
 
     def neighbor(self, facet: Facet) -> Region | None:
         """Return the region on the other side of a facet, at its centre.
@@ -498,8 +359,8 @@ class Region:
         """
         if not facet.neurons:
             return None
-        pattern = _pattern_beyond(self.network, facet, RESOLUTION * self._frame[1])
-        return Region._trusted(self.network, pattern, self.bounds)
+        pattern = _pattern_beyond(self.network, facet, self._shape.frame)
+        return Region(self.network, pattern, self.bounds)
 
     def neighbors(self) -> list[Region]:
         """Return the regions beyond the facets, in the order of `facets`."""
@@ -511,10 +372,12 @@ class Region:
     def _corners(self) -> np.ndarray:
         """Corners within `bounds`, for up to two features; in 1-D as a strip of height one."""
         assert self.bounds is not None
-        corners = _box_corners(self.bounds)
-        tolerance = 8 * ROUNDING * np.abs(corners).max()
-        for normal, offset in zip(self.A, self.b, strict=True):
-            corners = _clip(corners, np.resize(np.append(normal, 0.0), 2), offset, tolerance)
+        corners = _polygons.box_corners(self.bounds)
+        farthest = np.abs(corners).max(axis=0)
+        for row, offset in zip(self.A, self.b, strict=True):
+            normal = np.resize(np.append(row, 0.0), 2)
+            tolerance = 8 * ROUNDING * float(np.abs(normal) @ farthest)
+            corners = _polygons.clip(corners, normal, offset, tolerance)
         return corners
 
     def polygon(self, bounds: ArrayLike | None = None) -> np.ndarray:
@@ -549,15 +412,14 @@ class Region:
             raise ValueError("The region may be unbounded: give bounds, shape (n_features, 2).")
         if bounds is None:
             return self
-        box = _check_bounds(bounds, self.network.n_features)
+        box = check_bounds(bounds, self.network.n_features)
         if self.bounds is not None:
             box = np.column_stack(
                 [np.maximum(box[:, 0], self.bounds[:, 0]), np.minimum(box[:, 1], self.bounds[:, 1])]
             )
-            box = _check_bounds(box, self.network.n_features)
-        return Region._trusted(self.network, self.pattern, box)
+        return Region(self.network, self.pattern, box)
 
-    @cached_property
+    @property
     def volume(self) -> float:
         """Length, area or volume of the region, which needs bounds.
 
@@ -565,85 +427,104 @@ class Region:
         """
         if self.bounds is None:
             raise ValueError("The volume needs bounds; make the region with bounds.")
-        if self.network.n_features <= 2:
-            return float(_areas(self._corners, np.array([len(self._corners)]))[0])
-        if self.is_empty():
-            return 0.0
-        return float(
-            ConvexHull(self._qhull_corners()).volume * self._frame[1] ** self.network.n_features
-        )
+        return 0.0 if self.is_empty() else self._shape.volume
 
-    def _qhull_corners(self) -> np.ndarray:
-        """Return all corners in the frame; the region is bounded and not empty."""
-        half_spaces = np.column_stack([self.A, -self._framed_b])
-        return HalfspaceIntersection(half_spaces, self._ball[0]).intersections
 
-    # Where an output is zero
+# --- the two ways to look at a region -------------------------------------------------------------
 
-    def range(self, coef: ArrayLike, intercept: float = 0.0) -> tuple[float, float]:
-        """Return the least and the largest value of ``coef @ x + intercept`` on the closed region.
 
-        Raises
-        ------
-        ValueError
-            If the region is empty.
-        """
-        coef = check_array(coef, "coef", 1)
-        if self.is_empty():
-            raise ValueError(f"{self} is empty.")
-        if self._is_planar:
-            values = self._corners[:, : len(coef)] @ coef + intercept
-            return float(values.min()), float(values.max())
-        origin, unit = self._frame
-        length = float(np.linalg.norm(coef)) or 1.0
-        middle = float(coef @ origin) + intercept
-        low, high = (sign * self._least(sign * coef / length) for sign in (1.0, -1.0))
-        return middle + unit * length * low, middle + unit * length * high
+class _Framed(NamedTuple):
+    """The half-spaces of a region that come near it, in its frame."""
 
-    def crosses(self, coef: ArrayLike, intercept: float = 0.0) -> bool:
-        """Return whether the hyperplane ``coef @ x + intercept = 0`` runs through the interior.
+    rows: np.ndarray  # their numbers
+    lengths: np.ndarray  # of their normals in the frame, per unit of the features
+    polytope: Polytope
 
-        A hyperplane that only touches the region, or along a facet, does not.
-        """
-        if self.is_empty():
-            return False
-        if self._is_planar and self.network.n_features == 2:
-            return self.segment(coef, intercept) is not None
-        margin = RESOLUTION * self._frame[1] * float(np.linalg.norm(coef))
-        low, high = self.range(coef, intercept)
-        return low < -margin and high > margin
 
-    def segment(
-        self, coef: ArrayLike, intercept: float = 0.0, bounds: ArrayLike | None = None
-    ) -> np.ndarray | None:
-        """Return the two ends of the line ``coef @ x + intercept = 0`` in the region, or None.
+class _Shape:
+    """What `Region` asks about its closure; the frame says what is small."""
 
-        Parameters
-        ----------
-        coef : array_like, shape (2,)
-        intercept : float
-        bounds : array_like, shape (2, 2), optional
-            As for `polygon`.
+    is_empty: bool
+    frame: Frame
+    volume: float
 
-        Returns
-        -------
-        ndarray, shape (2, 2), or None
-            One end per row, the positive side on the right. None where the line does not run
-            through the interior.
+    def __init__(self, region: Region) -> None:
+        self.region = region
 
-        Raises
-        ------
-        ValueError
-            If the network has another number of features, or there are no bounds.
-        """
-        coef = _check_lines(self.network, np.asarray(coef)[None], 1)
-        region = self._within(bounds)
-        if region.is_empty():
-            return None
-        sizes = np.array([len(region._corners)])
-        intercept = check_array(np.reshape(intercept, 1), "intercept", 1)
-        _, ends = _segments(region._corners, sizes, coef, intercept)
-        return ends[0] if len(ends) else None
+    @cached_property
+    def framed(self) -> _Framed:
+        """The half-spaces; in a bounded region without those that miss the frame's box."""
+        A, b = self.frame.enter_planes(self.region.A, self.region.b)
+        lengths = np.linalg.norm(A, axis=1)
+        lengths[lengths == 0] = 1.0
+        A, b = A / lengths[:, None], b / lengths
+        near = b <= np.abs(A).sum(axis=1) + RESOLUTION
+        rows = np.flatnonzero(near | (self.region.bounds is None))
+        return _Framed(rows, lengths[rows], Polytope(A[rows], b[rows]))
+
+    def balls(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield large balls in the features' units; the program's is the largest it can tell."""
+        framed = self.framed
+        least = framed.lengths.min(initial=np.inf)
+        center, radius = framed.polytope.ball(least / framed.lengths)
+        center = self.frame.leave(center)
+        unbounded = radius >= UNBOUNDED * (1 - 1e-3)  # measured, so up to rounding
+        yield center, np.inf if unbounded else self.clearance(center)
+
+    def clearance(self, point: np.ndarray) -> float:
+        """Return the distance from a point to the nearest border; negative outside."""
+        A, b = self.region.A, self.region.b
+        return float((b - A @ point)[A.any(axis=1)].min(initial=np.inf))
+
+
+class _Planar(_Shape):
+    """A region of one or two features within bounds, by its corners: nothing but rounding."""
+
+    @property
+    def is_empty(self) -> bool:
+        return len(self.region._corners) == 0
+
+    @cached_property
+    def frame(self) -> Frame:
+        corners = self.region._corners[:, : self.region.network.n_features]
+        return Frame.of_box(np.column_stack([corners.min(axis=0), corners.max(axis=0)]))
+
+    @property
+    def volume(self) -> float:
+        corners = self.region._corners
+        return float(_polygons.areas(corners, np.array([len(corners)]))[0])
+
+    def balls(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield one ball more, which is the better one in a needle."""
+        yield from super().balls()
+        middle = self.region._corners.mean(axis=0)[: self.region.network.n_features]
+        yield middle, self.clearance(middle)
+
+
+class _Solid(_Shape):
+    """Any other region, by linear programs and Qhull."""
+
+    @cached_property
+    def frame(self) -> Frame:
+        if self.region.bounds is not None:
+            return Frame.of_box(self.region.bounds)
+        frame = Frame.of_network(self.region.network)
+        A, b = frame.enter_planes(self.region.A, self.region.b)
+        lengths = np.linalg.norm(A, axis=1)
+        apart = (lengths > 0) & (b != 0)
+        unit = float(np.median(np.abs(b[apart]) / lengths[apart])) if apart.any() else 1.0
+        return Frame(frame.origin, frame.scale * unit)
+
+    @cached_property
+    def is_empty(self) -> bool:
+        return self.framed.polytope.ball()[1] <= RESOLUTION
+
+    @cached_property
+    def volume(self) -> float:
+        return self.framed.polytope.volume() * float(self.frame.scale.prod())
+
+
+# --- the pieces of a region -----------------------------------------------------------------------
 
 
 def _check_lines(network: PiecewiseLinearNetwork, coef: ArrayLike, n_lines: int) -> np.ndarray:
@@ -684,14 +565,16 @@ def _segment_ends(
     return np.reshape(rows, shape), np.array(offsets, dtype=float), np.array(neurons, dtype=int)
 
 
-def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, resolution: float) -> np.ndarray:
+def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, frame: Frame) -> np.ndarray:
     """Return the pattern just beyond a facet's centre.
 
     Layer by layer: a neuron whose breakpoint lies at the centre goes where the outward normal leads
     it, so that all neurons that change together do.
     """
-    point, direction = np.append(facet.center, 1.0), np.append(facet.normal, 0.0)
-    maps = _inputs(network.n_features, len(point))
+    point = np.append(frame.enter(facet.center), 1.0)
+    normal = facet.normal * frame.scale
+    direction = np.append(normal / np.linalg.norm(normal), 0.0)
+    maps = _inputs(frame)
     pattern = []
     for layer, activation in enumerate(network.activations):
         maps = maps.through(network.weights[layer], network.biases[layer])
@@ -700,7 +583,7 @@ def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, resolution: f
         moves = np.abs(slope) > maps.error @ np.abs(direction)
         slope = np.where(moves, slope, 0.0)
         above = z[:, None] - activation.breakpoints
-        tolerance = maps.error @ np.abs(point) + resolution * lengths
+        tolerance = maps.error @ np.abs(point) + RESOLUTION * lengths
         here = np.abs(above) <= tolerance[:, None] + ROUNDING * np.abs(activation.breakpoints)
         beyond = np.where(here, slope[:, None] >= 0, above > 0)
         segments = beyond.sum(axis=1).astype(np.uint8)
@@ -709,161 +592,139 @@ def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, resolution: f
     return np.concatenate([np.empty(0, dtype=np.uint8), *pattern])
 
 
-# --- polygons, all at once: the corners of one after another, and how many each has ---------------
-
-
-def _box_corners(bounds: np.ndarray) -> np.ndarray:
-    (left, right), (bottom, top) = (*bounds, [0.0, 1.0])[:2]
-    return np.array([[left, bottom], [right, bottom], [right, top], [left, top]])
-
-
-def _following(sizes: np.ndarray) -> np.ndarray:
-    """Return the index of each corner's next one around its polygon."""
-    following = np.arange(1, sizes.sum() + 1)
-    ends = np.cumsum(sizes)
-    following[ends - 1] = ends - sizes
-    return following
-
-
-def _starts(sizes: np.ndarray) -> np.ndarray:
-    return np.cumsum(sizes) - sizes
-
-
-def _areas(points: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the areas, each from its first corner, so that small ones keep their digits."""
-    if len(points) == 0:
-        return np.zeros(len(sizes))
-    starts = _starts(sizes)
-    local = points - np.repeat(points[starts], sizes, axis=0)
-    x, y = local.T
-    following = _following(sizes)
-    return np.add.reduceat(x * y[following] - y * x[following], starts) / 2
-
-
-def _with_crossings(
-    points: np.ndarray, z: np.ndarray, following: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return each corner and, after it, where its edge crosses ``z = 0``; and which do cross."""
-    cross = z * z[following] < 0
-    share = np.divide(z, z - z[following], out=np.zeros_like(z), where=cross)
-    both = np.empty((len(points), 2, 2))
-    both[:, 0] = points
-    both[:, 1] = points + share[:, None] * (points[following] - points)
-    return both.reshape(-1, 2), cross
-
-
-def _clip(corners: np.ndarray, normal: np.ndarray, offset: float, tolerance: float) -> np.ndarray:
-    """Return the part of one polygon with ``normal @ x <= offset``; no rows if it is too thin."""
-    z = corners @ normal - offset
-    if z.min(initial=0.0) >= -tolerance:
-        return corners[:0]
-    points, cross = _with_crossings(corners, z, _following(np.array([len(corners)])))
-    return points[np.column_stack([z <= 0, cross]).ravel()]
-
-
-def _segments(
-    points: np.ndarray, sizes: np.ndarray, coef: np.ndarray, intercept: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return which polygons the line of the same number cuts, and the two ends, (n, 2, 2)."""
-    coef_of = np.repeat(coef, sizes, axis=0)
-    terms = coef_of * points
-    z = terms.sum(axis=1) + np.repeat(intercept, sizes)
-    size = np.abs(terms).sum(axis=1) + np.repeat(np.abs(intercept), sizes)
-    z[np.abs(z) <= ROUNDING * size] = 0.0
-    starts = _starts(sizes)
-    cut = (np.minimum.reduceat(z, starts) < 0) & (np.maximum.reduceat(z, starts) > 0)
-    both, cross = _with_crossings(points, z, _following(sizes))
-    on_line = np.column_stack([z == 0, cross]) & np.repeat(cut, sizes)[:, None]
-    chosen = np.flatnonzero(on_line)
-    owner = np.repeat(np.arange(len(sizes)), sizes)[chosen // 2]
-    along = both[chosen] @ [0, 1] * coef[owner, 0] - both[chosen] @ [1, 0] * coef[owner, 1]
-    order = np.lexsort([along, owner])  # two each, or more where corners lie close together
-    numbers = np.flatnonzero(cut)
-    first = np.searchsorted(owner[order], numbers)
-    last = np.searchsorted(owner[order], numbers, side="right") - 1
-    return numbers, both[chosen[order]][np.column_stack([first, last])]
+# --- all regions of a box: its parts, cut by one neuron after another -----------------------------
 
 
 class _Polygons:
-    """Polygons that tile the box, cut by one layer of neurons after another."""
+    """Polygons that tile a box of one or two features."""
 
     def __init__(self, bounds: np.ndarray) -> None:
-        self.points = _box_corners(bounds)
-        self.sizes = np.array([4])
-        self.parents = np.zeros(1, dtype=int)
+        self.points, self.sizes = _polygons.box_corners(bounds), np.array([4])
+        self.farthest = np.append(np.abs(self.points).max(axis=0), 1.0)
+        n_features = len(bounds)
+        self.inputs = _Maps(np.eye(n_features, 3), np.zeros((n_features, 3)))
 
-    def heights(self, maps: np.ndarray) -> np.ndarray:
-        """Return the value at each corner of its parent's map; maps (n_parents, 3)."""
-        a = np.repeat(maps[self.parents], self.sizes, axis=0)
-        return a[:, 0] * self.points[:, 0] + a[:, 1] * self.points[:, 1] + a[:, 2]
+    def cut(self, maps: _Maps, knot: float) -> tuple[np.ndarray, np.ndarray]:
+        """Cut each part where its map, (n_parts, 3), is at the knot; see `_polygons.cut`."""
+        a = np.repeat(maps.value, self.sizes, axis=0)
+        z = a[:, 0] * self.points[:, 0] + a[:, 1] * self.points[:, 1] + a[:, 2] - knot
+        tolerance = maps.error @ self.farthest + ROUNDING * abs(knot)
+        self.points, self.sizes, *found = _polygons.cut(self.points, self.sizes, z, tolerance)
+        return tuple(found)
 
-    def cut(self, z: np.ndarray, tolerance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cut where ``z`` changes sign.
 
-        Parameters
-        ----------
-        z : ndarray, one per corner
-        tolerance : ndarray, one per polygon
-            What counts as zero.
+class _Polytopes:
+    """Polytopes that tile the box of a frame, each with a ball in it.
+
+    A hyperplane that cuts the ball cuts the polytope. Whether another one does, a linear program
+    tells: it looks for a ball on the side where the known one is not.
+    """
+
+    def __init__(self, bounds: np.ndarray) -> None:
+        n_features = len(bounds)
+        self.inputs = _inputs(Frame.of_box(bounds))
+        self.centers, self.radii = np.zeros((1, n_features)), np.ones(1)
+        box = np.concatenate([np.eye(n_features), -np.eye(n_features)])
+        self.borders = [_Borders(np.column_stack([box, np.ones(2 * n_features)]), None)]
+
+    def cut(self, maps: _Maps, knot: float) -> tuple[np.ndarray, np.ndarray]:
+        """Cut each part where its map, (n_parts, n_features + 1), is at the knot.
 
         Returns
         -------
-        origin : ndarray of int
-            The earlier number of each polygon, in its new order.
-        above : ndarray of bool
-            Whether each polygon of the new order lies where ``z >= 0``.
+        origin, above : ndarray
+            As from `_polygons.cut`.
         """
-        starts = _starts(self.sizes)
-        low, high = np.minimum.reduceat(z, starts), np.maximum.reduceat(z, starts)
-        split = (low < -tolerance) & (high > tolerance)
-        above = low >= -tolerance
-        numbers = np.arange(len(self.sizes))
-        if not split.any():
-            return numbers, above
-        owner_split = np.repeat(split, self.sizes)
-        sizes, points, z = self.sizes[split], self.points[owner_split], z[owner_split]
-        z = np.where(np.abs(z) <= np.repeat(tolerance[split], sizes), 0.0, z)
-        both, cross = _with_crossings(points, z, _following(sizes))
-        halves = [np.column_stack([side, cross]).ravel() for side in (z <= 0, z >= 0)]
-        self.points = np.concatenate([self.points[~owner_split], *(both[half] for half in halves)])
-        counts = [np.add.reduceat(half, 2 * _starts(sizes), dtype=int) for half in halves]
-        self.sizes = np.concatenate([self.sizes[~split], *counts])
+        normals, shift = maps.value[:, :-1], maps.value[:, -1] - knot
+        tolerance = maps.error.sum(axis=1) + ROUNDING * abs(knot)
+        lengths = np.linalg.norm(normals, axis=1)
+        z = (normals * self.centers).sum(axis=1) + shift
+        # On a constant map it is zero that says which segment; see the module.
+        above = z - self.radii * lengths >= -tolerance
+        least = np.maximum(RESOLUTION, _ratio(tolerance, 2 * lengths))
+        reached = np.abs(shift) < np.abs(normals).sum(axis=1)
+        normals = normals / np.where(lengths > 0, lengths, 1.0)[:, None]
+        shift, z = _ratio(shift, lengths), np.clip(_ratio(z, lengths), -self.radii, self.radii)
+        sides = [
+            _Balls(self.centers - ((self.radii + z) / 2)[:, None] * normals, (self.radii - z) / 2),
+            _Balls(self.centers + ((self.radii - z) / 2)[:, None] * normals, (self.radii + z) / 2),
+        ]
+        split = np.minimum(sides[0].radii, sides[1].radii) > least
+        for i in np.flatnonzero(reached & np.isfinite(least) & ~split):
+            far = int(z[i] < 0)
+            border = (1 - 2 * far) * np.append(normals[i], -shift[i])
+            center, radius = self.borders[i].with_row(border).polytope().ball()
+            if radius > least[i]:
+                split[i], sides[far].centers[i], sides[far].radii[i] = True, center, radius
+        numbers = np.arange(len(self.radii))
         origin = np.concatenate([numbers[~split], numbers[split], numbers[split]])
-        self.parents = self.parents[origin]
-        sides = np.repeat([False, True], len(sizes))
-        return origin, np.concatenate([above[~split], sides])
+        whole = _Balls(self.centers, self.radii)
+        parts = [whole.at(~split), *(side.at(split) for side in sides)]
+        self.centers, self.radii = (np.concatenate(p) for p in zip(*parts, strict=True))
+        rows = np.column_stack([normals, -shift])
+        kept = [self.borders[i] for i in numbers[~split]]
+        below, upper = (
+            [self.borders[i].with_row(sign * rows[i]) for i in numbers[split]] for sign in (1, -1)
+        )
+        self.borders = kept + below + upper
+        n_split = int(split.sum())
+        return origin, np.concatenate([above[~split], np.repeat([False, True], n_split)])
 
 
-def _clip_layers(
-    network: PiecewiseLinearNetwork, bounds: np.ndarray, max_regions: int, bar: tqdm
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return patterns, corners and numbers of corners of all regions, by clipping."""
-    farthest = np.append(np.abs(_box_corners(bounds)).max(axis=0), 1.0)
-    polygons = _Polygons(bounds)
+class _Balls(NamedTuple):
+    centers: np.ndarray
+    radii: np.ndarray
+
+    def at(self, chosen: np.ndarray) -> _Balls:
+        return _Balls(self.centers[chosen], self.radii[chosen])
+
+
+class _Borders(NamedTuple):
+    """Half-spaces ``row @ (x, -1) <= 0``; parts of one part share what they have in common."""
+
+    rows: np.ndarray
+    others: _Borders | None
+
+    def with_row(self, row: np.ndarray) -> _Borders:
+        return _Borders(row[None], self)
+
+    def polytope(self) -> Polytope:
+        found, borders = [], self
+        while borders is not None:
+            found.append(borders.rows)
+            borders = borders.others
+        rows = np.concatenate(found)
+        return Polytope(rows[:, :-1], rows[:, -1])
+
+
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``a / b``, infinite where `b` is zero."""
+    return np.divide(a, b, out=np.full(a.shape, np.inf), where=b > 0)
+
+
+def _split_by_layers(
+    network: PiecewiseLinearNetwork, parts: _Polygons | _Polytopes, max_regions: int, bar: tqdm
+) -> np.ndarray:
+    """Cut the parts by all neurons, layer after layer; return the pattern of each."""
     patterns = np.empty((1, 0), dtype=np.uint8)
-    maps = _Maps(*(m[None] for m in _inputs(network.n_features, 3)))
+    maps = _Maps(*(m[None] for m in parts.inputs))
     for layer, activation in enumerate(network.activations):
         maps = maps.through(network.weights[layer], network.biases[layer])
-        tolerances = maps.error @ farthest
-        polygons.parents = np.arange(len(patterns))
+        parents = np.arange(len(patterns))
         segments = np.zeros((len(patterns), network.hidden_sizes[layer]), dtype=np.uint8)
         for neuron in range(network.hidden_sizes[layer]):
             for knot in activation.breakpoints:
-                z = polygons.heights(maps.value[:, neuron]) - knot
-                tolerance = tolerances[polygons.parents, neuron] + ROUNDING * abs(knot)
-                origin, above = polygons.cut(z, tolerance)
-                segments = segments[origin]
+                of_parts = _Maps(*(m[parents, neuron] for m in maps))
+                origin, above = parts.cut(of_parts, knot)
+                parents, segments = parents[origin], segments[origin]
                 segments[:, neuron] += above
                 if len(segments) > max_regions:
                     raise RegionBudgetError(len(segments), max_regions)
             bar.update()
         bar.set_postfix(regions=len(segments))
-        patterns = np.column_stack([patterns[polygons.parents], segments])
-        maps = _Maps(*(m[polygons.parents] for m in maps)).activated(activation, segments)
-    return patterns, polygons.points, polygons.sizes
-
-
-# --- all regions of a box -------------------------------------------------------------------------
+        patterns = np.column_stack([patterns[parents], segments])
+        maps = _Maps(*(m[parents] for m in maps)).activated(activation, segments)
+    return patterns
 
 
 class Regions(Sequence[Region]):
@@ -884,12 +745,22 @@ class Regions(Sequence[Region]):
         network: PiecewiseLinearNetwork,
         bounds: np.ndarray,
         patterns: np.ndarray,
-        known: Sequence[dict[str, Any]],
+        polygons: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
-        # `known` holds cached properties of each region. lexsort takes the first key last.
-        order = np.lexsort([np.zeros(len(patterns)), *patterns.T[::-1]])
+        order = np.lexsort([np.zeros(len(patterns)), *patterns.T[::-1]])  # the first key is last
         self.network, self.bounds, self.patterns = network, bounds, patterns[order]
-        self._known = [known[i] for i in order]
+        self.bounds.flags.writeable = self.patterns.flags.writeable = False
+        if polygons is not None:
+            points, sizes = polygons
+            first = (np.cumsum(sizes) - sizes)[order]
+            self._sizes = sizes[order]
+            self._ends = np.cumsum(self._sizes)
+            shift = np.repeat(first - self._ends + self._sizes, self._sizes)
+            self._points = points[shift + np.arange(len(points))]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        polygons = self.polygons if self.network.n_features <= 2 else None
+        return type(self), (self.network, self.bounds, self.patterns, polygons)
 
     def __len__(self) -> int:
         return len(self.patterns)
@@ -901,23 +772,25 @@ class Regions(Sequence[Region]):
     def __getitem__(self, index: int | slice) -> Region | list[Region]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        pattern, known = self.patterns[index], self._known[index]
-        return Region._trusted(self.network, pattern, self.bounds, **known)
+        region = Region(self.network, self.patterns[index], self.bounds)
+        if self.network.n_features <= 2:
+            end = self._ends[index]
+            region._corners = self._points[end - self._sizes[index] : end]
+        return region
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} regions of {self.network!r})"
 
-    @cached_property
-    def _flat(self) -> tuple[np.ndarray, np.ndarray]:
-        """Corners of all polygons, one after another, and how many each has."""
-        corners = [known["_corners"] for known in self._known]
-        return np.concatenate(corners), np.array(list(map(len, corners)))
+    @property
+    def polygons(self) -> tuple[np.ndarray, np.ndarray]:
+        """Corners of all polygons, one after another, and how many each has, for two features."""
+        return self._points, self._sizes
 
     @cached_property
     def volumes(self) -> np.ndarray:
         """Length, area or volume of each region, shape (n_regions,); they add up to the box's."""
         if self.network.n_features <= 2:
-            return _areas(*self._flat)
+            return _polygons.areas(*self.polygons)
         return np.array([region.volume for region in self])
 
     @cached_property
@@ -960,7 +833,7 @@ class Regions(Sequence[Region]):
         intercept = check_array(intercept, "intercept", 1)
         if len(intercept) != len(self):
             raise ValueError(f"intercept must hold {len(self)} numbers, got {len(intercept)}.")
-        return _segments(*self._flat, coef, intercept)
+        return _polygons.segments(*self.polygons, coef, intercept)
 
 
 def enumerate_regions(
@@ -995,83 +868,17 @@ def enumerate_regions(
 
     Notes
     -----
-    With one or two features all polygons are cut by one neuron after another. With more, a walk
-    goes from region to region through facets, one linear program per facet and candidate; it
-    reaches all, also where an activation jumps: the hyperplanes of one layer cut a region of the
-    layers before it into cells that meet facet to facet, and whatever the deeper layers do, some
-    region of each cell lies at each of the cell's facets. Up to five features the volumes must add
-    up to the box's; with more, slivers that hide a region from the linear programs go unnoticed.
+    The box is cut by one neuron after another. With one or two features its parts are polygons,
+    with more they are polytopes, of which one ball each is known: a hyperplane that misses the ball
+    costs a linear program. A region is stepped over only if it holds no ball of radius
+    `RESOLUTION`, in the frame where the box is ``[-1, 1]`` in every feature.
 
     Explained in the chapter *regions*.
     """
-    box = _check_bounds(bounds, network.n_features)
-    if max_regions < 1:
-        raise ValueError(f"max_regions must be at least 1, got {max_regions}.")
+    box = check_bounds(bounds, network.n_features)
+    check_whole(max_regions, "max_regions", 1)
     planar = network.n_features <= 2
-    total = network.n_hidden if planar else None
-    with tqdm(total=total, disable=not progress, unit="neuron" if planar else "region") as bar:
-        if planar:
-            patterns, points, sizes = _clip_layers(network, box, max_regions, bar)
-            corners = np.split(points, np.cumsum(sizes)[:-1])
-            return Regions(network, box, patterns, [{"_corners": c} for c in corners])
-        regions = _walk(network, box, max_regions, bar)
-    if network.n_features <= _QHULL_FEATURES:
-        _check_complete(regions)
-    return regions
-
-
-def _check_complete(regions: Regions) -> None:
-    """Raise unless the volumes add up to the box's, but for what `RESOLUTION` lets pass."""
-    whole = np.ptp(regions.bounds, axis=1).prod()
-    missing = 1 - regions.volumes.sum() / whole
-    if abs(missing) > 1e3 * RESOLUTION:
-        raise RuntimeError(
-            f"The {len(regions):,} regions found fill all but {missing:.2e} of the box: regions "
-            "are too thin for the linear programs here. Take other bounds."
-        )
-
-
-def _walk(
-    network: PiecewiseLinearNetwork, bounds: np.ndarray, max_regions: int, bar: tqdm
-) -> Regions:
-    """Return all regions, found from one to the next through facets."""
-    start = _start(network, bounds)
-    seen = {start.pattern.tobytes()}
-    patterns, known, queue = [], [], deque([start])
-    while queue:
-        region = queue.popleft()
-        if region.is_empty():
-            continue
-        if len(patterns) == max_regions:
-            raise RegionBudgetError(max_regions + 1, max_regions)
-        patterns.append(region.pattern)
-        bar.update()
-        for neighbor in region.neighbors():
-            key = neighbor.pattern.tobytes()
-            if key not in seen:
-                seen.add(key)
-                queue.append(neighbor)
-        kept = ("_ball", "_corners", "volume")
-        if network.n_features <= _QHULL_FEATURES:
-            _ = region.volume
-        known.append({name: value for name, value in vars(region).items() if name in kept})
-    return Regions(network, bounds, np.array(patterns), known)
-
-
-def _start(network: PiecewiseLinearNetwork, bounds: np.ndarray) -> Region:
-    rng = np.random.default_rng(0)
-    for pattern in network.activation_pattern(rng.uniform(*bounds.T, (100, len(bounds)))):
-        region = Region._trusted(network, pattern, bounds)
-        if not region.is_empty():
-            return region
-    raise ValueError("Every region of the box seems to be thinner than RESOLUTION.")
-
-
-def _check_bounds(bounds: ArrayLike, n_features: int) -> np.ndarray:
-    box = check_array(bounds, "bounds", 2)
-    if box.shape != (n_features, 2):
-        raise ValueError(f"bounds must have shape ({n_features}, 2), got {box.shape}.")
-    if not (box[:, 0] < box[:, 1]).all():
-        raise ValueError("bounds must hold a lower and a larger upper bound per feature.")
-    box.flags.writeable = False
-    return box
+    parts = _Polygons(box) if planar else _Polytopes(box)
+    with tqdm(total=network.n_hidden, disable=not progress, unit="neuron") as bar:
+        patterns = _split_by_layers(network, parts, max_regions, bar)
+    return Regions(network, box, patterns, (parts.points, parts.sizes) if planar else None)

@@ -1,0 +1,197 @@
+"""Polytopes in any number of dimensions, in a frame that takes the units out of every tolerance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
+
+from xai_course._validation import check_array
+
+if TYPE_CHECKING:
+    from xai_course.networks import PiecewiseLinearNetwork
+
+__all__ = ["RESOLUTION", "UNBOUNDED", "Frame", "Polytope", "check_bounds", "unit_rows"]
+
+RESOLUTION = 1e-9
+# In units of the frame; a ball that reaches it is taken to be unbounded.
+UNBOUNDED = 1e4
+
+# The quick way is off by up to its tolerance of 1e-7, and says nothing about a smaller radius.
+_QUICK = 1e-5
+# Others for those, and for what HiGHS does not solve by the one before.
+_TOLERANCES = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+_WAYS: tuple[dict[str, Any], ...] = (
+    {"method": "highs", "options": _TOLERANCES},
+    {"method": "highs-ds", "options": _TOLERANCES | {"presolve": False}},
+    {"method": "highs-ds"},
+    {"method": "highs-ipm"},
+)
+
+
+class Frame(NamedTuple):
+    """Coordinates ``y`` in which what is looked at is about one in size: ``x = origin + scale y``.
+
+    Attributes
+    ----------
+    origin, scale : ndarray, shape (n_features,)
+    """
+
+    origin: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of_box(cls, bounds: np.ndarray) -> Frame:
+        """Return the frame in which a box is ``[-1, 1]`` in every feature."""
+        half = np.ptp(bounds, axis=1) / 2
+        return cls(bounds[:, 0] + half, half)
+
+    @classmethod
+    def of_network(cls, network: PiecewiseLinearNetwork) -> Frame:
+        """Return the frame in which the first layer's weights of each feature have length one."""
+        lengths = np.linalg.norm(network.weights[0], axis=0)
+        return cls(np.zeros(network.n_features), 1 / np.where(lengths > 0, lengths, 1.0))
+
+    def enter(self, X: np.ndarray) -> np.ndarray:
+        """Return points of the frame for points of the features."""
+        return (X - self.origin) / self.scale
+
+    def leave(self, Y: np.ndarray) -> np.ndarray:
+        """Return points of the features for points of the frame."""
+        return self.origin + self.scale * Y
+
+    def enter_planes(self, A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the planes ``A x = b`` as planes of the frame, of no particular length."""
+        return A * self.scale, b - A @ self.origin
+
+    def leave_planes(self, A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return planes of the frame as planes of the features, of no particular length."""
+        A = A / self.scale
+        return A, b + A @ self.origin
+
+    def network(self, network: PiecewiseLinearNetwork) -> PiecewiseLinearNetwork:
+        """Return the network whose inputs are points of the frame."""
+        (first, *weights), (bias, *biases) = network.weights, network.biases
+        weights, biases = [first * self.scale, *weights], [bias + first @ self.origin, *biases]
+        return type(network)(weights, biases, network.activations)
+
+
+def unit_rows(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return half-spaces with normals of unit length; a zero one says ``0 <= 1`` or ``0 <= -1``."""
+    lengths = np.linalg.norm(A, axis=1)
+    zero = lengths == 0
+    lengths = np.where(zero, 1.0, lengths)
+    return A / lengths[:, None], np.where(zero, np.where(b < 0, -1.0, 1.0), b / lengths)
+
+
+class Polytope:
+    """The points ``A y <= b`` of a frame.
+
+    Parameters
+    ----------
+    A : ndarray, shape (n_rows, n_dimensions)
+        Rows of unit length, or of length zero.
+    b : ndarray, shape (n_rows,)
+    """
+
+    def __init__(self, A: np.ndarray, b: np.ndarray) -> None:
+        self.A, self.b = A, b
+
+    def ball(self, growth: ArrayLike = 1.0) -> tuple[np.ndarray, float]:
+        """Return centre and radius of a largest ball.
+
+        Parameters
+        ----------
+        growth : float or array_like, shape (n_rows,)
+            By how much each half-space shrinks as the radius grows by one, at most one. Other
+            numbers than one make an ellipsoid, which is a ball in other units.
+
+        Returns
+        -------
+        center : ndarray, shape (n_dimensions,)
+        radius : float
+            Measured, so that the ball lies inside, and at most `UNBOUNDED`; negative if there is
+            none.
+        """
+        d, slopes = self.A.shape[1], self.A.any(axis=1)
+        if (self.b[~slopes] < -RESOLUTION).any():  # a row says 0 <= -1
+            return np.full(d, np.nan), -np.inf
+        A, b = self.A[slopes], self.b[slopes]
+        growth = np.broadcast_to(growth, self.b.shape)[slopes]
+        if len(A) == 0:
+            return np.zeros(d), UNBOUNDED
+        center = _middle(A[:, 0], b) if d == 1 else _center(A, b, growth)
+        return center, min(UNBOUNDED, float(((b - A @ center) / growth).min()))
+
+    def disc(self, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float]:
+        """Return centre and radius of a largest disc in the hyperplane ``normal @ y = offset``.
+
+        The normal has unit length. The disc is a ball in a basis of the hyperplane.
+        """
+        mirror = normal.copy()
+        mirror[0] += 1.0 if normal[0] >= 0 else -1.0
+        basis = (np.eye(len(normal)) - np.outer(mirror, mirror) * 2 / (mirror @ mirror))[:, 1:]
+        A, b = self.A @ basis, self.b - self.A @ normal * offset
+        lengths = np.linalg.norm(A, axis=1)
+        parallel = lengths < RESOLUTION
+        A[parallel], lengths[parallel] = 0.0, 1.0
+        center, radius = Polytope(A / lengths[:, None], b / lengths).ball()
+        return normal * offset + basis @ center, radius
+
+    def volume(self) -> float:
+        """Return the volume of a bounded polytope with interior, by Qhull."""
+        center, _ = self.ball()
+        half_spaces = np.column_stack([self.A, -self.b])
+        # Nearly coinciding corners may stop Qhull; a joggle by rounding errors parts them.
+        for options in (None, "QJ"):
+            try:
+                corners = HalfspaceIntersection(half_spaces, center, qhull_options=options)
+                return float(ConvexHull(corners.intersections, qhull_options=options).volume)
+            except QhullError:
+                continue
+        raise RuntimeError("no volume")
+
+
+def _middle(sides: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the middle of an interval, or a point deep inside if it has no end on a side."""
+    low = (-b[sides < 0]).max(initial=-np.inf)
+    high = b[sides > 0].min(initial=np.inf)
+    if np.isinf(low):
+        return np.array([high - UNBOUNDED])
+    return np.array([low + UNBOUNDED if np.isinf(high) else low / 2 + high / 2])
+
+
+def _center(A: np.ndarray, b: np.ndarray, growth: np.ndarray) -> np.ndarray:
+    """Return the centre of a largest ball, by a linear program.
+
+    Its radius may be negative, and is bounded, so the program has a solution whatever the rows are.
+    """
+    d = A.shape[1]
+    cost, rows = np.append(np.zeros(d), -1.0), np.column_stack([A, growth])
+    most = np.append(np.full(d, np.inf), UNBOUNDED)
+    found = milp(cost, bounds=Bounds(-np.inf, most), constraints=LinearConstraint(rows, ub=b))
+    if found.status == 0 and abs(found.fun) > _QUICK:
+        return found.x[:-1]
+    for way in _WAYS:
+        bounds = np.column_stack([np.full(d + 1, -np.inf), most])
+        found = linprog(cost, A_ub=rows, b_ub=b, bounds=bounds, **way)
+        if found.status == 0:
+            return found.x[:-1]
+    raise RuntimeError(
+        f"No way of HiGHS solved the linear program of a polytope with {len(A)} half-spaces in {d} "
+        f"dimensions: {found.message} Its numbers may be too far apart: give bounds near the data."
+    )
+
+
+def check_bounds(bounds: ArrayLike, n_features: int) -> np.ndarray:
+    """Return a box as a read-only array, shape (n_features, 2), or raise."""
+    box = check_array(bounds, "bounds", 2)
+    if box.shape != (n_features, 2):
+        raise ValueError(f"bounds must have shape ({n_features}, 2), got {box.shape}.")
+    if not (box[:, 0] < box[:, 1]).all():
+        raise ValueError("bounds must hold a lower and a larger upper bound per feature.")
+    box.flags.writeable = False
+    return box
