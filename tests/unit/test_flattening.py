@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+import torch
 from random_networks import random_network
 from sklearn.metrics import log_loss, roc_auc_score
 
@@ -88,6 +89,59 @@ def test_training_keeps_the_best_epoch(kind, request):
         assert flat.log[name][best] == pytest.approx(loss)
     again = merged.flatten(epochs=15, patience=4, seed=1)
     for one, two in zip(flat.network.weights, again.network.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def plain_training(start, X, y, how, classification):
+    """Return the weights of the best epoch and the validation losses, by the obvious loop."""
+    order = np.random.default_rng(how["seed"]).permutation(len(X))
+    n_held_out = round(how["validation_fraction"] * len(X))
+    train, held_out = order[n_held_out:], order[:n_held_out]
+    inputs, targets = torch.tensor(X), torch.tensor(y, dtype=torch.float64)
+    module = start.to_torch()
+    loss_of = torch.nn.BCEWithLogitsLoss() if classification else torch.nn.MSELoss()
+    optimizer = torch.optim.Adam(module.parameters(), lr=how["learning_rate"])
+    rng = np.random.default_rng([how["seed"], 1])
+
+    def loss(rows):
+        return loss_of(module(inputs[rows])[:, 0], targets[rows])
+
+    losses, best, weights = [float(loss(held_out).detach())], 0, None
+    for epoch in range(1, how["epochs"] + 1):
+        rows = rng.permutation(train)
+        for first in range(0, len(rows), how["batch_size"]):
+            optimizer.zero_grad()
+            loss(rows[first : first + how["batch_size"]]).backward()
+            optimizer.step()
+        losses.append(float(loss(held_out).detach()))
+        if losses[-1] < losses[best]:
+            best, weights = epoch, [p.detach().numpy().copy() for p in module.parameters()]
+        elif epoch - best >= how["patience"]:
+            break
+    return weights, losses
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"epochs": 12},
+        {"epochs": 40, "patience": 3, "learning_rate": 0.01, "seed": 4},
+        {"epochs": 5, "batch_size": 7, "validation_fraction": 0.3, "seed": 1},
+    ],
+)
+@pytest.mark.parametrize("kind", ["circles", "regression"])
+def test_training_is_the_obvious_loop(kind, options, request):
+    merged, *_ = request.getfixturevalue(kind)
+    how = {"patience": 20, "learning_rate": 1e-3, "batch_size": 64, "validation_fraction": 0.2}
+    how |= {"seed": 0} | options
+    flat = merged.flatten(**options)
+    weights, losses = plain_training(
+        flat.network_before_, merged._X, merged._y, how, kind == "circles"
+    )
+    assert flat.log["validation_loss"] == losses
+    found = [part for pair in zip(flat.network.weights, flat.network.biases, strict=True)
+             for part in pair]  # fmt: skip
+    for one, two in zip(found, weights, strict=True):
         np.testing.assert_array_equal(one, two)
 
 

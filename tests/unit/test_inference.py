@@ -36,7 +36,7 @@ def regression():
     y = network.forward(X)[:, 0] + rng.normal(size=800)
     frame = pd.DataFrame(X, columns=["age", "size"])
     merged = UnwrapperRegressor(network).fit(frame[:400], y[:400]).merge(4)
-    return merged, X[400:], y[400:]
+    return merged, frame[400:], y[400:]
 
 
 def naive(merged, cluster, **options):
@@ -141,10 +141,11 @@ def test_honest_without_fresh_rows_says_why_and_how(regression):
 def test_training_rows_as_fresh_rows_are_noticed(regression):
     merged, X, y = regression
     with pytest.warns(PostSelectionWarning, match="400 of the 400 rows are training rows"):
-        merged.inference(0, merged._X, merged._y)
+        merged.inference(0, pd.DataFrame(merged._X, columns=X.columns), merged._y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        merged.inference(0, np.vstack([X, merged._X[:3]]), np.append(y, merged._y[:3]))
+        three = pd.DataFrame(merged._X[:3], columns=X.columns)
+        merged.inference(0, pd.concat([X, three]), np.append(y, merged._y[:3]))
 
 
 def test_honest_tests_keep_their_level():
@@ -182,12 +183,119 @@ def table_of(X, y, classification=False):
     return inference_table(X, y, names, classification=classification, what="Cluster 3")
 
 
-def test_dependent_columns_are_named():
+@pytest.mark.parametrize("classification", [False, True])
+@pytest.mark.parametrize("value", [0.0, 1.0, 4.2e9])
+def test_a_constant_feature_has_no_test_and_spoils_none(classification, value):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(50, 3))
-    X = np.column_stack([X[:, 0], np.full(50, 4.2), X[:, 1], 1e3 * (X[:, 0] - X[:, 1]), X[:, 2]])
-    with pytest.raises(ValueError, match=r"Cluster 3 has columns .* before them: x2, x4\."):
-        table_of(X, rng.normal(size=50))
+    x = rng.normal(size=(60, 2))
+    y = rng.integers(0, 2, 60) if classification else rng.normal(size=60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = table_of(np.column_stack([x[:, 0], np.full(60, value), x[:, 1]]), y, classification)
+    alone = table_of(x, y, classification)
+    assert table.loc["x2"].isna().all()
+    np.testing.assert_allclose(table.drop("x2"), alone, rtol=1e-8)
+
+
+@pytest.mark.parametrize("classification", [False, True])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_coefficients_that_the_rows_leave_open_are_nan(classification, unit):
+    rng = np.random.default_rng(0)
+    x = rng.normal([5, -2, 1], size=(80, 3))
+    y = rng.integers(0, 2, 80) if classification else rng.normal(size=80)
+    table = table_of(np.column_stack([x, unit * (x[:, 0] - x[:, 1])]), y, classification)
+    # x1, x2 and x4 depend on each other; the intercept and x3 are what they are without x4.
+    alone = table_of(x, y, classification)
+    assert table.loc[["x1", "x2", "x4"]].isna().all(axis=None)
+    np.testing.assert_allclose(table.loc[["intercept", "x3"]], alone.loc[["intercept", "x3"]],
+                               rtol=1e-6)  # fmt: skip
+
+
+def test_three_flags_that_sum_to_one_leave_the_intercept_open():
+    rng = np.random.default_rng(0)
+    kind, x = rng.integers(0, 3, 90), rng.normal(size=90)
+    y = x + rng.normal(size=90)
+    table = table_of(np.column_stack([np.eye(3)[kind], x]), y)
+    assert table.loc[["intercept", "x1", "x2", "x3"]].isna().all(axis=None)
+    alone = table_of(np.column_stack([np.eye(3)[kind][:, :2], x]), y)
+    np.testing.assert_allclose(table.loc["x4"], alone.loc["x3"], rtol=1e-8)
+
+
+def test_hc3_of_a_flag_that_one_row_has():
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        x, flag = rng.normal(size=100), np.zeros(100)
+        flag[0] = 1e3
+        y = x + rng.normal(size=100)
+        X = np.column_stack([x, flag])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            table = inference_table(X, y, ["x", "flag"], cov_type="HC3")
+        # The flagged row fits itself and says nothing of the others, whose HC3 is theirs.
+        design = sm.add_constant(x[1:])
+        fit = sm.OLS(y[1:], design).fit(cov_type="HC3", use_t=True)
+        expected = np.column_stack([fit.params, fit.bse, fit.tvalues, fit.pvalues, fit.conf_int()])
+        np.testing.assert_allclose(table.loc[["intercept", "x"]], expected, rtol=1e-8)
+        assert table.loc["flag"].notna().tolist() == [True] + 5 * [False]
+        residual = y[0] - fit.params @ [1, x[0]]
+        assert table.loc["flag", "coef"] == pytest.approx(residual / 1e3)
+    plain = inference_table(X, y, ["x", "flag"])
+    assert plain.notna().all(axis=None)
+
+
+def test_hc3_where_all_rows_but_one_have_a_flag():
+    rng = np.random.default_rng(0)
+    x, flag = rng.normal(size=50), np.ones(50)
+    flag[3] = 0
+    table = inference_table(
+        np.column_stack([x, flag]), x + rng.normal(size=50), ["x", "flag"], cov_type="HC3"
+    )
+    assert table["coef"].notna().all()
+    assert table["std_err"].isna().tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC3"])
+@pytest.mark.parametrize(
+    "response",
+    [
+        lambda x: x @ [3.0, -2.0] + 1,
+        lambda x: (x @ [3.0, -2.0] + 1).astype(np.float32).astype(float),
+        lambda x: np.full(len(x), 0.1),
+        lambda x: np.zeros(len(x)),
+        lambda x: 1e9 * (x @ [3.0, -2.0]) - 1e12,
+    ],
+)
+def test_rounding_errors_are_not_tested(cov_type, response):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    y = response(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = inference_table(x, y, ["a", "b"], cov_type=cov_type)
+    assert table.drop(columns="coef").isna().all(axis=None)
+    np.testing.assert_allclose(
+        x @ table["coef"].iloc[1:] + table["coef"].iloc[0], y, rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+def test_little_noise_is_tested(size):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2))
+    y = size * (x @ [3.0, 0.0] + 1000 + 1e-4 * rng.normal(size=60))
+    fit = sm.OLS(y / size, sm.add_constant(x)).fit()
+    table = inference_table(x, y, ["a", "b"])
+    np.testing.assert_allclose(table["p_value"], fit.pvalues, rtol=1e-4)
+
+
+def test_a_network_is_not_tested_against_itself():
+    network = PiecewiseLinearNetwork([[[1, 0], [-1, 0]], [[1, -2]]], [[0, 0], [0.5]])
+    rng = np.random.default_rng(0)
+    X, new = rng.normal(size=(200, 2)), rng.normal(size=(200, 2))
+    merged = UnwrapperRegressor(network).fit(X, network.forward(X)[:, 0]).merge(2)
+    for k in range(2):
+        table = merged.inference(k, new, network.forward(new)[:, 0])
+        assert table["p_value"].isna().all()
+        assert naive(merged, k)["p_value"].isna().all()
 
 
 @pytest.mark.parametrize("classification", [False, True])
@@ -259,7 +367,8 @@ def test_bad_options(regression, arguments, options, message):
     ("change", "message"),
     [
         (lambda X, y: (X, y[:-1]), "X has 400 rows, but y has 399"),
-        (lambda X, y: (X[:, :1], y), "X has 1 features"),
+        (lambda X, y: (X.to_numpy()[:, :1], y), "X has 1 features"),
+        (lambda X, y: (X[["size", "age"]], y), "feature names"),
         (lambda X, y: (X, np.where(y > 0, np.nan, y)), "y must be finite"),
         (lambda X, y: (X[:2], y[:2]), "Cluster 0 has . rows, too few"),
     ],

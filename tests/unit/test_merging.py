@@ -157,6 +157,14 @@ def test_small_clusters_join_the_nearest_large_one(regression):
     assert unwrapper.merge(12, min_samples=len(X)).counts_.tolist() == [len(X)]
 
 
+def test_a_cluster_of_min_samples_rows_is_small():
+    network = PiecewiseLinearNetwork([[[1], [-1]], [[1, 2]]], [[0, 0], [0]])
+    X = np.concatenate([-np.ones(10), np.ones(11)])[:, None]
+    unwrapper = UnwrapperRegressor(network).fit(X, X[:, 0])
+    assert unwrapper.merge(2, min_samples=9).counts_.tolist() == [11, 10]
+    assert unwrapper.merge(2, min_samples=10).counts_.tolist() == [21]
+
+
 def test_unseen_patterns_join_by_their_nearest_centers(circles):
     unwrapper, X_train, X_test, *_ = circles
     merged = unwrapper.merge(10, 5, 30, "l2")
@@ -228,6 +236,24 @@ def test_scores_are_held_out_losses(kind, request):
     assert merged.scores_.loc[6, "mean"] == pytest.approx(np.mean(losses), rel=1e-4)
     expected = np.std(losses, ddof=1) / 2
     assert merged.scores_.loc[6, "se"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_cluster_that_a_fold_holds_out_gets_the_fit_of_all_rows():
+    network = PiecewiseLinearNetwork([[[1], [-1]], [[1, 2]]], [[0, 0], [0]])
+    rng = np.random.default_rng(0)
+    X = np.append(rng.uniform(1, 2, 19), -1.0)[:, None]
+    y = X[:, 0] ** 2
+    merged = UnwrapperRegressor(network).fit(X, y).merge(min_samples=0, cv=4)
+    losses = []
+    for train, test in KFold(4, shuffle=True, random_state=0).split(X):
+        right = train[X[train, 0] > 0]
+        fits = {True: LinearRegression().fit(X[right], y[right])}
+        fits[False] = LinearRegression().fit(X[train], y[train])
+        if 19 in train:  # the only row of its cluster
+            fits[False] = LinearRegression().fit(X[19:], y[19:])
+        errors = [fits[X[i, 0] > 0].predict(X[[i]])[0] - y[i] for i in test]
+        losses.append(np.mean(np.square(errors)))
+    assert merged.scores_.loc[2, "mean"] == pytest.approx(np.mean(losses))
 
 
 def test_one_standard_error_takes_the_smallest_within_it(regression):

@@ -177,9 +177,12 @@ def test_models_of_two_inputs_are_where_the_log_odds_are_zero(circles):
         np.testing.assert_allclose(
             ends @ merged.coef_[k, 0] + merged.intercept_[k, 0], 0, atol=1e-9
         )
-        direction = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
-        reach = merged._X[merged.labels_ == k] @ direction
-        np.testing.assert_allclose(np.sort(ends @ direction), [reach.min(), reach.max()])
+        # As far as the rows reach along the line, seen in standard deviations.
+        unit = merged._X.std(axis=0)
+        direction = (ends[1] - ends[0]) / unit
+        direction /= np.linalg.norm(direction)
+        reach = merged._X[merged.labels_ == k] / unit @ direction
+        np.testing.assert_allclose(np.sort(ends / unit @ direction), [reach.min(), reach.max()])
 
 
 def test_models_with_rows_on_one_side_have_no_line(circles):
