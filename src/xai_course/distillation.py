@@ -396,6 +396,7 @@ def local_fidelity(
     Notes
     -----
     Both R2 are 1 for a perfect explanation and have no lower limit; 0 is what a constant reaches.
+    They are NaN where the teacher's logits do not change beyond rounding.
 
     Explained in the chapter *clime*.
     """
@@ -415,22 +416,20 @@ def local_fidelity(
             )
         told = points @ slopes.T + offset
         equal = (truth[1:].argmax(axis=1) == told[1:].argmax(axis=1)).mean()
+        rounding = max(np.finfo(precision).eps, n_samples * np.finfo(float).eps)
+        rounding *= np.abs(truth).max()
         truth, told = (v - v.mean(axis=1, keepdims=True) for v in (truth, told))
-        here, change = truth[1:], truth[1:] - truth[0]
-        error, change_error = told[1:] - here, told[1:] - told[0] - change
-        lines.append(
-            {
-                "r2": _r2(error, here - here.mean(axis=0)),
-                "r2_change": _r2(change_error, change),
-                "consistency": float(equal),
-            }
-        )
+        line = {"r2": _r2(truth[1:], told[1:], truth[1:].mean(axis=0), rounding)}
+        truth, told = truth[1:] - truth[0], told[1:] - told[0]
+        lines.append(line | {"r2_change": _r2(truth, told, 0, rounding), "consistency": equal})
     return pd.DataFrame(lines)
 
 
-def _r2(error: np.ndarray, total: np.ndarray) -> float:
-    squares = (total**2).sum()
-    return float(1 - (error**2).sum() / squares) if squares > 0 else np.nan
+def _r2(truth: np.ndarray, told: np.ndarray, constant: ArrayLike, rounding: float) -> float:
+    squares = (truth - constant) ** 2
+    if squares.mean() <= rounding**2:
+        return np.nan
+    return 1 - ((told - truth) ** 2).sum() / squares.sum()
 
 
 def _linear_models(explanation: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -448,8 +447,7 @@ def _linear_models(explanation: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndar
         )
     coef = check_array(explanation[0], "coef", 3)
     intercept = check_array(explanation[1], "intercept", 2)
-    n_classes = intercept.shape[1]
-    if coef.shape != (len(X), n_classes, X.shape[1]) or len(intercept) != len(X):
+    if len(coef) != len(X) or coef.shape != (*intercept.shape, X.shape[1]):
         raise ValueError(
             f"coef and intercept have shapes {coef.shape} and {intercept.shape}, expected "
             f"({len(X)}, n_classes, {X.shape[1]}) and ({len(X)}, n_classes)."

@@ -407,8 +407,24 @@ def test_local_fidelity_of_a_perfect_and_of_a_constant_explanation():
     constant = (np.zeros((5, 3, 2)), AFFINE.forward(X))
     table = local_fidelity(AFFINE, constant, X, scale=1e-4)
     np.testing.assert_allclose(table["r2_change"], 0, atol=1e-9)
-    flat = PiecewiseLinearNetwork([np.zeros((2, 2))], [np.ones(2)])
-    assert local_fidelity(flat, flat, X)["r2"].isna().all()
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-9, 0.1, 1e9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_fidelity_to_a_teacher_that_does_not_change(size, dtype):
+    X = np.random.default_rng(0).normal(size=(5, 2))
+    flat = PiecewiseLinearNetwork([np.zeros((2, 2))], [[size, size / 7]])
+    table = local_fidelity(flat.to_torch(dtype), flat, X)
+    assert table[["r2", "r2_change"]].isna().all(axis=None)
+    assert (table["consistency"] == 1).all()
+    # A teacher in any unit is described as well as in another.
+    teacher = random_network([2, 8, 3])
+    scaled = PiecewiseLinearNetwork(
+        [teacher.weights[0], teacher.weights[1] * (size or 1)],
+        [teacher.biases[0], teacher.biases[1] * (size or 1)],
+    )
+    tables = [local_fidelity(network, network, X, scale=0.5) for network in (teacher, scaled)]
+    np.testing.assert_allclose(*tables, rtol=1e-6)
 
 
 def test_local_fidelity_by_hand(problem):
