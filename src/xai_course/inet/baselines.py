@@ -25,13 +25,15 @@ from tqdm import tqdm
 
 from xai_course._validation import check_array, check_whole
 from xai_course.inet.decoder import best_monomials
-from xai_course.inet.lambda_nets import LambdaNets
+from xai_course.inet.lambda_nets import LambdaNets, binary_unit, check_lambda_nets
 from xai_course.inet.polynomials import (
     SparsePolynomial,
     gram_matrix,
     monomial_exponents,
     monomial_values,
 )
+
+_ROUNDING = 1e-12  # of the largest answer: a smaller spread is none
 
 __all__ = [
     "BASELINES",
@@ -118,15 +120,18 @@ class _Baseline:
         TypeError
             If `lambda_nets` is something else.
         ValueError
-            If there are fewer monomials than terms, or fewer queries than the fit needs.
+            If there is no network, or there are fewer monomials than terms, or fewer queries than
+            the fit needs.
         """
-        if not isinstance(lambda_nets, LambdaNets):
-            raise TypeError(
-                f"lambda_nets must be LambdaNets, got {type(lambda_nets).__name__}; "
-                "LambdaNets.from_networks stacks other networks."
-            )
+        check_lambda_nets(lambda_nets)
         X = query_points(self.n_queries, lambda_nets.n_variables, self.seed, self.points)
-        return self._fit(X, lambda_nets.predict(X))
+        answers = lambda_nets.predict(X)
+        units = np.array([binary_unit(y) for y in answers])
+        found = self._fit(X, answers / units[:, None])
+        return [
+            SparsePolynomial(unit * g.coef, g.exponents)
+            for unit, g in zip(units, found, strict=True)
+        ]
 
     def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
         """Return a polynomial for each row of `answers`, shape (N, n_queries)."""
@@ -267,7 +272,8 @@ class LassoRefit(_Selection):
         found = []
         for y in answers:
             spread = y.std()
-            coef = model.fit(values, y / spread if spread > 0 else y).coef_
+            varies = spread > _ROUNDING * np.abs(y).max()
+            coef = model.fit(values, y / spread if varies else y).coef_
             largest = np.sort(np.argsort(-np.abs(coef), kind="stable")[:n_terms])
             refit = np.linalg.lstsq(values[:, largest], y, rcond=None)[0]
             found.append(_kept(refit, exponents[largest]))

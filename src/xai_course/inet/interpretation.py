@@ -35,7 +35,7 @@ from xai_course import _shipped
 from xai_course._storage import replace_file
 from xai_course._validation import check_array, check_whole
 from xai_course.inet.decoder import best_monomials
-from xai_course.inet.lambda_nets import LambdaNets
+from xai_course.inet.lambda_nets import LambdaNets, binary_unit, check_lambda_nets
 from xai_course.inet.moments import (
     BentMoments,
     affine_moments,
@@ -65,6 +65,7 @@ PRETRAINED = {1: (5, 3), 5: (3, 5), 10: (3, 10), 15: (3, 15)}
 _COMMAND = "python reproduce/inet.py train"
 _CHECK_POINTS = 256
 _SAVE_SECONDS = 60.0
+_ROUNDING = 1e-9  # of the largest value: a smaller spread is none
 _POOR = 1 / 3  # of the best constant's error: above it no sparse polynomial fits
 _FORMAT = "xai-course interpretation network 1"
 
@@ -151,7 +152,7 @@ class MomentMap(nn.Module):
         )
         layers: list[nn.Module] = []
         for first, second in pairwise((n_variables + 1, *hidden, len(exponents))):
-            layers += [nn.Linear(first, second), nn.GELU()]
+            layers += [nn.Linear(first, second, dtype=torch.float32), nn.GELU()]
         self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, directions: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
@@ -322,11 +323,7 @@ class InterpretationNetwork:
         ValueError
             If the networks have another number of variables.
         """
-        if lambda_nets.n_variables != self.n_variables:
-            raise ValueError(
-                f"This I-Net reads networks of {self.n_variables} variable(s), got "
-                f"{lambda_nets.n_variables}."
-            )
+        check_lambda_nets(lambda_nets, self.n_variables)
         return sum_over_units(lambda_nets, self.degree, self._bent_moments)
 
     def explain(
@@ -368,7 +365,9 @@ class InterpretationNetwork:
         values = lambda_nets.predict(points)
         error = np.abs(values - evaluate_polynomials(polynomials, points)).mean(axis=1)
         scale = np.abs(values - np.median(values, axis=1, keepdims=True)).mean(axis=1)
-        relative = np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)
+        # A constant network differs from its median by rounding; an error beside it must not hide.
+        scale = np.maximum(scale, _ROUNDING * np.abs(values).max(axis=1))
+        relative = np.divide(error, scale, out=np.zeros_like(error), where=error > 0)
         return [
             Explanation(g.coef, g.exponents, float(e), float(r))
             for g, e, r in zip(polynomials, error, relative, strict=True)
@@ -446,6 +445,7 @@ def train_interpretation_network(
     OSError
         If the checkpoint is damaged, belongs to another run or cannot be written.
     """
+    check_lambda_nets(lambda_nets)
     sparsity = lambda_nets.n_variables if sparsity is None else sparsity
     for name, value in (("steps", steps), ("batch_size", batch_size), ("sparsity", sparsity)):
         check_whole(value, name, 1)
@@ -486,7 +486,9 @@ class _Pool:
             raise ValueError("No hidden unit of these networks bends inside the unit cube.")
         weights, biases = weights[kept], biases[kept]
         self.directions, self.centres, length = scaled_units(weights, biases)
-        self.amplitude = (lambda_nets.output_weights.ravel()[kept] * length).astype(np.float32)
+        amplitude = lambda_nets.output_weights.ravel()[kept] * length
+        # Adam adds an absolute number to its divisor, so the outputs get a unit of their own.
+        self.amplitude = (amplitude / binary_unit(amplitude)).astype(np.float32)
         # Row i of `first` is where the units of network i begin.
         self.first = np.searchsorted(kept // width, np.arange(n_nets + 1))
         self.exponents, self.degree = monomial_exponents(n_variables, degree), degree
@@ -562,7 +564,7 @@ class _MomentTraining:
             for values in self.pool.batch(rng, settings["batch_size"])
         )
         error = (self.module(directions, centres) - targets) * amplitude[:, None]
-        sums = torch.zeros(settings["batch_size"], error.shape[1], device=device)
+        sums = error.new_zeros(settings["batch_size"], error.shape[1])
         sums.index_add_(0, owner, error)
         loss = (sums.square().sum() + error.square().sum()) / settings["batch_size"]
         self.optimizer.zero_grad()

@@ -10,7 +10,7 @@ Source: Marton, Luedtke and Bartelt (2022), sections 2 and 4.1. Explained in the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -57,9 +57,7 @@ class LambdaNets:
     def __post_init__(self) -> None:
         shapes = []
         for name, ndim in _ARRAYS.items():
-            array = check_array(getattr(self, name), name, ndim)
-            object.__setattr__(self, name, array)
-            shapes.append(array.shape)
+            shapes.append(self._keep(name, ndim).shape)
         n_nets, width, _ = shapes[0]
         if shapes[1:] != [(n_nets, width), (n_nets, width), (n_nets,)]:
             raise ValueError(
@@ -67,13 +65,20 @@ class LambdaNets:
                 f"{', '.join(map(str, shapes))}."
             )
         for name in ("test_error", "epochs"):
-            values = getattr(self, name)
-            if values is None:
-                continue
-            values = check_array(values, name, 1)
-            if len(values) != n_nets:
-                raise ValueError(f"{name} must have {n_nets} value(s), got {len(values)}.")
-            object.__setattr__(self, name, values)
+            if getattr(self, name) is not None and len(self._keep(name, 1)) != n_nets:
+                raise ValueError(
+                    f"{name} must have {n_nets} value(s), got {len(getattr(self, name))}."
+                )
+
+    def _keep(self, name: str, ndim: int) -> np.ndarray:
+        array = check_array(getattr(self, name), name, ndim)
+        array.flags.writeable = False
+        object.__setattr__(self, name, array)
+        return array
+
+    def __reduce__(self) -> tuple:
+        """Make a copy by a new call: NumPy forgets in a pickle that an array is read-only."""
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     def __len__(self) -> int:
         """Return the number of networks."""
@@ -236,6 +241,31 @@ class LambdaNets:
 
 
 _ARRAYS = {"hidden_weights": 3, "hidden_biases": 2, "output_weights": 2, "output_biases": 1}
+
+
+def check_lambda_nets(lambda_nets: Any, n_variables: int | None = None) -> None:
+    """Raise an error unless these are networks, at least one, with this number of variables."""
+    if not isinstance(lambda_nets, LambdaNets):
+        raise TypeError(
+            f"lambda_nets must be LambdaNets, got {type(lambda_nets).__name__}; "
+            "LambdaNets.from_networks stacks other networks."
+        )
+    if not len(lambda_nets):
+        raise ValueError("At least one lambda-net is needed, got none.")
+    if n_variables not in (None, lambda_nets.n_variables):
+        raise ValueError(
+            f"This I-Net reads networks of {n_variables} variable(s), got "
+            f"{lambda_nets.n_variables}."
+        )
+
+
+def binary_unit(values: np.ndarray) -> float:
+    """Return the power of 1024 nearest to the largest value: dividing by it rounds nothing.
+
+    Tolerances of other libraries are absolute. Values between 1/32 and 32 are left as they are.
+    """
+    largest = np.abs(values).max(initial=0)
+    return 1024.0 ** round(np.log2(largest) / 10) if largest > 0 else 1.0
 
 
 def concatenate(parts: list[LambdaNets]) -> LambdaNets:

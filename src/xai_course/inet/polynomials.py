@@ -7,7 +7,7 @@ Source: Marton, Luedtke and Bartelt (2022), sections 3 and 4.1. Explained in the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from math import comb
 
@@ -270,14 +270,19 @@ class SparsePolynomial:
 
     def __post_init__(self) -> None:
         coef = check_array(self.coef, "coef", 1)
-        exponents = _check_exponents(np.asarray(self.exponents), None)
+        exponents = _check_exponents(self.exponents, None).astype(np.int64)
         if exponents.ndim != 2 or len(exponents) != len(coef):
             raise ValueError(
                 f"exponents must have one row per coefficient, got shape {exponents.shape} for "
                 f"{len(coef)} coefficient(s)."
             )
-        object.__setattr__(self, "coef", coef)
-        object.__setattr__(self, "exponents", exponents)
+        for name, array in (("coef", coef), ("exponents", exponents)):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def __reduce__(self) -> tuple:
+        """Make a copy by a new call: NumPy forgets in a pickle that an array is read-only."""
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     @property
     def n_variables(self) -> int:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from xai_course._storage import replace_file
 from xai_course._training import _Checkpoint, _copy_of, _reproducible, _sha256, _State
 from xai_course._validation import check_whole
-from xai_course.inet.lambda_nets import LambdaNets
+from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets
 from xai_course.inet.polynomials import SparsePolynomial, monomial_exponents, monomial_values
 from xai_course.training import held_out_split
 
@@ -278,12 +278,7 @@ class _Shape:
 
     def check(self, lambda_nets: LambdaNets) -> None:
         """Raise an error unless the I-Net can read these networks."""
-        _check_nets(lambda_nets)
-        if lambda_nets.n_variables != self.n_variables:
-            raise ValueError(
-                f"The I-Net reads networks of {self.n_variables} variable(s), got "
-                f"{lambda_nets.n_variables}."
-            )
+        check_lambda_nets(lambda_nets, self.n_variables)
         if self.n_hidden is not None and lambda_nets.n_hidden != self.n_hidden:
             raise ValueError(
                 f"An I-Net with the encoder {self.encoder!r} reads networks of one width: "
@@ -299,20 +294,10 @@ class _Shape:
         return self.n_hidden * (self.n_variables + 2) + 1
 
 
-def _check_nets(lambda_nets: LambdaNets) -> None:
-    if not isinstance(lambda_nets, LambdaNets):
-        raise TypeError(
-            f"lambda_nets must be LambdaNets, got {type(lambda_nets).__name__}; "
-            "LambdaNets.from_networks reads other networks."
-        )
-    if not len(lambda_nets):
-        raise ValueError("At least one lambda-net is needed, got none.")
-
-
 def _settings(
     lambda_nets: LambdaNets, degree: int, sparsity: int | None, encoder: str, hidden: Sequence[int]
 ) -> _Shape:
-    _check_nets(lambda_nets)
+    check_lambda_nets(lambda_nets)
     if encoder not in _ENCODERS:
         raise ValueError(f"encoder must be one of {', '.join(_ENCODERS)}, got {encoder!r}.")
     check_whole(degree, "degree", 1)
@@ -359,9 +344,9 @@ class _Module(nn.Module):
         super().__init__()
         self.sparsity = shape.sparsity
         n_monomials = len(monomial_exponents(shape.n_variables, shape.degree))
-        self.register_buffer("mean", torch.zeros(shape.n_inputs))
-        self.register_buffer("sd", torch.ones(shape.n_inputs))
-        self.register_buffer("amplitude", torch.ones(()))
+        self.register_buffer("mean", torch.zeros(shape.n_inputs, dtype=torch.float32))
+        self.register_buffer("sd", torch.ones(shape.n_inputs, dtype=torch.float32))
+        self.register_buffer("amplitude", torch.ones((), dtype=torch.float32))
         self.sums = shape.encoder == "sum"
         self.map = _layers((shape.n_inputs, *_MAP)) if self.sums else nn.Identity()
         width = _MAP[-1] if self.sums else shape.n_inputs
@@ -374,10 +359,14 @@ class _Module(nn.Module):
         values = torch.as_tensor(inputs).double()
         if self.sums:
             values = values.flatten(0, 1)
-            self.amplitude.copy_(_size(values[:, -1].square().mean().sqrt()))
+            size = values[:, -1].square().mean().sqrt()
+            self.amplitude.copy_(torch.where(size > 0, size, 1.0))
             values = values[:, :-1]
         self.mean.copy_(values.mean(dim=0))
-        self.sd.copy_(_size(values.std(dim=0, correction=0)))
+        spread = values.std(dim=0, correction=0)
+        # A number that never changes is left as it is.
+        varies = spread > 1e-6 * values.abs().amax(dim=0)
+        self.sd.copy_(torch.where(varies, spread, 1.0))
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return coefficients (B, s) and logits of the monomials (B, s, m)."""
@@ -390,11 +379,6 @@ class _Module(nn.Module):
         return self.coef(signal), self.index(signal).unflatten(1, (self.sparsity, -1))
 
 
-def _size(values: torch.Tensor) -> torch.Tensor:
-    """Return divisors: a number that never changes is left as it is."""
-    return torch.where(values > 1e-6, values, 1.0)
-
-
 def _layers(widths: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for k in range(len(widths) - 1):
@@ -404,7 +388,7 @@ def _layers(widths: Sequence[int]) -> nn.Sequential:
 
 def _linear(n_inputs: int, n_outputs: int) -> nn.Linear:
     """Return a layer with the first weights of the authors' Keras: Glorot uniform, biases 0."""
-    layer = nn.Linear(n_inputs, n_outputs)
+    layer = nn.Linear(n_inputs, n_outputs, dtype=torch.float32)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
@@ -538,7 +522,7 @@ class _Run:
         truth = torch.bmm(output[:, None], hidden.clamp_min_(0))[:, 0] + bias[:, None]
         coef, logits = module(inputs)
         chance = logits.softmax(dim=2)
-        entropy = torch.zeros((), device=self.device)
+        entropy = coef.new_zeros(())
         if self.plan.released_loss:
             chance = _arg_max(chance).detach()
         if self.plan.straight_through:

@@ -346,7 +346,7 @@ class _Stack:
         self.settings, self.recipe = settings, settings.recipe
         n_nets, self.n_hidden, n_variables = hidden.shape
         self.width = n_variables + 1
-        flat = torch.zeros(n_nets, self.n_hidden * (self.width + 1) + 1)
+        flat = torch.zeros(n_nets, self.n_hidden * (self.width + 1) + 1, dtype=torch.float32)
         flat[:, : self.n_hidden * self.width].view(n_nets, self.n_hidden, self.width)[:, :, :-1] = (
             torch.as_tensor(hidden)
         )
