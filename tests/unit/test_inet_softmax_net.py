@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from xai_course.inet import (
+from xai_course.inet import LambdaNets, softmax_net, train_lambda_nets
+from xai_course.inet.softmax_net import (
     PAPER_SETTINGS,
-    LambdaNets,
     SoftmaxInterpretationNetwork,
-    evaluate_polynomials,
-    sample_polynomials,
-    softmax,
-    train_lambda_nets,
     train_softmax_network,
 )
+from xai_course.polynomials import evaluate_polynomials, sample_polynomials
+from xai_course.training import Settings
 
 ENCODERS = ("flat", "canonical", "sum")
 SMALL = {"hidden": (16,), "n_points": 50, "batch_size": 32, "progress": False}
@@ -96,20 +94,10 @@ def test_soft_and_hard_agree_where_each_softmax_is_certain():
 def test_the_loss_is_the_mean_absolute_error_of_the_soft_polynomial():
     nets = random_nets()
     inet = train_softmax_network(nets, epochs=1, **SMALL)
-    shape = inet._shape
-    plan = softmax._Plan(
-        straight_through=False,
-        released_loss=False,
-        epochs=1,
-        batch_size=8,
-        learning_rate=1e-3,
-        n_points=4000,
-        patience=None,
-        seed=0,
-    )
-    run = softmax._Run(plan, shape, nets, softmax._inputs(nets, "flat"), torch.device("cpu"))
-    points = run._points(np.random.default_rng(3))
-    loss, _ = run._loss(inet._module, np.arange(40), points, 0.0)
+    plan = Settings(epochs=1, batch_size=8)
+    objective = softmax_net._Objective(nets, inet._shape, plan, 4000, False, False, "cpu")
+    points = objective.points(np.random.default_rng(3))
+    loss, _ = objective.parts(inet._module, np.arange(40), points)
     X = points[0][:, :-1].double().numpy()
     wanted = np.abs(nets.predict(X) - evaluate_polynomials(inet.soft(nets), X)).mean()
     assert float(loss.detach()) == pytest.approx(wanted, rel=1e-5)
@@ -118,7 +106,7 @@ def test_the_loss_is_the_mean_absolute_error_of_the_soft_polynomial():
 def test_the_arg_max_has_the_gradient_of_the_softmax():
     logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
     chance = logits.softmax(dim=2)
-    hard = softmax._arg_max(chance)
+    hard = softmax_net._arg_max(chance)
     assert torch.equal(hard.detach().argmax(2), chance.argmax(2))
     torch.testing.assert_close(hard.detach().sum(2), torch.ones(2, 3))
     probe = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1))
@@ -269,14 +257,14 @@ class Killed(Exception):
 
 
 def kill_in_epoch(monkeypatch, number: int) -> None:
-    original = softmax._Run._epoch
+    original = softmax_net._Objective.loss
 
-    def epoch(self, state, k):
-        if k == number:
+    def loss(self, module, nets, step):
+        if number - 1 <= step.done < number:
             raise Killed
-        return original(self, state, k)
+        return original(self, module, nets, step)
 
-    monkeypatch.setattr(softmax._Run, "_epoch", epoch)
+    monkeypatch.setattr(softmax_net._Objective, "loss", loss)
 
 
 @pytest.mark.parametrize("options", [{"straight_through": True}, {"patience": 50}])
@@ -284,7 +272,7 @@ def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(tmp_path, monkeypatch,
     settings = {"encoder": "sum", "epochs": 6, **options, **SMALL}
     whole = train_softmax_network(random_nets(), **settings)
     file = tmp_path / "run.safetensors"
-    monkeypatch.setattr(softmax, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(softmax_net, "_PAUSE", 0.0)
     with monkeypatch.context() as patch:
         kill_in_epoch(patch, 4)
         with pytest.raises(Killed):
@@ -351,7 +339,7 @@ def test_a_saved_network_says_the_same(tmp_path, encoder):
 def test_another_safetensors_file_is_no_such_network(tmp_path):
     file = tmp_path / "run.safetensors"
     train_softmax_network(random_nets(), epochs=1, checkpoint=file, **SMALL)
-    with pytest.raises(OSError, match="no I-Net with a softmax"):
+    with pytest.raises(OSError, match="not a 'softmax I-Net 1'"):
         SoftmaxInterpretationNetwork.load(file)
 
 
@@ -361,7 +349,7 @@ def test_another_safetensors_file_is_no_such_network(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoder": "attention"}, "flat, canonical, sum, got 'attention'"),
+        ({"encoder": "attention"}, "'flat', 'canonical' or 'sum', got 'attention'"),
         ({"degree": 0}, "degree"),
         ({"sparsity": 0}, "sparsity"),
         ({"hidden": ()}, "at least one layer"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose, assert_array_equal
 
-from xai_course.inet import (
+from xai_course.polynomials import (
     SparsePolynomial,
     evaluate_polynomials,
     gram_matrix,
@@ -245,7 +245,7 @@ def test_many_at_once_equal_one_at_a_time(seed, own_points):
 
 
 def test_many_at_once_in_chunks(monkeypatch):
-    monkeypatch.setattr("xai_course.inet.polynomials._CHUNK", 50)
+    monkeypatch.setattr("xai_course.polynomials._CHUNK", 50)
     polynomials = sample_polynomials(9, 3, seed=1)
     X = np.random.default_rng(0).random((11, 3))
     assert_allclose(evaluate_polynomials(polynomials, X), [g(X) for g in polynomials], atol=1e-13)
