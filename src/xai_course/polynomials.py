@@ -18,7 +18,6 @@ from xai_course._validation import check_array, check_whole
 
 __all__ = [
     "SparsePolynomial",
-    "check_points",
     "evaluate_polynomials",
     "gram_matrix",
     "monomial_exponents",
@@ -27,7 +26,6 @@ __all__ = [
     "monomials_in_basis",
     "orthonormal_basis",
     "sample_polynomials",
-    "stacked",
 ]
 
 _CHUNK = 2**22  # numbers in one temporary array

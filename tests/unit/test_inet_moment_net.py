@@ -181,6 +181,46 @@ def test_batches_hold_true_moments_in_any_order_of_the_variables(nets) -> None:
     assert owner.max() == 3
 
 
+def test_a_batch_has_its_variables_in_random_order() -> None:
+    # Every unit bends along the first variable only, so a batch shows where that has gone.
+    along = LambdaNets([[[1.0, 0, 0]]] * 4, [[-0.5]] * 4, np.ones((4, 1)), np.zeros(4))
+    pool, rng = _Pool(along, 2), np.random.default_rng(0)
+    places = {int(pool.batch(rng, 2)[0][0].argmax()) for _ in range(40)}
+    assert places == {0, 1, 2}
+
+
+def test_a_plain_loop_gives_the_same_weights(nets) -> None:
+    steps, rate, size, seed = 23, 3e-3, 5, 4
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        module = MomentMap(2, 3, (12, 8))
+    optimizer, pool, losses = torch.optim.Adam(module.parameters()), _Pool(nets, 3), []
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 + np.cos(np.pi * step / steps)) / 2
+        batch = map(torch.as_tensor, pool.batch(np.random.default_rng([seed, step]), size))
+        directions, centres, targets, amplitude, owner = batch
+        error = (module(directions, centres) - targets) * amplitude[:, None]
+        sums = torch.zeros(size, error.shape[1]).index_add_(0, owner, error)
+        loss = (sums.square().sum() + error.square().sum()) / size
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    options = {"hidden": (12, 8), "steps": steps, "learning_rate": rate, "seed": seed}
+    found = train_interpretation_network(nets, batch_size=size, progress=False, **options)
+    for name, tensor in module.state_dict().items():
+        np.testing.assert_array_equal(found.tensors()[name], tensor.numpy())
+    assert found.log["step"] == list(range(1, steps + 1))
+    assert found.log["loss"] == losses
+
+
+def test_the_log_holds_fifty_means(nets) -> None:
+    log = train_interpretation_network(nets, **FEW | {"steps": 100}).log
+    assert log["step"] == list(range(2, 101, 2))
+    assert len(log["loss"]) == 50
+    assert log["settings"]["steps"] == 100
+
+
 # What it refuses
 
 

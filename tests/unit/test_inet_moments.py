@@ -76,6 +76,15 @@ def test_more_terms_come_closer():
     assert errors[2] < 2e-6
 
 
+@pytest.mark.parametrize(("n", "terms"), [(1, 64), (2, 64), (3, 24), (4, 24), (5, 12), (7, 12)])
+def test_the_number_of_terms_if_none_is_given(n, terms):
+    nets = random_nets(2, 5, n)
+    found = closed_form_moments(nets)
+    np.testing.assert_array_equal(found, closed_form_moments(nets, n_terms=terms))
+    for other in (terms - 1, terms + 1):
+        assert (closed_form_moments(nets, n_terms=other) != found).any()
+
+
 # Several variables
 
 

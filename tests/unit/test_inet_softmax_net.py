@@ -13,7 +13,7 @@ from xai_course.inet.softmax_net import (
     train_softmax_network,
 )
 from xai_course.polynomials import evaluate_polynomials, sample_polynomials
-from xai_course.training import Settings
+from xai_course.training import Settings, reproducible
 
 ENCODERS = ("flat", "canonical", "sum")
 SMALL = {"hidden": (16,), "n_points": 50, "batch_size": 32, "progress": False}
@@ -247,6 +247,79 @@ def test_patience_stops_early_and_takes_the_best_weights():
         nets, patience=2, epochs=best, learning_rate=0.05, **{**SMALL, "hidden": (64,)}
     )
     assert_same_weights(inet, shorter)
+
+
+def plain_training(nets, shape, plan, n_points, straight_through=False, released_loss=False):
+    """Train by the obvious loop; return the module and the loss before each epoch's end."""
+    objective = softmax_net._Objective(
+        nets, shape, plan, n_points, straight_through, released_loss, "cpu"
+    )
+    with reproducible([plan.seed, 0], torch.device("cpu")):
+        module = softmax_net._Module(shape)
+    module.standardise_like(softmax_net._inputs(nets, shape.encoder))
+    optimizer = torch.optim.Adam(module.parameters(), eps=1e-7)
+    order, held_out = np.arange(len(nets)), None
+    if plan.patience:
+        order, held_out = plan.split(len(nets))
+    best, least, waited = None, np.inf, 0
+    for epoch in range(1, plan.epochs + 1):
+        with reproducible([plan.seed, 1, epoch], torch.device("cpu")) as rng:
+            shuffled = rng.permutation(order)
+            for first in range(0, len(order), plan.batch_size):
+                done = (epoch - 1 + first / len(order)) / plan.epochs
+                cosine = 1.0 if plan.patience else (1 + np.cos(np.pi * done)) / 2
+                optimizer.param_groups[0]["lr"] = plan.learning_rate * cosine
+                batch = shuffled[first : first + plan.batch_size]
+                optimizer.zero_grad()
+                error, entropy = objective.parts(module, batch, objective.points(rng), done)
+                (error + 0.03 * done * entropy).backward()
+                optimizer.step()
+        if held_out is None:
+            continue
+        with torch.no_grad():
+            points = objective.points(np.random.default_rng([plan.seed, 2]))
+            loss = float(objective.parts(module, held_out, points)[0])
+        waited += 1
+        if loss < least:
+            weights = module.state_dict().items()
+            best, least, waited = {k: v.clone() for k, v in weights}, loss, 0
+        if waited == plan.patience:
+            break
+    return best or module.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("options", "way"),
+    [
+        ({"epochs": 4}, {}),
+        ({"epochs": 4, "seed": 2}, {"straight_through": True}),
+        ({"epochs": 3, "batch_size": 7}, {"released_loss": True}),
+        ({"epochs": 60, "patience": 2, "learning_rate": 0.05}, {}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("encoder", ["flat", "sum"])
+def test_a_plain_loop_gives_the_same_weights(encoder, options, way):
+    nets = random_nets()
+    settings = {**SMALL, "encoder": encoder, "learning_rate": 5e-4, **options}
+    inet = train_softmax_network(nets, **settings, **way)
+    kept = ("epochs", "batch_size", "learning_rate", "patience", "seed")
+    plan = Settings(**{"patience": None} | {k: settings[k] for k in kept if k in settings})
+    expected = plain_training(nets, inet._shape, plan, SMALL["n_points"], **way)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(inet).items())
+
+
+def test_a_number_that_never_changes_is_read_in_any_unit():
+    nets = random_nets()
+    for unit in (1e-9, 1.0):
+        still = LambdaNets(*(unit * array for array in nets.weights().values()))
+        still = LambdaNets(
+            still.hidden_weights, 0 * still.hidden_biases + 0.1 * unit, *_outputs(still)
+        )
+        module = train_softmax_network(still, epochs=0, **SMALL)._module
+        spread = still.parameters().std(axis=0)
+        np.testing.assert_allclose(module.sd[:8], spread[:8], rtol=1e-5)
+        assert (module.sd[8:12] == 1).all()
 
 
 # Files

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -412,7 +412,7 @@ class SymbolicRegression(_Baseline):
     time_limit: float | None = 3600.0
     parsimony: float = 0.001
     progress: bool = True
-    clock: Callable[[], float] = monotonic
+    clock: Callable[[], float] = field(default=monotonic, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

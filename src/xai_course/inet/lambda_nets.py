@@ -56,25 +56,19 @@ class LambdaNets:
     epochs: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        shapes = []
-        for name, ndim in _ARRAYS.items():
-            shapes.append(self._keep(name, ndim).shape)
-        n_nets, width, _ = shapes[0]
+        for name, values in self.arrays().items():
+            array = check_array(values, name, _ARRAYS.get(name, 1))
+            object.__setattr__(self, name, array)
+        n_nets, width, _ = self.hidden_weights.shape
+        shapes = [array.shape for array in self.weights().values()]
         if shapes[1:] != [(n_nets, width), (n_nets, width), (n_nets,)]:
             raise ValueError(
                 "The arrays must have shapes (N, h, n), (N, h), (N, h) and (N,), got "
                 f"{', '.join(map(str, shapes))}."
             )
-        for name in ("test_error", "epochs"):
-            if getattr(self, name) is not None and len(self._keep(name, 1)) != n_nets:
-                raise ValueError(
-                    f"{name} must have {n_nets} value(s), got {len(getattr(self, name))}."
-                )
-
-    def _keep(self, name: str, ndim: int) -> np.ndarray:
-        array = check_array(getattr(self, name), name, ndim)
-        object.__setattr__(self, name, array)
-        return array
+        for name, values in self.arrays().items():
+            if len(values) != n_nets:
+                raise ValueError(f"{name} must have {n_nets} value(s), got {len(values)}.")
 
     def __len__(self) -> int:
         """Return the number of networks."""

@@ -17,13 +17,7 @@ from xai_course._validation import check_whole
 from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets
 from xai_course.polynomials import monomial_exponents
 
-__all__ = [
-    "affine_moments",
-    "bent_on_cube",
-    "closed_form_moments",
-    "series_moments",
-    "sum_over_units",
-]
+__all__ = ["closed_form_moments"]
 
 _CHUNK = 2**21  # numbers in one temporary array
 _SMALL = 2.0  # up to here the Bessel functions come from their power series
