@@ -355,3 +355,10 @@ def test_first_polynomials_do_not_depend_on_how_many_are_drawn():
 def test_drawing_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         sample_polynomials(**arguments)
+
+
+def test_points_of_each_polynomial_must_be_as_many_as_the_polynomials():
+    three = sample_polynomials(3, 2)
+    assert evaluate_polynomials(three, np.ones((3, 4, 2))).shape == (3, 4)
+    with pytest.raises(ValueError, match=r"shape \(2, 4, 2\) does not fit 3 polynomial"):
+        evaluate_polynomials(three, np.ones((2, 4, 2)))
