@@ -19,7 +19,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from xai_course.inet import RECIPES, SparsePolynomial, sample_polynomials, train_lambda_nets
+from xai_course.inet import train_lambda_nets
+from xai_course.inet.population import RECIPES
+from xai_course.polynomials import SparsePolynomial, sample_polynomials
 
 N_TRAIN, N_VALID, N_TEST = 2813, 937, 1250
 

@@ -21,7 +21,7 @@ from inet.runtime import figure5
 from inet.train import train
 from results import run
 
-from xai_course.inet import PRETRAINED
+from xai_course.inet.moment_net import PRETRAINED
 
 TABLES = {
     "lambda_nets": lambda_nets,

@@ -10,7 +10,9 @@ import torch
 from sklearn.neural_network import MLPRegressor
 
 from xai_course import inet
-from xai_course.inet import drift
+from xai_course.inet.baselines import GreedySwaps
+from xai_course.inet.population import OnlineNets
+from xai_course.polynomials import sample_polynomials
 
 ROWS, REPEATS = 32, 200
 
@@ -42,13 +44,13 @@ def drift_cost() -> dict[str, object]:
     """Time one network of 5 inputs and 25 neurons: training, reading, asking."""
     rng = np.random.default_rng(0)
     X, y = rng.random((ROWS, 5)), rng.normal(size=ROWS)
-    polynomials = inet.sample_polynomials(1, 5, seed=0)
+    polynomials = sample_polynomials(1, 5, seed=0)
     net = inet.train_lambda_nets(polynomials, n_hidden=25, progress=False)
     mlp = MLPRegressor(hidden_layer_sizes=25, random_state=0).partial_fit(X, y)
-    learner = drift.OnlineNets(net)
+    learner = OnlineNets(net)
     closed = inet.InterpretationNetwork.closed_form(5)
     learned = inet.InterpretationNetwork.from_pretrained(5)
-    swaps = inet.GreedySwaps(n_queries=512)
+    swaps = GreedySwaps(n_queries=512)
     module = net.to_network(0).to_torch().float()
     calls = {
         "training batch, torch": torch_step(module, X, y),

@@ -19,13 +19,8 @@ from inet.gplearn import evolved, polynomials
 from inet.methods import methods
 from inet.nets import NOISE, VARIABLES, dense_errors, held_out, points, shape
 from inet.nets import targets as held_out_targets
-from xai_course.inet import (
-    LambdaNets,
-    SparsePolynomial,
-    evaluate_polynomials,
-    fidelity_error,
-    monomial_indices,
-)
+from xai_course.inet import LambdaNets, fidelity_error
+from xai_course.polynomials import SparsePolynomial, evaluate_polynomials, monomial_indices
 
 WITH_NOISE = ("constant", "linear", "greedy", "search", "closed_form", "learned")
 INDEX = 0  # Table 3 shows this network of each n, whatever comes out

@@ -15,7 +15,8 @@ import numpy as np
 from replicates import Replicates
 
 from inet.nets import held_out, shape
-from xai_course.inet import SparsePolynomial, SymbolicRegression, query_points
+from xai_course.inet.baselines import SymbolicRegression, query_points
+from xai_course.polynomials import SparsePolynomial
 
 N_NETS = {1: 1, 5: 20, 10: 10, 15: 5}
 CPU_SECONDS = 60.0  # the paper gives up after 60 minutes, and printed about 160 seconds

@@ -10,10 +10,10 @@ import functools
 from typing import Any
 
 from inet.nets import shape
-from xai_course.inet import (
+from xai_course.inet import InterpretationNetwork
+from xai_course.inet.baselines import (
     Constant,
     GreedySwaps,
-    InterpretationNetwork,
     LassoRefit,
     LinearModel,
     OrthogonalMatchingPursuit,

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from results import WORK, summary
 
-from xai_course.inet import (
-    LambdaNets,
+from xai_course.inet import LambdaNets, closed_form_moments, train_lambda_nets
+from xai_course.polynomials import (
     SparsePolynomial,
-    closed_form_moments,
     monomial_exponents,
     monomial_values,
     orthonormal_basis,
     sample_polynomials,
-    train_lambda_nets,
 )
 
 VARIABLES = (5, 10, 15)

@@ -13,14 +13,10 @@ import torch
 from results import WORK, summary
 
 from inet.nets import held_out, points
-from xai_course.inet import (
-    Constant,
-    SoftmaxInterpretationNetwork,
-    fidelity_error,
-    sample_polynomials,
-    train_lambda_nets,
-    train_softmax_network,
-)
+from xai_course.inet import fidelity_error, train_lambda_nets
+from xai_course.inet.baselines import Constant
+from xai_course.inet.softmax_net import SoftmaxInterpretationNetwork, train_softmax_network
+from xai_course.polynomials import sample_polynomials
 
 TRAINING_NETS = {10: 6_000, 15: 4_000}
 SETTINGS = {"encoder": "flat", "epochs": 40, "learning_rate": 5e-4, "seed": 0}

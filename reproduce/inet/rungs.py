@@ -15,14 +15,9 @@ from replicates import Replicates
 from results import WORK
 
 from inet.nets import SHARED_SEED, points
-from xai_course.inet import (
-    LambdaNets,
-    SoftmaxInterpretationNetwork,
-    fidelity_error,
-    sample_polynomials,
-    train_lambda_nets,
-    train_softmax_network,
-)
+from xai_course.inet import LambdaNets, fidelity_error, train_lambda_nets
+from xai_course.inet.softmax_net import SoftmaxInterpretationNetwork, train_softmax_network
+from xai_course.polynomials import sample_polynomials
 
 N = 5
 N_TRAIN = 15_360  # 60 shards of 256; the paper has 45,000

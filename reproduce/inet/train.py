@@ -13,16 +13,10 @@ from typing import Any
 
 from results import WORK
 
-from xai_course import _shipped
-from xai_course.inet import (
-    PRETRAINED,
-    RECIPES,
-    LambdaNets,
-    concatenate,
-    sample_polynomials,
-    train_interpretation_network,
-    train_lambda_nets,
-)
+from xai_course.inet import LambdaNets, concatenate, train_interpretation_network, train_lambda_nets
+from xai_course.inet.moment_net import PRETRAINED, WEIGHTS
+from xai_course.inet.population import RECIPES
+from xai_course.polynomials import sample_polynomials
 
 CHEAP = RECIPES["cheap"]
 # Networks of each kind: half learnt their target well, a quarter hardly, a quarter with noise.
@@ -88,5 +82,7 @@ def train(n: int) -> Path:
         | {"count": len(nets), "seconds": round(nets_seconds, 1)},
         "cpu_seconds_of_last_call": round(time.process_time() - cpu, 1),
     }
-    _shipped.write(_shipped.FOLDER, f"inet_{n}", found.tensors(), log)
-    return _shipped.FOLDER / f"inet_{n}.safetensors"
+    found.log = log
+    path = WEIGHTS / f"{n}.safetensors"
+    found.save(path)
+    return path

@@ -8,7 +8,7 @@ import benchmark_programs
 import numpy as np
 import pytest
 
-from xai_course.inet import sample_polynomials
+from xai_course.polynomials import sample_polynomials
 
 SCRIPT, BENCHMARK = map(benchmark_programs.load, ("_measure_lambda_nets", "lambda_nets"))
 COMMAND = sys.modules["_command"]

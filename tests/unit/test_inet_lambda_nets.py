@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from xai_course.inet import LambdaNets
+from xai_course.inet.lambda_nets import LambdaNets, binary_unit
 from xai_course.networks import PiecewiseLinearNetwork
 
 seeds = st.integers(0, 2**32 - 1)
@@ -281,3 +281,20 @@ def test_a_classifier_is_read_by_its_logit():
     nets = LambdaNets.from_networks([model])
     probability = 1 / (1 + np.exp(-nets.predict(points())[0]))
     assert_allclose(probability, model.predict_proba(points())[:, 1], atol=1e-12)
+
+
+def test_the_unit_of_values_is_a_power_of_1024():
+    for values, unit in [
+        ([0.0], 1.0),
+        ([], 1.0),
+        ([31.0, -0.001], 1.0),
+        ([1 / 31], 1.0),
+        ([-33.0], 1024.0),
+        ([1 / 33], 1 / 1024),
+        ([1e-9], 1024.0**-3),
+        ([1e9], 1024.0**3),
+    ]:
+        assert binary_unit(np.array(values)) == unit
+    values = np.random.default_rng(0).normal(size=100) * 1e-9
+    unit = binary_unit(values)
+    assert_array_equal(values / unit * unit, values)

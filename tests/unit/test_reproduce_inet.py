@@ -5,14 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from xai_course.inet import (
-    LambdaNets,
-    Recipe,
-    SparsePolynomial,
-    fidelity_error,
-    sample_polynomials,
-    train_lambda_nets,
-)
+from xai_course.inet import LambdaNets, Recipe, fidelity_error, train_lambda_nets
+from xai_course.polynomials import SparsePolynomial, sample_polynomials
 
 QUICK = Recipe(learning_rate=0.01, epochs=2)
 N_NETS, N_POINTS = 4, 60

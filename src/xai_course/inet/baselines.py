@@ -11,30 +11,33 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gplearn.genetic import SymbolicRegressor
 from numpy.typing import ArrayLike
 from scipy.stats import qmc
 from sklearn import linear_model
 from tqdm import tqdm
 
-from xai_course._validation import check_array, check_whole
-from xai_course.inet.decoder import best_monomials
-from xai_course.inet.lambda_nets import LambdaNets
-from xai_course.inet.polynomials import (
+from xai_course._validation import check_array, check_choice, check_number, check_whole
+from xai_course.inet.lambda_nets import LambdaNets, binary_unit, check_lambda_nets
+from xai_course.inet.sparse_regression import best_monomials
+from xai_course.polynomials import (
     SparsePolynomial,
     gram_matrix,
     monomial_exponents,
     monomial_values,
 )
 
+if TYPE_CHECKING:
+    from gplearn.genetic import SymbolicRegressor
+
+_ROUNDING = 1e-12  # of the largest answer: a smaller spread is none
+
 __all__ = [
-    "BASELINES",
     "Constant",
     "Evolution",
     "GreedySwaps",
@@ -73,10 +76,9 @@ def query_points(
     check_whole(n_points, "n_points", 1)
     check_whole(n_variables, "n_variables", 1)
     check_whole(seed, "seed", 0)
+    check_choice(points, "points", ("sobol", "uniform"))
     if points == "uniform":
         return np.random.default_rng(seed).random((n_points, n_variables))
-    if points != "sobol":
-        raise ValueError(f"points must be 'sobol' or 'uniform', got {points!r}.")
     sequence = qmc.Sobol(n_variables, rng=seed)
     return sequence.random_base2(int(n_points - 1).bit_length())[:n_points]
 
@@ -118,15 +120,18 @@ class _Baseline:
         TypeError
             If `lambda_nets` is something else.
         ValueError
-            If there are fewer monomials than terms, or fewer queries than the fit needs.
+            If there is no network, or there are fewer monomials than terms, or fewer queries than
+            the fit needs.
         """
-        if not isinstance(lambda_nets, LambdaNets):
-            raise TypeError(
-                f"lambda_nets must be LambdaNets, got {type(lambda_nets).__name__}; "
-                "LambdaNets.from_networks stacks other networks."
-            )
+        check_lambda_nets(lambda_nets)
         X = query_points(self.n_queries, lambda_nets.n_variables, self.seed, self.points)
-        return self._fit(X, lambda_nets.predict(X))
+        answers = lambda_nets.predict(X)
+        units = np.array([binary_unit(y) for y in answers])
+        found = self._fit(X, answers / units[:, None])
+        return [
+            SparsePolynomial(unit * g.coef, g.exponents)
+            for unit, g in zip(units, found, strict=True)
+        ]
 
     def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
         """Return a polynomial for each row of `answers`, shape (N, n_queries)."""
@@ -258,7 +263,7 @@ class LassoRefit(_Selection):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _positive(self.alpha, "alpha")
+        check_number(self.alpha, "alpha", above=0)
 
     def _choose(
         self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
@@ -267,7 +272,8 @@ class LassoRefit(_Selection):
         found = []
         for y in answers:
             spread = y.std()
-            coef = model.fit(values, y / spread if spread > 0 else y).coef_
+            varies = spread > _ROUNDING * np.abs(y).max()
+            coef = model.fit(values, y / spread if varies else y).coef_
             largest = np.sort(np.argsort(-np.abs(coef), kind="stable")[:n_terms])
             refit = np.linalg.lstsq(values[:, largest], y, rcond=None)[0]
             found.append(_kept(refit, exponents[largest]))
@@ -306,8 +312,7 @@ class GreedySwaps(_Selection):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.gram not in ("sample", "exact"):
-            raise ValueError(f"gram must be 'sample' or 'exact', got {self.gram!r}.")
+        check_choice(self.gram, "gram", ("sample", "exact"))
         check_whole(self.width, "width", 1)
 
     def _choose(
@@ -388,6 +393,16 @@ class SymbolicRegression(_Baseline):
         Penalty on the length of a program, in the choice of parents only.
     progress : bool
         Whether to show a progress bar for each network.
+    clock : callable
+        What `time_limit` and the seconds are read from. ``time.process_time`` counts what this
+        program computes, whatever else the machine does.
+
+    Notes
+    -----
+    By definition the search depends on the unit of the answers: constants in a first program lie
+    between -1 and 1, and `parsimony` is a number of that unit. `explain` divides the answers by a
+    power of 1024, so that very small and very large ones are found; `evolve` takes them as they
+    are.
     """
 
     n_queries: int = 5000
@@ -397,16 +412,15 @@ class SymbolicRegression(_Baseline):
     time_limit: float | None = 3600.0
     parsimony: float = 0.001
     progress: bool = True
-    clock: Callable[[], float] = monotonic
+    clock: Callable[[], float] = field(default=monotonic, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("population_size", "generations", "patience"):
             check_whole(getattr(self, name), name, 1)
         if self.time_limit is not None:
-            _positive(self.time_limit, "time_limit")
-        if self.parsimony != 0:
-            _positive(self.parsimony, "parsimony")
+            check_number(self.time_limit, "time_limit", above=0)
+        check_number(self.parsimony, "parsimony", least=0)
 
     def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
         names = [f"network {k + 1} of {len(answers)}" for k in range(len(answers))]
@@ -465,6 +479,8 @@ class SymbolicRegression(_Baseline):
         )
 
     def _regressor(self, n_variables: int) -> SymbolicRegressor:
+        from gplearn.genetic import SymbolicRegressor
+
         depth = max(1, self._terms(n_variables).bit_length() - 1)  # log2, rounded down
         return SymbolicRegressor(
             population_size=self.population_size,
@@ -565,7 +581,7 @@ def _fit_quietly(search: SymbolicRegressor, X: np.ndarray, y: np.ndarray) -> Non
         search.fit(X, y)
 
 
-# Small checks
+# Small helpers
 
 
 def _kept(coef: np.ndarray, exponents: np.ndarray) -> SparsePolynomial:
@@ -579,19 +595,3 @@ def _kept(coef: np.ndarray, exponents: np.ndarray) -> SparsePolynomial:
 def _enough(X: np.ndarray, n_terms: int) -> None:
     if len(X) < n_terms:
         raise ValueError(f"{len(X)} queries are too few to fit {n_terms} terms; raise n_queries.")
-
-
-def _positive(value: float, name: str) -> None:
-    if not np.isscalar(value) or not np.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a positive number, got {value!r}.")
-
-
-#: The explainers by name, each with a default for every setting.
-BASELINES = {
-    "constant": Constant,
-    "linear": LinearModel,
-    "gplearn": SymbolicRegression,
-    "omp": OrthogonalMatchingPursuit,
-    "lasso": LassoRefit,
-    "greedy swaps": GreedySwaps,
-}

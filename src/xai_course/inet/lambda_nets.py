@@ -9,7 +9,7 @@ Source: Marton, Luedtke and Bartelt (2022), sections 2 and 4.1. Explained in the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 
 from xai_course._validation import check_array
 from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.polynomials import SparsePolynomial, check_points, evaluate_polynomials
 
-__all__ = ["LambdaNets", "concatenate"]
+__all__ = ["LambdaNets", "binary_unit", "check_lambda_nets", "concatenate", "fidelity_error"]
 
 _CHUNK = 2**22  # numbers in one temporary array
 
@@ -55,25 +56,19 @@ class LambdaNets:
     epochs: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        shapes = []
-        for name, ndim in _ARRAYS.items():
-            array = check_array(getattr(self, name), name, ndim)
+        for name, values in self.arrays().items():
+            array = check_array(values, name, _ARRAYS.get(name, 1))
             object.__setattr__(self, name, array)
-            shapes.append(array.shape)
-        n_nets, width, _ = shapes[0]
+        n_nets, width, _ = self.hidden_weights.shape
+        shapes = [array.shape for array in self.weights().values()]
         if shapes[1:] != [(n_nets, width), (n_nets, width), (n_nets,)]:
             raise ValueError(
                 "The arrays must have shapes (N, h, n), (N, h), (N, h) and (N,), got "
                 f"{', '.join(map(str, shapes))}."
             )
-        for name in ("test_error", "epochs"):
-            values = getattr(self, name)
-            if values is None:
-                continue
-            values = check_array(values, name, 1)
+        for name, values in self.arrays().items():
             if len(values) != n_nets:
                 raise ValueError(f"{name} must have {n_nets} value(s), got {len(values)}.")
-            object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         """Return the number of networks."""
@@ -99,12 +94,16 @@ class LambdaNets:
             if not -len(self) <= index < len(self):
                 raise IndexError(f"There are {len(self)} network(s), got the number {index}.")
             index = [index]
-        return LambdaNets(**{name: values[index] for name, values in self._arrays().items()})
+        return LambdaNets(**{name: values[index] for name, values in self.arrays().items()})
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        names = (*_ARRAYS, "test_error", "epochs")
-        found = {name: getattr(self, name) for name in names}
-        return {name: values for name, values in found.items() if values is not None}
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return the four arrays that make the functions."""
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return weights, test errors and epochs, as far as they are known."""
+        more = {"test_error": self.test_error, "epochs": self.epochs}
+        return self.weights() | {name: a for name, a in more.items() if a is not None}
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return what every network says.
@@ -118,13 +117,7 @@ class LambdaNets:
         -------
         ndarray of float64, shape (N, n)
         """
-        X = np.asarray(X)
-        X = check_array(X, "X", 3 if X.ndim == 3 else 2)
-        if X.shape[-1] != self.n_variables or (X.ndim == 3 and len(X) != len(self)):
-            raise ValueError(
-                f"X of shape {X.shape} does not fit {len(self)} network(s) of "
-                f"{self.n_variables} variable(s)."
-            )
+        X = check_points(X, "network(s)", len(self), {self.n_variables})
         found = np.empty((len(self), X.shape[-2]))
         at_once = max(1, _CHUNK // (X.shape[-2] * self.n_hidden))
         for first in range(0, len(self), at_once):
@@ -144,8 +137,8 @@ class LambdaNets:
         ndarray, shape (N, h * (n_variables + 2) + 1)
             Hidden weights neuron after neuron, hidden biases, output weights, output bias.
         """
-        parts = (getattr(self, name).reshape(len(self), -1) for name in _ARRAYS)
-        return np.concatenate(list(parts), axis=1)
+        parts = [array.reshape(len(self), -1) for array in self.weights().values()]
+        return np.concatenate(parts, axis=1)
 
     def canonical(self) -> LambdaNets:
         """Return the same functions with one scale and one order of the hidden neurons.
@@ -156,22 +149,22 @@ class LambdaNets:
         """
         length = np.sqrt((self.hidden_weights**2).sum(axis=2) + self.hidden_biases**2)
         divisor = np.where(length > 0, length, 1.0)
-        amplitude = self.output_weights * length
-        order = np.argsort(-np.abs(amplitude), axis=1, kind="stable")
-        return replace(
+        scaled = replace(
             self,
-            hidden_weights=np.take_along_axis(
-                self.hidden_weights / divisor[:, :, None], order[:, :, None], axis=1
-            ),
-            hidden_biases=np.take_along_axis(self.hidden_biases / divisor, order, axis=1),
-            output_weights=np.take_along_axis(amplitude, order, axis=1),
+            hidden_weights=self.hidden_weights / divisor[:, :, None],
+            hidden_biases=self.hidden_biases / divisor,
+            output_weights=self.output_weights * length,
         )
+        return scaled._in_order(np.argsort(-np.abs(scaled.output_weights), axis=1, kind="stable"))
 
     def permuted(self, seed: int) -> LambdaNets:
         """Return the same functions with the hidden neurons of each network in random order."""
         order = np.random.default_rng(seed).permuted(
             np.tile(np.arange(self.n_hidden), (len(self), 1)), axis=1
         )
+        return self._in_order(order)
+
+    def _in_order(self, order: np.ndarray) -> LambdaNets:
         return replace(
             self,
             hidden_weights=np.take_along_axis(self.hidden_weights, order[:, :, None], axis=1),
@@ -238,6 +231,55 @@ class LambdaNets:
 _ARRAYS = {"hidden_weights": 3, "hidden_biases": 2, "output_weights": 2, "output_biases": 1}
 
 
+def check_lambda_nets(lambda_nets: Any, n_variables: int | None = None) -> None:
+    """Raise an error unless these are networks, at least one, with this number of variables."""
+    if not isinstance(lambda_nets, LambdaNets):
+        raise TypeError(
+            f"lambda_nets must be LambdaNets, got {type(lambda_nets).__name__}; "
+            "LambdaNets.from_networks stacks other networks."
+        )
+    if not len(lambda_nets):
+        raise ValueError("At least one lambda-net is needed, got none.")
+    if n_variables not in (None, lambda_nets.n_variables):
+        raise ValueError(
+            f"This I-Net reads networks of {n_variables} variable(s), got "
+            f"{lambda_nets.n_variables}."
+        )
+
+
+def fidelity_error(
+    lambda_nets: LambdaNets, polynomials: Sequence[SparsePolynomial], X: ArrayLike
+) -> np.ndarray:
+    """Return the mean absolute error between each network and its explanation (section 2.2).
+
+    Parameters
+    ----------
+    lambda_nets : LambdaNets
+        N networks.
+    polynomials : sequence of N SparsePolynomial
+    X : array_like, shape (n, n_variables) or (N, n, n_variables)
+
+    Returns
+    -------
+    ndarray, shape (N,)
+    """
+    if len(polynomials) != len(lambda_nets):
+        raise ValueError(
+            f"There are {len(lambda_nets)} network(s) but {len(polynomials)} polynomial(s)."
+        )
+    difference = lambda_nets.predict(X) - evaluate_polynomials(polynomials, X)
+    return np.abs(difference).mean(axis=1)
+
+
+def binary_unit(values: np.ndarray) -> float:
+    """Return the power of 1024 nearest to the largest value: dividing by it rounds nothing.
+
+    Tolerances of other libraries are absolute. Values between 1/32 and 32 are left as they are.
+    """
+    largest = np.abs(values).max(initial=0)
+    return 1024.0 ** round(np.log2(largest) / 10) if largest > 0 else 1.0
+
+
 def concatenate(parts: list[LambdaNets]) -> LambdaNets:
     """Put stacks of networks of one shape one after the other.
 
@@ -254,7 +296,7 @@ def concatenate(parts: list[LambdaNets]) -> LambdaNets:
             "Networks of one shape are needed, got (variables, hidden neurons) "
             f"{', '.join(map(str, shapes)) or 'of none'}."
         )
-    arrays = [part._arrays() for part in parts]
+    arrays = [part.arrays() for part in parts]
     common = [name for name in arrays[0] if all(name in a for a in arrays)]
     return LambdaNets(**{name: np.concatenate([a[name] for a in arrays]) for name in common})
 

@@ -9,14 +9,15 @@ Explained in the chapter *interpretation-networks*.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from xai_course._validation import check_array, check_whole
-from xai_course.inet.lambda_nets import LambdaNets
-from xai_course.inet.polynomials import monomial_exponents
+from xai_course._validation import check_whole
+from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets
+from xai_course.polynomials import monomial_exponents
 
-__all__ = ["closed_form_moments", "unit_moments"]
+__all__ = ["closed_form_moments"]
 
 _CHUNK = 2**21  # numbers in one temporary array
 _SMALL = 2.0  # up to here the Bessel functions come from their power series
@@ -30,29 +31,7 @@ BentMoments = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def closed_form_moments(
     lambda_nets: LambdaNets, degree: int = 3, n_terms: int | None = None
 ) -> np.ndarray:
-    """Return the projection of each network on the polynomials, in the orthonormal basis.
-
-    Parameters
-    ----------
-    lambda_nets : LambdaNets
-        N networks with inputs uniform on the unit cube.
-    degree : int
-        Degree of the polynomials.
-    n_terms : int, optional
-        Cosine terms per hidden unit: see `unit_moments`.
-
-    Returns
-    -------
-    ndarray of float64, shape (N, m)
-        Coordinates in the basis of `orthonormal_basis`.
-    """
-    return sum_over_units(lambda_nets, degree, closed_form(degree, n_terms))
-
-
-def unit_moments(
-    weights: np.ndarray, biases: np.ndarray, degree: int = 3, n_terms: int | None = None
-) -> np.ndarray:
-    r"""Return the moments of ReLU units, ``relu(w x + b)``, in the orthonormal basis.
+    r"""Return the projection of each network on the polynomials, in the orthonormal basis.
 
     On the cube ``z = w x + b`` lies in an interval of length ``L = sum |w_j|``. There relu is a
     cosine series in ``k pi (z - z_min) / L``, and the mean of such a cosine times a product of
@@ -65,26 +44,28 @@ def unit_moments(
 
     Parameters
     ----------
-    weights : ndarray, shape (k, n_variables)
-    biases : ndarray, shape (k,)
+    lambda_nets : LambdaNets
+        N networks with inputs uniform on the unit cube.
     degree : int
+        Degree of the polynomials.
     n_terms : int, optional
         Last frequency of the series. By default 64 up to two variables, 24 up to four and 12
         above: the more variables share a unit, the faster the products fall.
 
     Returns
     -------
-    ndarray of float64, shape (k, m)
+    ndarray of float64, shape (N, m)
+        Coordinates in the basis of `orthonormal_basis`.
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit, a weight is NaN or infinite, or a number is too small.
+    TypeError, ValueError
+        If these are no networks, or a number is too small.
     """
-    weights, biases = check_array(weights, "weights", 2), check_array(biases, "biases", 1)
-    if len(biases) != len(weights):
-        raise ValueError(f"{len(weights)} unit(s) need one bias each, got {len(biases)}.")
-    return _moments(weights, biases, degree, closed_form(degree, n_terms))
+    check_lambda_nets(lambda_nets)
+    if n_terms is not None:
+        check_whole(n_terms, "n_terms", 1)
+    return sum_over_units(lambda_nets, degree, partial(series_moments, degree, n_terms))
 
 
 def sum_over_units(lambda_nets: LambdaNets, degree: int, bent: BentMoments) -> np.ndarray:
@@ -144,28 +125,23 @@ def affine_moments(weights: np.ndarray, biases: np.ndarray, degree: int) -> np.n
     return found
 
 
-def closed_form(degree: int, n_terms: int | None = None) -> BentMoments:
-    """Return the map from bent units to their moments by the cosine series of `unit_moments`."""
-    if n_terms is not None:
-        check_whole(n_terms, "n_terms", 1)
-
-    def moments(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
-        n_variables = weights.shape[1]
-        last = n_terms
-        if last is None:
-            last = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
-        totals = monomial_exponents(n_variables, degree).sum(axis=1)
-        length = np.abs(weights).sum(axis=1)
-        hinge = -_range(weights, biases)[0] / length
-        scaled = weights / length[:, None]
-        found = np.empty((len(weights), len(totals)))
-        at_once = max(1, _CHUNK // (len(totals) * (last + 1)))
-        for first in range(0, len(weights), at_once):
-            part = slice(first, first + at_once)
-            found[part] = _series(scaled[part], hinge[part], degree, last, totals)
-        return found * length[:, None]
-
-    return moments
+def series_moments(
+    degree: int, n_terms: int | None, weights: np.ndarray, biases: np.ndarray
+) -> np.ndarray:
+    """Return the moments of bent units by the cosine series of `closed_form_moments`."""
+    n_variables = weights.shape[1]
+    if n_terms is None:
+        n_terms = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
+    totals = monomial_exponents(n_variables, degree).sum(axis=1)
+    length = np.abs(weights).sum(axis=1)
+    hinge = -_range(weights, biases)[0] / length
+    scaled = weights / length[:, None]
+    found = np.empty((len(weights), len(totals)))
+    at_once = max(1, _CHUNK // (len(totals) * (n_terms + 1)))
+    for first in range(0, len(weights), at_once):
+        part = slice(first, first + at_once)
+        found[part] = _series(scaled[part], hinge[part], degree, n_terms, totals)
+    return found * length[:, None]
 
 
 def _series(

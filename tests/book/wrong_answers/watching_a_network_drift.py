@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.inet import LambdaNets, gram_matrix, monomial_indices, monomials_in_basis
-from xai_course.inet.drift import alarm_threshold, detection_delays
+from xai_course.book.checks.watching_a_network_drift import alarm_threshold, detection_delays
+from xai_course.inet import LambdaNets
+from xai_course.polynomials import gram_matrix, monomial_indices, monomials_in_basis
 
 
 def without_restart(values, slack, threshold):

@@ -8,13 +8,8 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, assert_close, exercise
-from xai_course.inet import (
-    LambdaNets,
-    closed_form_moments,
-    gram_matrix,
-    monomial_exponents,
-    monomials_in_basis,
-)
+from xai_course.inet import LambdaNets, closed_form_moments
+from xai_course.polynomials import gram_matrix, monomial_exponents, monomials_in_basis
 
 SLUG = "interpretation-networks"
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
-from xai_course.inet import gram_matrix, monomial_exponents
+from xai_course.polynomials import gram_matrix, monomial_exponents
 
 SLUG = "symbolic-regression"
 

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
-from xai_course.inet import (
-    LambdaNets,
+from xai_course.inet import LambdaNets
+from xai_course.polynomials import (
     SparsePolynomial,
     gram_matrix,
     monomial_exponents,
     monomials_in_basis,
 )
-from xai_course.inet.drift import alarm_threshold, detection_delays
 
 SLUG = "watching-a-network-drift"
 
@@ -161,6 +160,18 @@ def _number(answer: Callable[..., float], *arguments: Any) -> float:
     if np.ndim(found) != 0 or found is None:
         raise CheckFailed(f"Return one number, got {found!r}.")
     return float(found)
+
+
+def alarm_threshold(statistic: np.ndarray, false_alarms: float = 0.1) -> float:
+    """Return the level that this share of undisturbed streams ever exceeds."""
+    return float(np.quantile(statistic.max(axis=0), 1 - false_alarms))
+
+
+def detection_delays(statistic: np.ndarray, threshold: float, change: int) -> np.ndarray:
+    """Return the batches from a change to the first alarm of each stream."""
+    alarms = statistic > threshold
+    first = np.where(alarms.any(axis=0), alarms.argmax(axis=0), np.inf)
+    return np.where(first < change, np.nan, first - change)
 
 
 def _lead(

@@ -7,7 +7,7 @@ Source: Marton, Luedtke and Bartelt (2022), sections 3 and 4.1. Explained in the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from math import comb
 
@@ -270,14 +270,19 @@ class SparsePolynomial:
 
     def __post_init__(self) -> None:
         coef = check_array(self.coef, "coef", 1)
-        exponents = _check_exponents(np.asarray(self.exponents), None)
+        exponents = _check_exponents(self.exponents, None).astype(np.int64)
         if exponents.ndim != 2 or len(exponents) != len(coef):
             raise ValueError(
                 f"exponents must have one row per coefficient, got shape {exponents.shape} for "
                 f"{len(coef)} coefficient(s)."
             )
-        object.__setattr__(self, "coef", coef)
-        object.__setattr__(self, "exponents", exponents)
+        for name, array in (("coef", coef), ("exponents", exponents)):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def __reduce__(self) -> tuple:
+        """Make a copy by a new call: NumPy forgets in a pickle that an array is read-only."""
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     @property
     def n_variables(self) -> int:
@@ -362,30 +367,28 @@ class SparsePolynomial:
 
     def to_text(self, digits: int = 3, names: Sequence[str] | None = None) -> str:
         """Return the polynomial as plain text, coefficients with `digits` significant digits."""
-        return self._written(digits, names, "x{}", "^{}", " ")
+        return self._written(digits, names, "x{}", "^{}")
 
     def to_latex(self, digits: int = 3, names: Sequence[str] | None = None) -> str:
         r"""Return the polynomial for a formula: ``0.5 x_{0}^{2} x_{1}``, without dollar signs."""
-        return self._written(digits, names, "x_{{{}}}", "^{{{}}}", " ")
+        return self._written(digits, names, "x_{{{}}}", "^{{{}}}")
 
-    def _written(
-        self, digits: int, names: Sequence[str] | None, symbol: str, power: str, times: str
-    ) -> str:
+    def _written(self, digits: int, names: Sequence[str] | None, symbol: str, power: str) -> str:
         if names is None:
             names = [symbol.format(j) for j in range(self.n_variables)]
         elif len(names) != self.n_variables:
             raise ValueError(f"names must hold {self.n_variables} name(s), got {len(names)}.")
-        text = ""
-        for c, exponents in zip(self.coef, self.exponents, strict=True):
+
+        def term(c: float, exponents: np.ndarray) -> str:
             factors = [
                 names[j] + (power.format(e) if e > 1 else "") for j, e in enumerate(exponents) if e
             ]
             size = f"{abs(c):.{digits}g}"
             if size != "1" or not factors:
                 factors.insert(0, size)
-            sign = ("-" if c < 0 else "") if not text else (" - " if c < 0 else " + ")
-            text += sign + times.join(factors)
-        return text or "0"
+            return ("-" if c < 0 else "") + " ".join(factors)
+
+        return " + ".join(map(term, self.coef, self.exponents)).replace("+ -", "- ") or "0"
 
     def __str__(self) -> str:
         """Return `to_text` with three digits."""
@@ -452,16 +455,9 @@ def evaluate_polynomials(polynomials: Sequence[SparsePolynomial], X: ArrayLike) 
     -------
     ndarray of float64, shape (n_polynomials, n)
     """
-    X = np.asarray(X)
-    X = check_array(X, "X", 3 if X.ndim == 3 else 2)
+    X = check_points(X, "polynomial(s)", len(polynomials), {g.n_variables for g in polynomials})
     if not polynomials:
         return np.empty((0, X.shape[-2]))
-    widths = {g.n_variables for g in polynomials}
-    if widths != {X.shape[-1]} or (X.ndim == 3 and len(X) != len(polynomials)):
-        raise ValueError(
-            f"X of shape {X.shape} does not fit {len(polynomials)} polynomial(s) in "
-            f"{sorted(widths)} variable(s)."
-        )
     coef, exponents = stacked(polynomials)
     factors = monomial_factors(exponents)
     extended = np.concatenate([X, np.ones((*X.shape[:-1], 1))], axis=-1)
@@ -473,6 +469,24 @@ def evaluate_polynomials(polynomials: Sequence[SparsePolynomial], X: ArrayLike) 
             coef[part], factors[part], extended[part] if X.ndim == 3 else extended
         )
     return values
+
+
+def check_points(X: ArrayLike, what: str, number: int, widths: set[int]) -> np.ndarray:
+    """Return points for all functions, (n, n_variables), or for each, (number, n, n_variables).
+
+    Raises
+    ------
+    ValueError
+        If the functions have other numbers of variables, or are not as many.
+    """
+    X = np.asarray(X)
+    X = check_array(X, "X", 3 if X.ndim == 3 else 2)
+    if not widths <= {X.shape[-1]} or (X.ndim == 3 and len(X) != number):
+        raise ValueError(
+            f"X of shape {X.shape} does not fit {number} {what} in "
+            f"{', '.join(map(str, sorted(widths)))} variable(s)."
+        )
+    return X
 
 
 def stacked(polynomials: Sequence[SparsePolynomial]) -> tuple[np.ndarray, np.ndarray]:

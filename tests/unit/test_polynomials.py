@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose, assert_array_equal
 
-from xai_course.inet import (
+from xai_course.polynomials import (
     SparsePolynomial,
     evaluate_polynomials,
     gram_matrix,
@@ -245,7 +245,7 @@ def test_many_at_once_equal_one_at_a_time(seed, own_points):
 
 
 def test_many_at_once_in_chunks(monkeypatch):
-    monkeypatch.setattr("xai_course.inet.polynomials._CHUNK", 50)
+    monkeypatch.setattr("xai_course.polynomials._CHUNK", 50)
     polynomials = sample_polynomials(9, 3, seed=1)
     X = np.random.default_rng(0).random((11, 3))
     assert_allclose(evaluate_polynomials(polynomials, X), [g(X) for g in polynomials], atol=1e-13)
@@ -355,3 +355,10 @@ def test_first_polynomials_do_not_depend_on_how_many_are_drawn():
 def test_drawing_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         sample_polynomials(**arguments)
+
+
+def test_points_of_each_polynomial_must_be_as_many_as_the_polynomials():
+    three = sample_polynomials(3, 2)
+    assert evaluate_polynomials(three, np.ones((3, 4, 2))).shape == (3, 4)
+    with pytest.raises(ValueError, match=r"shape \(2, 4, 2\) does not fit 3 polynomial"):
+        evaluate_polynomials(three, np.ones((2, 4, 2)))

@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from xai_course.inet import (
+from xai_course.inet import LambdaNets, softmax_net, train_lambda_nets
+from xai_course.inet.softmax_net import (
     PAPER_SETTINGS,
-    LambdaNets,
     SoftmaxInterpretationNetwork,
-    evaluate_polynomials,
-    sample_polynomials,
-    softmax,
-    train_lambda_nets,
     train_softmax_network,
 )
+from xai_course.polynomials import evaluate_polynomials, sample_polynomials
+from xai_course.training import Settings, reproducible
 
 ENCODERS = ("flat", "canonical", "sum")
 SMALL = {"hidden": (16,), "n_points": 50, "batch_size": 32, "progress": False}
@@ -96,20 +94,10 @@ def test_soft_and_hard_agree_where_each_softmax_is_certain():
 def test_the_loss_is_the_mean_absolute_error_of_the_soft_polynomial():
     nets = random_nets()
     inet = train_softmax_network(nets, epochs=1, **SMALL)
-    shape = inet._shape
-    plan = softmax._Plan(
-        straight_through=False,
-        released_loss=False,
-        epochs=1,
-        batch_size=8,
-        learning_rate=1e-3,
-        n_points=4000,
-        patience=None,
-        seed=0,
-    )
-    run = softmax._Run(plan, shape, nets, softmax._inputs(nets, "flat"), torch.device("cpu"))
-    points = run._points(np.random.default_rng(3))
-    loss, _ = run._loss(inet._module, np.arange(40), points, 0.0)
+    plan = Settings(epochs=1, batch_size=8)
+    objective = softmax_net._Objective(nets, inet._shape, plan, 4000, False, False, "cpu")
+    points = objective.points(np.random.default_rng(3))
+    loss, _ = objective.parts(inet._module, np.arange(40), points)
     X = points[0][:, :-1].double().numpy()
     wanted = np.abs(nets.predict(X) - evaluate_polynomials(inet.soft(nets), X)).mean()
     assert float(loss.detach()) == pytest.approx(wanted, rel=1e-5)
@@ -118,7 +106,7 @@ def test_the_loss_is_the_mean_absolute_error_of_the_soft_polynomial():
 def test_the_arg_max_has_the_gradient_of_the_softmax():
     logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
     chance = logits.softmax(dim=2)
-    hard = softmax._arg_max(chance)
+    hard = softmax_net._arg_max(chance)
     assert torch.equal(hard.detach().argmax(2), chance.argmax(2))
     torch.testing.assert_close(hard.detach().sum(2), torch.ones(2, 3))
     probe = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1))
@@ -261,6 +249,79 @@ def test_patience_stops_early_and_takes_the_best_weights():
     assert_same_weights(inet, shorter)
 
 
+def plain_training(nets, shape, plan, n_points, straight_through=False, released_loss=False):
+    """Train by the obvious loop; return the module and the loss before each epoch's end."""
+    objective = softmax_net._Objective(
+        nets, shape, plan, n_points, straight_through, released_loss, "cpu"
+    )
+    with reproducible([plan.seed, 0], torch.device("cpu")):
+        module = softmax_net._Module(shape)
+    module.standardise_like(softmax_net._inputs(nets, shape.encoder))
+    optimizer = torch.optim.Adam(module.parameters(), eps=1e-7)
+    order, held_out = np.arange(len(nets)), None
+    if plan.patience:
+        order, held_out = plan.split(len(nets))
+    best, least, waited = None, np.inf, 0
+    for epoch in range(1, plan.epochs + 1):
+        with reproducible([plan.seed, 1, epoch], torch.device("cpu")) as rng:
+            shuffled = rng.permutation(order)
+            for first in range(0, len(order), plan.batch_size):
+                done = (epoch - 1 + first / len(order)) / plan.epochs
+                cosine = 1.0 if plan.patience else (1 + np.cos(np.pi * done)) / 2
+                optimizer.param_groups[0]["lr"] = plan.learning_rate * cosine
+                batch = shuffled[first : first + plan.batch_size]
+                optimizer.zero_grad()
+                error, entropy = objective.parts(module, batch, objective.points(rng), done)
+                (error + 0.03 * done * entropy).backward()
+                optimizer.step()
+        if held_out is None:
+            continue
+        with torch.no_grad():
+            points = objective.points(np.random.default_rng([plan.seed, 2]))
+            loss = float(objective.parts(module, held_out, points)[0])
+        waited += 1
+        if loss < least:
+            weights = module.state_dict().items()
+            best, least, waited = {k: v.clone() for k, v in weights}, loss, 0
+        if waited == plan.patience:
+            break
+    return best or module.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("options", "way"),
+    [
+        ({"epochs": 4}, {}),
+        ({"epochs": 4, "seed": 2}, {"straight_through": True}),
+        ({"epochs": 3, "batch_size": 7}, {"released_loss": True}),
+        ({"epochs": 60, "patience": 2, "learning_rate": 0.05}, {}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("encoder", ["flat", "sum"])
+def test_a_plain_loop_gives_the_same_weights(encoder, options, way):
+    nets = random_nets()
+    settings = {**SMALL, "encoder": encoder, "learning_rate": 5e-4, **options}
+    inet = train_softmax_network(nets, **settings, **way)
+    kept = ("epochs", "batch_size", "learning_rate", "patience", "seed")
+    plan = Settings(**{"patience": None} | {k: settings[k] for k in kept if k in settings})
+    expected = plain_training(nets, inet._shape, plan, SMALL["n_points"], **way)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(inet).items())
+
+
+def test_a_number_that_never_changes_is_read_in_any_unit():
+    nets = random_nets()
+    for unit in (1e-9, 1.0):
+        still = LambdaNets(*(unit * array for array in nets.weights().values()))
+        still = LambdaNets(
+            still.hidden_weights, 0 * still.hidden_biases + 0.1 * unit, *_outputs(still)
+        )
+        module = train_softmax_network(still, epochs=0, **SMALL)._module
+        spread = still.parameters().std(axis=0)
+        np.testing.assert_allclose(module.sd[:8], spread[:8], rtol=1e-5)
+        assert (module.sd[8:12] == 1).all()
+
+
 # Files
 
 
@@ -269,14 +330,14 @@ class Killed(Exception):
 
 
 def kill_in_epoch(monkeypatch, number: int) -> None:
-    original = softmax._Run._epoch
+    original = softmax_net._Objective.loss
 
-    def epoch(self, state, k):
-        if k == number:
+    def loss(self, module, nets, step):
+        if number - 1 <= step.done < number:
             raise Killed
-        return original(self, state, k)
+        return original(self, module, nets, step)
 
-    monkeypatch.setattr(softmax._Run, "_epoch", epoch)
+    monkeypatch.setattr(softmax_net._Objective, "loss", loss)
 
 
 @pytest.mark.parametrize("options", [{"straight_through": True}, {"patience": 50}])
@@ -284,7 +345,7 @@ def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(tmp_path, monkeypatch,
     settings = {"encoder": "sum", "epochs": 6, **options, **SMALL}
     whole = train_softmax_network(random_nets(), **settings)
     file = tmp_path / "run.safetensors"
-    monkeypatch.setattr(softmax, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(softmax_net, "_PAUSE", 0.0)
     with monkeypatch.context() as patch:
         kill_in_epoch(patch, 4)
         with pytest.raises(Killed):
@@ -351,7 +412,7 @@ def test_a_saved_network_says_the_same(tmp_path, encoder):
 def test_another_safetensors_file_is_no_such_network(tmp_path):
     file = tmp_path / "run.safetensors"
     train_softmax_network(random_nets(), epochs=1, checkpoint=file, **SMALL)
-    with pytest.raises(OSError, match="no I-Net with a softmax"):
+    with pytest.raises(OSError, match="not a 'softmax I-Net 1'"):
         SoftmaxInterpretationNetwork.load(file)
 
 
@@ -361,7 +422,7 @@ def test_another_safetensors_file_is_no_such_network(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoder": "attention"}, "flat, canonical, sum, got 'attention'"),
+        ({"encoder": "attention"}, "'flat', 'canonical' or 'sum', got 'attention'"),
         ({"degree": 0}, "degree"),
         ({"sparsity": 0}, "sparsity"),
         ({"hidden": ()}, "at least one layer"),

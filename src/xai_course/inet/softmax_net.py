@@ -6,8 +6,6 @@ chapter *interpretation-networks*.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,26 +13,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as write_safetensors
 from torch import nn
-from tqdm import tqdm
 
-from xai_course._storage import replace_file
-from xai_course._training import _Checkpoint, _copy_of, _reproducible, _sha256, _State
-from xai_course._validation import check_whole
-from xai_course.inet.lambda_nets import LambdaNets
-from xai_course.inet.polynomials import SparsePolynomial, monomial_exponents, monomial_values
-from xai_course.training import held_out_split
+from xai_course._storage import load_arrays, save_arrays, sha256
+from xai_course._validation import check_choice, check_whole
+from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets
+from xai_course.polynomials import SparsePolynomial, monomial_exponents, monomial_values
+from xai_course.training import Settings, Step, half_cosine, reproducible, train
 
 __all__ = ["PAPER_SETTINGS", "SoftmaxInterpretationNetwork", "train_softmax_network"]
 
-_FORMAT = "xai-course softmax I-Net 1"
+_KIND = "softmax I-Net 1"
 _ENCODERS = ("flat", "canonical", "sum")
 _MAP = (128, 128)  # the small map of one neuron, of the encoder "sum"
 _ENTROPY = 0.03  # weight of the entropy at the end of training with `straight_through`
 _HARD_FROM = 0.5  # share of the epochs after which `straight_through` takes the arg-max
-_CHECKPOINT_SECONDS = 20.0  # the paper's size writes 200 MB
+_PAUSE = 20.0  # seconds between two checkpoints: the paper's size writes 200 MB
 _CHUNK = 1024  # networks per forward pass without gradient
 
 #: Table 2, for `train_softmax_network`. The paper says "early stopping" and no more; the patience
@@ -128,30 +122,54 @@ def train_softmax_network(
     OSError
         If the checkpoint belongs to another run, is damaged or cannot be written.
     """
-    settings = _settings(lambda_nets, degree, sparsity, encoder, hidden)
-    plan = _Plan(
-        straight_through=bool(straight_through),
-        released_loss=bool(released_loss),
+    check_lambda_nets(lambda_nets)
+    n_variables = lambda_nets.n_variables
+    shape = _Shape(
+        n_variables=n_variables,
+        degree=degree,
+        sparsity=n_variables if sparsity is None else sparsity,
+        encoder=encoder,
+        hidden=list(hidden),
+        n_hidden=None if encoder == "sum" else lambda_nets.n_hidden,
+    )
+    plan = Settings(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        n_points=n_points,
+        validation_fraction=0.1,
         patience=patience,
         seed=seed,
     )
-    inputs = _inputs(lambda_nets, encoder)
-    with _reproducible([seed, 0], torch.device("cpu")):
-        module = _Module(settings)
-    module.standardise_like(inputs)
-    run = _Run(plan, settings, lambda_nets, inputs, torch.device(device))
-    log = run.train(module, None if checkpoint is None else Path(checkpoint), progress)
-    return SoftmaxInterpretationNetwork(settings, module.cpu().eval(), log)
+    objective = _Objective(
+        lambda_nets, shape, plan, n_points, straight_through, released_loss, device
+    )
+    with reproducible([seed, 0], torch.device("cpu")):
+        module = _Module(shape)
+    module.standardise_like(_inputs(lambda_nets, encoder))
+    nets, held_out = np.arange(len(lambda_nets)), None
+    if patience is not None:
+        nets, held_out = plan.split(len(lambda_nets))
+    module, log = train(
+        module,
+        objective.loss,
+        nets,
+        plan,
+        judge=None if held_out is None else lambda module: objective.judge(module, held_out),
+        rate=objective.rate,
+        epsilon=1e-7,
+        device=device,
+        checkpoint=checkpoint,
+        identity=objective.identity(),
+        pause=_PAUSE,
+        progress=progress,
+    )
+    return SoftmaxInterpretationNetwork(shape, module, log)
 
 
 class SoftmaxInterpretationNetwork:
-    """An I-Net whose output layer is that of Figure 3.
+    """The paper's I-Net: a network reads the weights and answers with the layer of Figure 3.
 
-    Made by `train_softmax_network` or `load`.
+    Ours is `MomentInterpretationNetwork`. Made by `train_softmax_network` or `load`.
 
     Attributes
     ----------
@@ -162,8 +180,9 @@ class SoftmaxInterpretationNetwork:
     n_parameters : int
         Number of weights and biases of the I-Net itself.
     log : dict
-        ``train_loss`` of every epoch (None for the state before the first), and with `patience`
-        also ``validation_loss`` and ``best_epoch``.
+        ``settings``; ``train_loss`` of every epoch (None for the state before the first), with
+        the entropy if it is trained; and with `patience` also ``validation_loss`` and
+        ``best_epoch``.
     """
 
     def __init__(self, settings: _Shape, module: _Module, log: dict[str, Any]) -> None:
@@ -231,10 +250,9 @@ class SoftmaxInterpretationNetwork:
 
     def save(self, path: str | Path) -> None:
         """Write the I-Net to a safetensors file, whole or not at all."""
-        tensors = {k: t.contiguous() for k, t in self._module.state_dict().items()}
-        text = json.dumps({"shape": asdict(self._shape), "log": self.log})
-        metadata = {"format": _FORMAT, "state": text, "sha256": _sha256(tensors)}
-        replace_file(Path(path), write_safetensors(tensors, metadata))
+        arrays = {name: tensor.numpy() for name, tensor in self._module.state_dict().items()}
+        record = {"shape": asdict(self._shape), "log": self.log}
+        save_arrays(Path(path), _KIND, arrays, record)
 
     @classmethod
     def load(cls, path: str | Path) -> SoftmaxInterpretationNetwork:
@@ -245,20 +263,10 @@ class SoftmaxInterpretationNetwork:
         OSError
             If the file is missing, damaged or something else.
         """
-        try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata.get("format") != _FORMAT:
-                raise ValueError("it is no I-Net with a softmax output layer")
-            if metadata["sha256"] != _sha256(tensors):
-                raise ValueError("its SHA-256 is wrong")
-            record = json.loads(metadata["state"])
-            shape = _Shape(**{**record["shape"], "hidden": tuple(record["shape"]["hidden"])})
-            module = _Module(shape)
-            module.load_state_dict(tensors)
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise OSError(f"The I-Net {path} cannot be read: {error}.") from error
+        arrays, record = load_arrays(Path(path), _KIND)
+        shape = _Shape(**record["shape"])
+        module = _Module(shape)
+        module.load_state_dict({name: torch.as_tensor(array) for name, array in arrays.items()})
         return cls(shape, module.eval(), record["log"])
 
 
@@ -273,17 +281,21 @@ class _Shape:
     degree: int
     sparsity: int
     encoder: str
-    hidden: tuple[int, ...]
+    hidden: list[int]
     n_hidden: int | None
+
+    def __post_init__(self) -> None:
+        check_choice(self.encoder, "encoder", _ENCODERS)
+        check_whole(self.degree, "degree", 1)
+        check_whole(self.sparsity, "sparsity", 1)
+        if not self.hidden:
+            raise ValueError("hidden must name at least one layer, got none.")
+        for width in self.hidden:
+            check_whole(width, "hidden", 1)
 
     def check(self, lambda_nets: LambdaNets) -> None:
         """Raise an error unless the I-Net can read these networks."""
-        _check_nets(lambda_nets)
-        if lambda_nets.n_variables != self.n_variables:
-            raise ValueError(
-                f"The I-Net reads networks of {self.n_variables} variable(s), got "
-                f"{lambda_nets.n_variables}."
-            )
+        check_lambda_nets(lambda_nets, self.n_variables)
         if self.n_hidden is not None and lambda_nets.n_hidden != self.n_hidden:
             raise ValueError(
                 f"An I-Net with the encoder {self.encoder!r} reads networks of one width: "
@@ -297,39 +309,6 @@ class _Shape:
         if self.n_hidden is None:
             return self.n_variables + 1
         return self.n_hidden * (self.n_variables + 2) + 1
-
-
-def _check_nets(lambda_nets: LambdaNets) -> None:
-    if not isinstance(lambda_nets, LambdaNets):
-        raise TypeError(
-            f"lambda_nets must be LambdaNets, got {type(lambda_nets).__name__}; "
-            "LambdaNets.from_networks reads other networks."
-        )
-    if not len(lambda_nets):
-        raise ValueError("At least one lambda-net is needed, got none.")
-
-
-def _settings(
-    lambda_nets: LambdaNets, degree: int, sparsity: int | None, encoder: str, hidden: Sequence[int]
-) -> _Shape:
-    _check_nets(lambda_nets)
-    if encoder not in _ENCODERS:
-        raise ValueError(f"encoder must be one of {', '.join(_ENCODERS)}, got {encoder!r}.")
-    check_whole(degree, "degree", 1)
-    sparsity = lambda_nets.n_variables if sparsity is None else sparsity
-    check_whole(sparsity, "sparsity", 1)
-    if not len(hidden):
-        raise ValueError("hidden must name at least one layer, got none.")
-    for width in hidden:
-        check_whole(width, "hidden", 1)
-    return _Shape(
-        n_variables=lambda_nets.n_variables,
-        degree=int(degree),
-        sparsity=int(sparsity),
-        encoder=encoder,
-        hidden=tuple(int(width) for width in hidden),
-        n_hidden=None if encoder == "sum" else lambda_nets.n_hidden,
-    )
 
 
 def _inputs(lambda_nets: LambdaNets, encoder: str) -> np.ndarray:
@@ -359,9 +338,9 @@ class _Module(nn.Module):
         super().__init__()
         self.sparsity = shape.sparsity
         n_monomials = len(monomial_exponents(shape.n_variables, shape.degree))
-        self.register_buffer("mean", torch.zeros(shape.n_inputs))
-        self.register_buffer("sd", torch.ones(shape.n_inputs))
-        self.register_buffer("amplitude", torch.ones(()))
+        self.register_buffer("mean", torch.zeros(shape.n_inputs, dtype=torch.float32))
+        self.register_buffer("sd", torch.ones(shape.n_inputs, dtype=torch.float32))
+        self.register_buffer("amplitude", torch.ones((), dtype=torch.float32))
         self.sums = shape.encoder == "sum"
         self.map = _layers((shape.n_inputs, *_MAP)) if self.sums else nn.Identity()
         width = _MAP[-1] if self.sums else shape.n_inputs
@@ -374,10 +353,14 @@ class _Module(nn.Module):
         values = torch.as_tensor(inputs).double()
         if self.sums:
             values = values.flatten(0, 1)
-            self.amplitude.copy_(_size(values[:, -1].square().mean().sqrt()))
+            size = values[:, -1].square().mean().sqrt()
+            self.amplitude.copy_(torch.where(size > 0, size, 1.0))
             values = values[:, :-1]
         self.mean.copy_(values.mean(dim=0))
-        self.sd.copy_(_size(values.std(dim=0, correction=0)))
+        spread = values.std(dim=0, correction=0)
+        # A number that never changes is left as it is.
+        varies = spread > 1e-6 * values.abs().amax(dim=0)
+        self.sd.copy_(torch.where(varies, spread, 1.0))
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return coefficients (B, s) and logits of the monomials (B, s, m)."""
@@ -390,11 +373,6 @@ class _Module(nn.Module):
         return self.coef(signal), self.index(signal).unflatten(1, (self.sparsity, -1))
 
 
-def _size(values: torch.Tensor) -> torch.Tensor:
-    """Return divisors: a number that never changes is left as it is."""
-    return torch.where(values > 1e-6, values, 1.0)
-
-
 def _layers(widths: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for k in range(len(widths) - 1):
@@ -404,7 +382,7 @@ def _layers(widths: Sequence[int]) -> nn.Sequential:
 
 def _linear(n_inputs: int, n_outputs: int) -> nn.Linear:
     """Return a layer with the first weights of the authors' Keras: Glorot uniform, biases 0."""
-    layer = nn.Linear(n_inputs, n_outputs)
+    layer = nn.Linear(n_inputs, n_outputs, dtype=torch.float32)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
@@ -413,169 +391,95 @@ def _linear(n_inputs: int, n_outputs: int) -> nn.Linear:
 # Training
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """How an I-Net is trained: all that decides the result beside layers and lambda-nets."""
-
-    straight_through: bool
-    released_loss: bool
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    n_points: int
-    patience: int | None
-    seed: int
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("n_points", 1), ("seed", 0)):
-            check_whole(getattr(self, name), name, least)
-        if not isinstance(self.learning_rate, float | int) or not 0 < self.learning_rate < np.inf:
-            raise ValueError(
-                f"learning_rate must be a positive number, got {self.learning_rate!r}."
-            )
-        if self.straight_through and self.released_loss:
-            raise ValueError("straight_through and released_loss exclude each other.")
-        if self.patience is not None:
-            check_whole(self.patience, "patience", 1)
-            if self.straight_through:
-                raise ValueError(
-                    "patience does not go with straight_through: its schedule needs all epochs."
-                )
-
-    def rate(self, done: float) -> float:
-        """Return the learning rate after a share of all steps."""
-        if self.patience is not None:
-            return self.learning_rate
-        return self.learning_rate * (1 + np.cos(np.pi * done)) / 2
-
-
-class _Run:
-    """One training: lambda-nets on the device, and the loop over epochs."""
+class _Objective:
+    """The paper's loss on uniform points, with the ways to train towards single monomials."""
 
     def __init__(
         self,
-        plan: _Plan,
-        shape: _Shape,
         lambda_nets: LambdaNets,
-        inputs: np.ndarray,
-        device: torch.device,
+        shape: _Shape,
+        plan: Settings,
+        n_points: int,
+        straight_through: bool,
+        released_loss: bool,
+        device: str,
     ) -> None:
-        self.plan, self.shape, self.device = plan, shape, device
+        check_whole(n_points, "n_points", 1)
+        if straight_through and released_loss:
+            raise ValueError("straight_through and released_loss exclude each other.")
+        if straight_through and plan.patience is not None:
+            raise ValueError(
+                "patience does not go with straight_through: its schedule needs all epochs."
+            )
+        self.shape, self.plan, self.n_points, self.device = shape, plan, n_points, device
+        self.straight_through, self.released_loss = bool(straight_through), bool(released_loss)
         self.exponents = monomial_exponents(shape.n_variables, shape.degree)
-        arrays = {"inputs": inputs} | lambda_nets._arrays()
-        self.tensors = {
-            name: torch.as_tensor(np.asarray(arrays[name], dtype=np.float32), device=device)
-            for name in ("inputs", *_WEIGHTS)
-        }
-        self.train_nets, self.held_out = np.arange(len(lambda_nets)), np.arange(0)
-        if plan.patience is not None:
-            self.train_nets, self.held_out = held_out_split(len(lambda_nets), 0.1, plan.seed)
+        arrays = [_inputs(lambda_nets, shape.encoder), *lambda_nets.weights().values()]
+        self.tensors = [
+            torch.as_tensor(array.astype(np.float32), device=device) for array in arrays
+        ]
 
-    def train(self, module: _Module, path: Path | None, progress: bool) -> dict[str, Any]:
-        """Train the module in place; return the log."""
-        module.to(self.device).train()
-        optimizer = torch.optim.Adam(module.parameters(), lr=self.plan.learning_rate, eps=1e-7)
-        log: dict[str, Any] = {"train_loss": [None], "validation_loss": [], "best_epoch": 0}
-        identity = self._identity(module)
-        state = _State(module, optimizer, log, _copy_of(module.state_dict()))
-        file = None if path is None else _Checkpoint(path, identity, None)
-        if file is None or not file.read_into(state):
-            self._judge(state)
-            if file is not None:
-                file.write(state)  # before the first epoch, so that a bad folder costs no time
-        written = time.monotonic()
-        epochs = range(state.epoch + 1, self.plan.epochs + 1)
-        for epoch in tqdm(epochs, desc="epochs", disable=not progress, ascii=True):
-            patience = self.plan.patience
-            if patience is not None and state.epoch - state.log["best_epoch"] >= patience:
-                break
-            state.log["train_loss"].append(self._epoch(state, epoch))
-            self._judge(state)
-            if file is not None and time.monotonic() - written >= _CHECKPOINT_SECONDS:
-                file.write(state)
-                written = time.monotonic()
-        if file is not None:
-            file.write(state)
-        module.load_state_dict(state.best)
-        return state.log
+    def rate(self, epochs: float) -> float:
+        """Return the learning rate after so many epochs."""
+        factor = half_cosine(epochs, self.plan.epochs) if self.plan.patience is None else 1
+        return self.plan.learning_rate * factor
 
-    def _epoch(self, state: _State, epoch: int) -> float:
-        """Go through the lambda-nets once; return the mean absolute error on the way."""
-        total, size = 0.0, self.plan.batch_size
-        with _reproducible([self.plan.seed, 1, epoch], self.device) as rng:
-            order = rng.permutation(self.train_nets)
-            for first in range(0, len(order), size):
-                done = (epoch - 1 + first / len(order)) / self.plan.epochs
-                for group in state.optimizer.param_groups:
-                    group["lr"] = self.plan.rate(done)
-                nets = order[first : first + size]
-                state.optimizer.zero_grad()
-                error, entropy = self._loss(state.module, nets, self._points(rng), done)
-                (error + _ENTROPY * done * entropy).backward()
-                state.optimizer.step()
-                total += float(error.detach()) * len(nets)
-        return total / len(order)
+    def loss(self, module: _Module, nets: np.ndarray, step: Step) -> torch.Tensor:
+        """Return what is trained: the error on fresh points, and the entropy where it counts."""
+        done = step.done / self.plan.epochs
+        error, entropy = self.parts(module, nets, self.points(step.rng), done)
+        return error + _ENTROPY * done * entropy
 
-    def _points(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def judge(self, module: _Module, nets: np.ndarray) -> dict[str, float]:
+        """Return the error of some networks on points that are always the same."""
+        points = self.points(np.random.default_rng([self.plan.seed, 2]))
+        total = sum(
+            float(self.parts(module, part, points)[0]) * len(part)
+            for part in np.split(nets, range(_CHUNK, len(nets), _CHUNK))
+        )
+        return {"validation_loss": total / len(nets)}
+
+    def points(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return uniform points with a last column of 1, and the monomials there."""
-        X = rng.random((self.plan.n_points, self.shape.n_variables), dtype=np.float32)
+        X = rng.random((self.n_points, self.shape.n_variables), dtype=np.float32)
         values = monomial_values(X, self.exponents).astype(np.float32)
         X = np.column_stack([X, np.ones(len(X), dtype=np.float32)])
         return tuple(torch.as_tensor(a, device=self.device) for a in (X, values))
 
-    def _loss(
+    def parts(
         self,
         module: _Module,
         nets: np.ndarray,
         points: tuple[torch.Tensor, torch.Tensor],
-        done: float,
+        done: float = 0.0,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the paper's loss, and the mean entropy of the softmaxes where it is wanted."""
         X, values = points
         index = torch.as_tensor(nets, device=self.device)
-        inputs, weights, biases, output, bias = (t[index] for t in self.tensors.values())
+        inputs, weights, biases, output, bias = (tensor[index] for tensor in self.tensors)
         hidden = torch.cat([weights, biases[:, :, None]], dim=2) @ X.T
         truth = torch.bmm(output[:, None], hidden.clamp_min_(0))[:, 0] + bias[:, None]
         coef, logits = module(inputs)
         chance = logits.softmax(dim=2)
-        entropy = torch.zeros((), device=self.device)
-        if self.plan.released_loss:
+        entropy = coef.new_zeros(())
+        if self.released_loss:
             chance = _arg_max(chance).detach()
-        if self.plan.straight_through:
+        if self.straight_through:
             entropy = -(chance * logits.log_softmax(dim=2)).sum(dim=2).mean()
             if done >= _HARD_FROM:
                 chance = _arg_max(chance)
         dense = torch.einsum("ns,nsm->nm", coef, chance)
         return (dense @ values.T - truth).abs().mean(), entropy
 
-    def _judge(self, state: _State) -> None:
-        """Keep the weights of this epoch, with `patience` only if they are the best so far."""
-        if self.plan.patience is not None:
-            points = self._points(np.random.default_rng([self.plan.seed, 2]))
-            with torch.no_grad():
-                total = sum(
-                    float(self._loss(state.module, part, points, 0.0)[0]) * len(part)
-                    for part in np.split(self.held_out, range(_CHUNK, len(self.held_out), _CHUNK))
-                )
-            losses = state.log["validation_loss"]
-            losses.append(total / len(self.held_out))
-            if losses[-1] > losses[state.log["best_epoch"]]:
-                return
-        state.log["best_epoch"] = state.epoch
-        state.best = _copy_of(state.module.state_dict())
-
-    def _identity(self, module: _Module) -> dict[str, Any]:
-        """Return what a checkpoint must have in common with this run."""
-        values = {**asdict(self.shape), **asdict(self.plan), "device": self.device.type}
-        values["hidden"] = list(values["hidden"])  # as JSON gives it back
-        hashes = {
-            "lambda_nets": _sha256({k: t for k, t in self.tensors.items() if k != "inputs"}),
-            "first weights": _sha256(module.state_dict()),
+    def identity(self) -> dict[str, Any]:
+        """Return what a checkpoint must have in common with this run beside `plan`."""
+        weights = {str(k): tensor.cpu().numpy() for k, tensor in enumerate(self.tensors[1:])}
+        return asdict(self.shape) | {
+            "n_points": self.n_points,
+            "straight_through": self.straight_through,
+            "released_loss": self.released_loss,
+            "lambda_nets": sha256(weights),
         }
-        return values | hashes
-
-
-_WEIGHTS = ("hidden_weights", "hidden_biases", "output_weights", "output_biases")
 
 
 def _arg_max(chance: torch.Tensor) -> torch.Tensor:

@@ -6,24 +6,26 @@ import numpy as np
 import pytest
 import torch
 
-from xai_course import _shipped
 from xai_course.inet import (
-    PRETRAINED,
-    Explanation,
     InterpretationNetwork,
     LambdaNets,
     Recipe,
-    SparsePolynomial,
     closed_form_moments,
     fidelity_error,
+    moment_map,
+    moment_net,
+    train_interpretation_network,
+    train_lambda_nets,
+)
+from xai_course.inet.moment_map import MomentMap, _Pool, scaled_units
+from xai_course.inet.moment_net import PRETRAINED, Explanation
+from xai_course.polynomials import (
+    SparsePolynomial,
     monomial_exponents,
     monomial_values,
     orthonormal_basis,
     sample_polynomials,
-    train_interpretation_network,
-    train_lambda_nets,
 )
-from xai_course.inet.interpretation import MomentMap, _Pool, scaled_units
 
 QUICK = Recipe(learning_rate=0.02, epochs=15, cosine=True)
 FEW = {"hidden": (32, 32), "steps": 60, "batch_size": 8, "progress": False}
@@ -179,6 +181,46 @@ def test_batches_hold_true_moments_in_any_order_of_the_variables(nets) -> None:
     assert owner.max() == 3
 
 
+def test_a_batch_has_its_variables_in_random_order() -> None:
+    # Every unit bends along the first variable only, so a batch shows where that has gone.
+    along = LambdaNets([[[1.0, 0, 0]]] * 4, [[-0.5]] * 4, np.ones((4, 1)), np.zeros(4))
+    pool, rng = _Pool(along, 2), np.random.default_rng(0)
+    places = {int(pool.batch(rng, 2)[0][0].argmax()) for _ in range(40)}
+    assert places == {0, 1, 2}
+
+
+def test_a_plain_loop_gives_the_same_weights(nets) -> None:
+    steps, rate, size, seed = 23, 3e-3, 5, 4
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        module = MomentMap(2, 3, (12, 8))
+    optimizer, pool, losses = torch.optim.Adam(module.parameters()), _Pool(nets, 3), []
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 + np.cos(np.pi * step / steps)) / 2
+        batch = map(torch.as_tensor, pool.batch(np.random.default_rng([seed, step]), size))
+        directions, centres, targets, amplitude, owner = batch
+        error = (module(directions, centres) - targets) * amplitude[:, None]
+        sums = torch.zeros(size, error.shape[1]).index_add_(0, owner, error)
+        loss = (sums.square().sum() + error.square().sum()) / size
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    options = {"hidden": (12, 8), "steps": steps, "learning_rate": rate, "seed": seed}
+    found = train_interpretation_network(nets, batch_size=size, progress=False, **options)
+    for name, tensor in module.state_dict().items():
+        np.testing.assert_array_equal(found.tensors()[name], tensor.numpy())
+    assert found.log["step"] == list(range(1, steps + 1))
+    assert found.log["loss"] == losses
+
+
+def test_the_log_holds_fifty_means(nets) -> None:
+    log = train_interpretation_network(nets, **FEW | {"steps": 100}).log
+    assert log["step"] == list(range(2, 101, 2))
+    assert len(log["loss"]) == 50
+    assert log["settings"]["steps"] == 100
+
+
 # What it refuses
 
 
@@ -255,7 +297,7 @@ def test_a_damaged_file_is_refused(trained, tmp_path, damage) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path) -> None:
-    with pytest.raises(OSError, match=r"nothing\.safetensors cannot be read"):
+    with pytest.raises(OSError, match=r"nothing\.safetensors"):
         InterpretationNetwork.load(tmp_path / "nothing.safetensors")
 
 
@@ -271,7 +313,7 @@ class Stopped(Exception):
 def test_a_stopped_training_goes_on_to_the_same_weights(nets, tmp_path, monkeypatch) -> None:
     whole = train_interpretation_network(nets, **FEW)
     path = tmp_path / "run.safetensors"
-    batch, save = _Pool.batch, "xai_course.inet.interpretation._SAVE_SECONDS"
+    batch = _Pool.batch
     calls = []
 
     def stopping(self, rng, size):
@@ -280,7 +322,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(nets, tmp_path, monkeypa
             raise Stopped
         return batch(self, rng, size)
 
-    monkeypatch.setattr(save, 0.0)
+    monkeypatch.setattr(moment_map, "_PAUSE", 0.0)
     monkeypatch.setattr(_Pool, "batch", stopping)
     with pytest.raises(Stopped):
         train_interpretation_network(nets, checkpoint=path, **FEW)
@@ -316,7 +358,7 @@ def test_shipped_networks_explain_what_they_never_saw(n) -> None:
     reader = InterpretationNetwork.from_pretrained(n)
     assert (reader.n_variables, reader.degree, reader.sparsity) == (n, degree, sparsity)
     assert "seconds" in reader.log
-    path = _shipped.FOLDER / f"inet_{n}.safetensors"
+    path = moment_net.WEIGHTS / f"{n}.safetensors"
     assert path.stat().st_size <= 4 * 2**20
     targets = sample_polynomials(8, n, degree, sparsity, seed=77)
     held_out = train_lambda_nets(targets, recipe="cheap", seed=77, progress=False)
@@ -331,11 +373,11 @@ def test_shipped_networks_explain_what_they_never_saw(n) -> None:
 
 
 def test_a_damaged_shipped_file_is_refused(tmp_path, monkeypatch) -> None:
-    for name in ("inet_5.safetensors", "models.json"):
-        (tmp_path / name).write_bytes((_shipped.FOLDER / name).read_bytes())
-    monkeypatch.setattr(_shipped, "FOLDER", tmp_path)
-    content = bytearray((tmp_path / "inet_5.safetensors").read_bytes())
+    content = bytearray((moment_net.WEIGHTS / "5.safetensors").read_bytes())
     content[-1] ^= 255
-    (tmp_path / "inet_5.safetensors").write_bytes(content)
-    with pytest.raises(OSError, match=r"damaged.*reproduce/inet.py train"):
+    (tmp_path / "5.safetensors").write_bytes(content)
+    monkeypatch.setattr(moment_net, "WEIGHTS", tmp_path)
+    with pytest.raises(OSError, match=r"cannot be read.*reproduce/inet.py train 5"):
         InterpretationNetwork.from_pretrained(5)
+    with pytest.raises(OSError, match=r"10.safetensors.*reproduce/inet.py train 10"):
+        InterpretationNetwork.from_pretrained(10)

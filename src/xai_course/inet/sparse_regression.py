@@ -12,7 +12,7 @@ from xai_course._validation import check_array, check_whole
 
 __all__ = ["best_monomials"]
 
-_LEAST_GAIN = 1e-10  # of the largest explained part: smaller gains are rounding
+_LEAST_GAIN = 1e-10  # of the mean square that is explained: smaller gains are rounding
 _INDEPENDENT = 1e-9  # squared sine of a monomial to the chosen ones below which it adds nothing
 _CHUNK = 2**22  # numbers in one temporary array
 
@@ -180,7 +180,7 @@ def _best_swap(
     flat = gain.reshape(len(active), -1)
     best = flat.argmax(axis=1)
     explained = (coef * among).sum(axis=1)
-    improved = flat[np.arange(len(active)), best] > _LEAST_GAIN * np.maximum(explained, 1e-300)
+    improved = flat[np.arange(len(active)), best] > _LEAST_GAIN * explained
     rows = np.flatnonzero(improved)
     out, into = np.divmod(best[rows], gram.shape[0])
     chosen[active[rows], out] = into

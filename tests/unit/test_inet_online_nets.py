@@ -5,13 +5,7 @@ import pytest
 import torch
 
 from xai_course.inet import LambdaNets
-from xai_course.inet.drift import (
-    OnlineNets,
-    alarm_threshold,
-    cusum,
-    departure,
-    detection_delays,
-)
+from xai_course.inet.population import OnlineNets
 
 
 def random_nets(n_nets=3, width=7, n_variables=4, seed=0):
@@ -67,47 +61,5 @@ def test_wrong_batches_are_named():
         learner.learn(np.ones((3, 2, 5)), np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"\(3, 2, 4\) and \(3, 3\)"):
         learner.learn(np.ones((3, 2, 4)), np.zeros((3, 3)))
-    with pytest.raises(ValueError, match="positive number"):
+    with pytest.raises(ValueError, match="learning_rate must be a number above 0"):
         OnlineNets(random_nets(), learning_rate=0)
-
-
-def test_cusum_by_hand():
-    # Mean 0 and standard deviation 1 in the reference (-1, 0, 1).
-    values = np.array([-1.0, 0, 1, 1.5, 2.0, 0.0, -1.5, -3.0])[:, None]
-    found = cusum(values, 3)
-    assert found[:, 0].tolist() == [1.0, 2.5, 2.0, 1.0, 3.5]
-    # It does not depend on unit or origin.
-    np.testing.assert_allclose(cusum(7 - 3 * values, 3), found)
-
-
-def test_cusum_refuses_what_has_no_reference():
-    with pytest.raises(ValueError, match="constant"):
-        cusum(np.ones((5, 1)), 3)
-    with pytest.raises(ValueError, match="leaves nothing of 5"):
-        cusum(np.random.default_rng(0).random((5, 1)), 5)
-    with pytest.raises(ValueError, match="n_reference"):
-        cusum(np.ones((5, 1)), 1)
-
-
-def test_departure_is_the_distance_from_the_mean():
-    vectors = np.zeros((4, 2, 3))
-    vectors[0, 0, 0], vectors[1, 0, 0] = 1, 3
-    vectors[3, 0] = [2, 3, 4]
-    vectors[2, 1, 1] = -5
-    np.testing.assert_allclose(departure(vectors, 2), [[2, 5], [5, 0]])
-    with pytest.raises(ValueError, match="leaves nothing"):
-        departure(vectors, 4)
-
-
-def test_threshold_keeps_the_share_of_false_alarms():
-    statistic = np.random.default_rng(0).random((50, 1000))
-    level = alarm_threshold(statistic, 0.1)
-    assert (statistic > level).any(axis=0).mean() == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        alarm_threshold(statistic, 1.0)
-
-
-def test_delays_tell_late_from_never_and_from_too_early():
-    statistic = np.array([[0, 0, 2, 0], [0, 0, 0, 0], [2, 0, 2, 0], [2, 2, 0, 0]], dtype=float)
-    found = detection_delays(statistic, 1.0, 2)
-    np.testing.assert_array_equal(found, [0, 1, np.nan, np.inf])

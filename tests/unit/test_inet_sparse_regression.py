@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from xai_course.inet import (
-    best_monomials,
+from xai_course.inet.sparse_regression import _swap, best_monomials
+from xai_course.polynomials import (
     gram_matrix,
     monomial_exponents,
     monomial_indices,
@@ -113,7 +113,7 @@ def test_order_is_the_enumerations_and_no_monomial_twice():
 def test_a_batch_equals_one_at_a_time(monkeypatch, chunk):
     gram, correlations = problems(15, 3, 3, 5)
     alone = [best_monomials(gram, c[None], 4) for c in correlations]
-    monkeypatch.setattr("xai_course.inet.decoder._CHUNK", chunk)
+    monkeypatch.setattr("xai_course.inet.sparse_regression._CHUNK", chunk)
     chosen, coef = best_monomials(gram, correlations, 4)
     assert_array_equal(chosen, np.concatenate([a for a, _ in alone]))
     assert_allclose(coef, np.concatenate([b for _, b in alone]), rtol=1e-8, atol=1e-10)
@@ -176,3 +176,21 @@ def test_a_wider_first_search_finds_more_sparse_polynomials():
         truth = [np.flatnonzero(row).tolist() for row in dense]
         found[width] = np.mean([c.tolist() == t for c, t in zip(chosen, truth, strict=True)])
     assert found[2] > found[1] + 0.1
+
+
+@pytest.mark.parametrize(("gain", "swapped"), [(1e-6, True), (1e-9, True), (1e-12, False)])
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_the_least_gain_is_a_share_of_what_is_explained(gain, swapped, unit):
+    # Two monomials of length 1; the second explains a little more than the chosen first.
+    correlations = unit * np.array([[1.0, np.sqrt(1 + gain)]])
+    chosen = np.array([[0]])
+    _swap(np.eye(2), correlations, chosen, 3)
+    assert chosen.tolist() == [[int(swapped)]]
+
+
+@pytest.mark.parametrize("sine", [1e-4, 1e-5])
+def test_a_monomial_nearly_along_the_chosen_ones_adds_nothing(sine):
+    # The second monomial is the first, turned by a small angle; the third is independent.
+    gram = np.array([[1, np.sqrt(1 - sine**2), 0], [np.sqrt(1 - sine**2), 1, 0], [0, 0, 1]])
+    chosen, _ = best_monomials(gram, np.array([[1.0, 0.5, 0.1]]), 2, max_swaps=0, width=1)
+    assert (chosen[0].tolist() == [0, 1]) == (sine == 1e-4)

@@ -1,0 +1,181 @@
+"""The moment map: a small network that reads one hidden unit and writes its moments.
+
+Explained in the chapter *interpretation-networks*.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from xai_course._storage import sha256
+from xai_course.inet.lambda_nets import LambdaNets, binary_unit
+from xai_course.inet.moments import affine_moments, bent_on_cube, series_moments
+from xai_course.polynomials import monomial_exponents, monomial_factors, monomial_indices
+from xai_course.training import Settings, Step, train
+
+__all__ = ["MomentMap", "scaled_units", "train_moment_map"]
+
+_PAUSE = 60.0  # seconds between two checkpoints
+
+
+class MomentMap(nn.Module):
+    """Reads one hidden unit, writes its moments.
+
+    The unit is scaled to weights of length 1 and flipped so that ``z = w x + b`` is positive at
+    the centre of the cube. As ``relu(z) = z / 2 + |z| / 2`` and the first part is affine, only the
+    moments of ``|z| / 2`` are learned, which the flip does not change.
+
+    Two things are known and built in. Reflecting x_j changes the sign of w_j, and of a moment of
+    odd degree in x_j; and a variable without weight has no moment. So the moment of the basis
+    function with degrees a_j is the product of w_j^a_j times a function of the squares of the
+    weights. That function is smooth, and a perceptron learns it.
+    """
+
+    def __init__(self, n_variables: int, degree: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.n_variables, self.degree, self.hidden = n_variables, degree, tuple(hidden)
+        exponents = monomial_exponents(n_variables, degree)
+        factors = torch.as_tensor(monomial_factors(exponents))
+        self.register_buffer("factors", factors, persistent=False)
+        layers: list[nn.Module] = []
+        for first, second in pairwise((n_variables + 1, *hidden, len(exponents))):
+            layers += [nn.Linear(first, second, dtype=torch.float32), nn.GELU()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, directions: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
+        """Map weights of length 1, shape (k, n), and values at the centre, shape (k, 1)."""
+        # Scaled to a spread of about one each.
+        squares = self.n_variables * directions.square()
+        found = self.layers(torch.cat([squares, math.sqrt(12) * centres], dim=1))
+        extended = torch.cat([directions, torch.ones_like(centres)], dim=1)
+        for column in self.factors.T:
+            found = found * extended[:, column]
+        return found
+
+    def moments(self, weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
+        """Return the moments of units that bend inside the cube: see `BentMoments`."""
+        *units, length = scaled_units(weights, biases)
+        device = next(self.parameters()).device
+        with torch.inference_mode():
+            even = self(*(torch.as_tensor(u, device=device) for u in units)).cpu().numpy()
+        return length[:, None] * even + affine_moments(weights, biases, self.degree) / 2
+
+
+def scaled_units(
+    weights: np.ndarray, biases: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the map reads, as float32: directions (k, n), centres (k, 1); and lengths (k,).
+
+    The value of ``z`` at the centre of the cube is divided by the length of the weights, and both
+    change their sign where it is negative.
+    """
+    length = np.sqrt((weights**2).sum(axis=1))
+    centre = biases + weights.sum(axis=1) / 2
+    scale = (np.where(centre < 0, -1.0, 1.0) / length)[:, None]
+    return (
+        (weights * scale).astype(np.float32),
+        (centre[:, None] * scale).astype(np.float32),
+        length,
+    )
+
+
+def train_moment_map(
+    lambda_nets: LambdaNets,
+    degree: int,
+    hidden: Sequence[int],
+    plan: Settings,
+    n_nets: int,
+    *,
+    device: str,
+    checkpoint: str | Path | None,
+    progress: bool,
+) -> tuple[MomentMap, dict[str, Any]]:
+    """Learn the map from networks whose moments are known: `n_nets` of them for each step.
+
+    A step is an epoch of `plan`. All its randomness comes from the seed and its number. The loss
+    is the mean squared error of whole networks' projections, plus that of their units.
+    """
+    pool = _Pool(lambda_nets, degree)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(plan.seed)
+        module = MomentMap(lambda_nets.n_variables, degree, hidden)
+
+    def loss(module: MomentMap, _: np.ndarray, step: Step) -> torch.Tensor:
+        rng = np.random.default_rng([plan.seed, round(step.done)])
+        directions, centres, targets, amplitude, owner = (
+            torch.as_tensor(values, device=device) for values in pool.batch(rng, n_nets)
+        )
+        error = (module(directions, centres) - targets) * amplitude[:, None]
+        sums = error.new_zeros(n_nets, error.shape[1]).index_add_(0, owner, error)
+        return (sums.square().sum() + error.square().sum()) / n_nets
+
+    started = time.perf_counter()
+    module, log = train(
+        module,
+        loss,
+        1,
+        plan,
+        device=device,
+        checkpoint=checkpoint,
+        identity={
+            "shape": [lambda_nets.n_variables, degree, *hidden],
+            "n_nets": n_nets,
+            "lambda_nets": sha256({"parameters": lambda_nets.parameters()}),
+        },
+        pause=_PAUSE,
+        progress=progress,
+    )
+    every = max(1, plan.epochs // 50)
+    steps = range(every, plan.epochs + 1, every)
+    losses = [float(np.mean(log["train_loss"][k - every + 1 : k + 1])) for k in steps]
+    seconds = round(time.perf_counter() - started, 1)
+    return module, {"step": list(steps), "loss": losses, "seconds": seconds}
+
+
+class _Pool:
+    """Units of the training networks that bend inside the cube, with their true moments."""
+
+    def __init__(self, lambda_nets: LambdaNets, degree: int) -> None:
+        n_nets, width, n_variables = lambda_nets.hidden_weights.shape
+        weights = lambda_nets.hidden_weights.reshape(-1, n_variables)
+        biases = lambda_nets.hidden_biases.ravel()
+        kept = np.flatnonzero(bent_on_cube(weights, biases))
+        if not len(kept):
+            raise ValueError("No hidden unit of these networks bends inside the unit cube.")
+        weights, biases = weights[kept], biases[kept]
+        self.directions, self.centres, length = scaled_units(weights, biases)
+        amplitude = lambda_nets.output_weights.ravel()[kept] * length
+        # Adam adds an absolute number to its divisor, so the outputs get a unit of their own.
+        self.amplitude = (amplitude / binary_unit(amplitude)).astype(np.float32)
+        # Row i of `first` is where the units of network i begin.
+        self.first = np.searchsorted(kept // width, np.arange(n_nets + 1))
+        self.exponents, self.degree = monomial_exponents(n_variables, degree), degree
+        self.targets = np.empty((len(kept), len(self.exponents)), dtype=np.float32)
+        for start in range(0, len(kept), 4096):
+            part = slice(start, start + 4096)
+            odd = affine_moments(weights[part], biases[part], degree) / 2
+            even = series_moments(degree, None, weights[part], biases[part]) - odd
+            self.targets[part] = even / length[part, None]
+
+    def batch(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, ...]:
+        """Return directions, centres, targets, amplitudes and the network of each unit."""
+        nets = rng.integers(0, len(self.first) - 1, size)
+        counts = self.first[nets + 1] - self.first[nets]
+        owner = np.repeat(np.arange(size), counts)
+        start = np.repeat(self.first[nets] - (np.cumsum(counts) - counts), counts)
+        rows = start + np.arange(len(owner))
+        order = rng.permutation(self.exponents.shape[1])
+        # New variable j is old variable order[j]; a function's old degrees are put back in place.
+        source = monomial_indices(self.exponents[:, np.argsort(order)], self.degree)
+        directions = self.directions[rows][:, order]
+        targets = self.targets[rows][:, source]
+        return directions, self.centres[rows], targets, self.amplitude[rows], owner
