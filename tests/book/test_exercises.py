@@ -7,6 +7,7 @@ The planted wrong answers of a chapter lie in `wrong_answers/<slug with undersco
 from __future__ import annotations
 
 import ast
+import copy
 import importlib.util
 import json
 import os
@@ -17,7 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from chapters import BOOK, Book, Cell, Chapter, Exercise
 
 from xai_course.book.checks import CheckFailed
@@ -109,6 +112,74 @@ def solution_passes(exercise: Exercise, namespace: Namespace, output: Callable[[
     run([c for c in exercise.solution_cells if "check" in c.tags], solved)
     assert f"{exercise.identifier}: Passed" in output()
     run(exercise.hidden_tests, solved)
+
+
+def in_place(solution: Callable) -> Callable:
+    """Overwrite what the solution was given, once it has its result."""
+
+    def answer(*arguments: Any, **options: Any) -> Any:
+        result = copy.deepcopy(solution(*arguments, **options))
+        for argument in arguments:
+            if isinstance(argument, np.ndarray):
+                argument[...] = 1
+            elif isinstance(argument, list):
+                argument.clear()
+        return result
+
+    return answer
+
+
+def in_form(convert: Callable[[Any], Any]) -> Callable[[Callable], Callable]:
+    """Convert every number and array of what a solution returns."""
+
+    def of(result: Any) -> Any:
+        if isinstance(result, tuple | list):
+            return type(result)(of(part) for part in result)
+        numbers = isinstance(result, np.ndarray | np.generic | float | int)
+        return convert(result) if numbers and result is not None else result
+
+    return lambda solution: lambda *arguments, **options: of(solution(*arguments, **options))
+
+
+def tensor(numbers: Any) -> Any:
+    """Return a tensor, with a gradient where there can be one."""
+    made = torch.as_tensor(numbers, dtype=torch.float64 if isinstance(numbers, float) else None)
+    return made.requires_grad_() if made.is_floating_point() else made
+
+
+def single(numbers: Any) -> Any:
+    """Return float32 in place of float64."""
+    array = np.asarray(numbers)
+    return array.astype(np.float32)[()] if array.dtype == float else numbers
+
+
+def other_sequence(solution: Callable) -> Callable:
+    """Return lists in place of tuples, and tuples in place of lists."""
+
+    def of(result: Any) -> Any:
+        swap = {list: tuple, tuple: list}.get(type(result))
+        return swap(map(of, result)) if swap else result
+
+    return lambda *arguments, **options: of(solution(*arguments, **options))
+
+
+RIGHT_WAYS = {
+    "working in place": in_place,
+    "as lists": in_form(lambda numbers: np.asarray(numbers).tolist()),
+    "as tensors": in_form(tensor),
+    "in float32": in_form(single),
+    "in another sequence": other_sequence,
+}
+
+
+def every_right_way_passes(exercise: Exercise, namespace: Namespace) -> None:
+    """A right answer passes in whatever form it comes."""
+    solved = run(exercise.solutions, run(exercise.stubs, namespace))
+    for way, change in RIGHT_WAYS.items():
+        try:
+            solved["check"](exercise.identifier, change(solved[answer_name(exercise)]), strict=True)
+        except CheckFailed as error:
+            raise AssertionError(f"{way}: {error}") from error
 
 
 def wrong_answers_get_help(
@@ -224,6 +295,7 @@ def test_stub_waits(chapter, exercise, namespace, output) -> None:
 @on_every_exercise
 def test_solution_passes(chapter, exercise, namespace, output) -> None:
     solution_passes(exercise, namespace, output)
+    every_right_way_passes(exercise, namespace)
 
 
 @on_every_exercise

@@ -9,7 +9,8 @@ import pytest
 import test_exercises as proofs
 from chapters import FIXTURE, Book, Chapter, Exercise
 
-from xai_course.book.checks import assert_equal, exercise
+from xai_course.book.checks import exercise
+from xai_course.book.expect import assert_equal
 
 FIRST = "ex-good-chapter-1"
 HIDDEN = "assert n_regions() == 2"

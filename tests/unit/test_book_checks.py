@@ -1,10 +1,25 @@
 """Feedback on exercises: what it says, and that it never says anything else."""
 
+import importlib
+import pkgutil
+import re
+from fractions import Fraction
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from xai_course.book import checks
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, check, exercise
+from xai_course.book.checks import CheckFailed, check, exercise
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_array,
+    expect_number,
+    expect_parts,
+)
 
 
 @pytest.fixture
@@ -21,7 +36,7 @@ def sample_exercise(monkeypatch):
 
 
 def raiser(error):
-    def answer():
+    def answer(*arguments, **options):
         raise error
 
     return answer
@@ -96,7 +111,157 @@ def test_assert_close_says_what_differs(actual, message):
         assert_close(actual, [[1.0, 2.0]], "The result")
 
 
+@pytest.mark.parametrize(
+    ("actual", "message"),
+    [
+        ("1", "should be numbers, got '1' of type str"),
+        (["1", "2"], "should be numbers"),
+        ([[1.0], [1.0, 2.0]], "should be numbers"),
+        ([None, 1.0], "should be numbers"),
+        (1j, "should be numbers"),
+        (torch.ones(2, requires_grad=True), r"got 1, expected 2"),
+        ([np.inf, 2.0], "got inf, expected 1"),
+        ([1.0, 2.0000001], "got 2.0000001, expected 2"),
+    ],
+)
+def test_assert_close_reads_any_kind_of_answer(actual, message):
+    with pytest.raises(CheckFailed, match=message):
+        assert_close(actual, [1.0, 2.0], "The result")
+
+
+def test_assert_close_accepts_every_kind_of_numbers():
+    third = Fraction(1, 3)
+    for right in ([third, np.inf], torch.tensor([1 / 3, np.inf], requires_grad=True)):
+        assert_close(right, [1 / 3, np.inf], "The result")
+    assert_close(pd.Series([1 / 3], index=["a"]), [1 / 3], "The result")
+    assert_close(np.float32(1 / 3), 1 / 3, "A number of float32")
+    with pytest.raises(CheckFailed, match=r"got 0\.33335\d, expected 0\.333333"):
+        assert_close(np.float32(1 / 3 + 2e-5), 1 / 3, "A number of float32")
+
+
+def test_assert_equal_compares_entries():
+    assert_equal((0, 3), [0, 3], "The numbers")
+    assert_equal(torch.tensor([0, 3]), [0, 3], "The numbers")
+    assert_equal([(1, 0), (0, 1)], [[1, 0], [0, 1]], "The pairs")
+    for wrong in ([0], [0, 3, 5], [[0], [0, 3]], [True, True], {0, 3}, "03"):
+        with pytest.raises(CheckFailed, match=r"The numbers should be \[0, 3\], got"):
+            assert_equal(wrong, [0, 3], "The numbers")
+
+
+def test_an_answer_may_change_what_it_is_given(monkeypatch):
+    monkeypatch.setattr(checks, "_CHECKS", dict(checks._CHECKS))
+    given = np.arange(3.0), [1, 2]
+
+    @exercise("ex-sample-2")
+    def _(answer):
+        for _ in range(2):
+            assert_close(answer(*given), 6, "The sum of all")
+        return "Six."
+
+    def greedy(array, numbers):
+        while numbers:
+            array[0] += numbers.pop()
+        return array.sum()
+
+    check("ex-sample-2", greedy)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: expect_parts((1, 2), 3, "three things"), r"Return three things; got \(1, 2\)"),
+        (lambda: expect_parts("abc", 3, "three things"), "Return three things; got 'abc'"),
+        (lambda: expect_array([1, 2], (3,), "three numbers"), r"Return three numbers; got \[1, 2"),
+        (lambda: expect_array("abc", (3,), "three numbers"), "Return three numbers; got 'abc'"),
+        (lambda: expect_number([1.0], "The share"), r"The share should be one number, got \[1.0\]"),
+        (lambda: expect_number(True, "The share"), "The share should be one number, got True"),
+        (lambda: expect_number("1", "The share"), "The share should be one number, got '1'"),
+        (lambda: expect_array(np.zeros(90), (3,), "three"), r"0\.0, .* \.\.\. \(ndarray\)"),
+    ],
+)
+def test_a_result_of_another_form_is_named(call, message):
+    with pytest.raises(CheckFailed, match=message):
+        call()
+
+
+def test_a_result_of_the_right_form_is_read():
+    assert expect_parts(np.array([1, 2]), 2, "two numbers") == [1, 2]
+    assert expect_array([1, 2], (2,), "two numbers").dtype == np.float64
+    assert expect_number(np.float32(2), "The share") == 2.0
+
+
+def test_close_to_tells_a_slip_from_anything_else():
+    assert close_to([1.0, 2.0], [1, 2])
+    for other in ([1.0, 3.0], [1.0], 1.0, "12", None, [[1.0], [1.0, 2.0]]):
+        assert not close_to(other, [1, 2])
+
+
 def test_assert_close_accepts_rounding_only():
     assert_close([1.0 + 1e-12], [1.0], "The result")
     with pytest.raises(CheckFailed):
         assert_close([1.0 + 1e-6], [1.0], "The result")
+
+
+# The contract of every check
+
+
+def every_exercise():
+    """Return the ids of all exercises that have a check."""
+    for module in pkgutil.iter_modules(checks.__path__):
+        importlib.import_module(f"{checks.__name__}.{module.name}")
+    return sorted(checks._CHECKS)
+
+
+on_every_exercise = pytest.mark.parametrize("identifier", every_exercise())
+ODD_RESULTS = [
+    (None, None),
+    (None, None, None),
+    [[1.0], [1.0, 2.0]],
+    torch.ones(2, requires_grad=True),
+    (torch.ones(3, requires_grad=True), torch.ones((), requires_grad=True)),
+    [],
+    np.zeros(1),
+    np.zeros(7),
+    np.zeros((2, 3, 4)),
+    "three",
+    ["a", "b", "c"],
+    {"a": 1.0},
+    {1.5, 2.5},
+    object(),
+    len,
+    1j,
+    True,
+    pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}),
+]
+
+
+@on_every_exercise
+def test_odd_results_are_wrong_and_never_an_error(identifier):
+    for result in ODD_RESULTS:
+        with pytest.raises(CheckFailed, match=identifier):
+            check(identifier, lambda *_, result=result, **__: result, strict=True)
+    with pytest.raises(CheckFailed, match=identifier):
+        check(identifier, lambda *_, **__: (letter for letter in "ab"), strict=True)
+
+
+@on_every_exercise
+def test_a_forgotten_return_is_answered_in_plain_words(identifier):
+    may_return_none = identifier == "ex-inet-evaluation-3"
+    words = "should be 3, got None" if may_return_none else "Is its `return` missing?"
+    with pytest.raises(CheckFailed, match=re.escape(words)):
+        check(identifier, lambda *_, **__: None, strict=True)
+
+
+@on_every_exercise
+def test_what_is_no_function_is_asked_for_the_function(identifier):
+    for answer in (22, None, "text", [1.0], np.ones(3), torch.ones(2)):
+        with pytest.raises(CheckFailed, match="Give the function itself"):
+            check(identifier, answer, strict=True)
+
+
+@on_every_exercise
+def test_an_error_inside_the_answer_is_shown_as_it_is(identifier):
+    mine = ValueError("mine")
+    with pytest.raises(ValueError, match="mine") as caught:
+        check(identifier, raiser(mine), strict=True)
+    assert caught.value is mine

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xai_course.book import measured, measured_file
+from xai_course.book import measured_file
 
 REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
 RESULTS = sorted(
@@ -156,59 +156,3 @@ def test_replicates_of_other_programs_are_thrown_away(reproduce, tmp_path):
     Replicates("x", [program]).clear()
     assert sorted(os.listdir(tmp_path)) == ["program.py"]
     assert replicate() == 3
-
-
-# A page whose tables are typed
-
-
-def test_the_dnet_page_shows_the_results():
-    page = REPRODUCE.parent / "book" / "piecewise-linear" / "decision-boundaries-and-dnet.md"
-    words = " ".join(page.read_text(encoding="utf-8").split())
-    toys, images = (measured(f"clime_{name}_dnet") for name in ("toy", "fashion"))
-    kinds = ("data", "divided", "all")
-
-    def row(title, printed, cells):
-        return f"* - {title} - {printed} - " + " - ".join(cells)
-
-    def count(spread):
-        return f"{spread['mean']:.1f} ({spread['min']:.0f} to {spread['max']:.0f})"
-
-    def share(spread):
-        mean, low, high = (100 * spread[key] for key in ("mean", "min", "max"))
-        return f"{mean:.2f} % ({low:.2f} to {high:.2f})"
-
-    circles, unit = toys["circles"]["over_seeds"], images["unit"]["over_seeds"]
-    expected = [
-        row(name, 15, [count(toys[key]["over_seeds"][kind]["neurons"]) for kind in kinds])
-        for key, name in (
-            ("circles", "toy neurons: circles"),
-            ("noisy_circles", "noisy circles"),
-            ("moons", "moons"),
-            ("noisy_moons", "noisy moons"),
-        )
-    ]
-    accuracy = [share(circles[kind]["accuracy"]) for kind in kinds]
-    expected.append(row("accuracy, new rows: circles", "100 %", accuracy))
-    certified = [str(sum(toy["certified_seeds"][kind] for toy in toys.values())) for kind in kinds]
-    expected.append(row("certified, of 40", "not checked", certified))
-    expected.append(row("image neurons", 5, [count(unit[k]["neurons"]) for k in kinds[:2]]))
-    accuracy = [share(unit[k]["accuracy"]) for k in kinds[:2]]
-    expected.append(row("accuracy, test images", "99.80 %", accuracy))
-    coverage = [share(unit[k]["coverage"]) for k in kinds[:2]]
-    expected.append(row("coverage, test images", "not given", coverage))
-    best = {
-        key: max(images[scale]["controls"][key]["max"] for scale in images)
-        for key in ("network_accuracy", "network_train_accuracy")
-    }
-    here = images["unit"]["controls"]
-    parameters = [f"{unit[kind]['parameters']['mean']:,.0f}" for kind in kinds[:2]]
-    expected += [
-        f"at most {100 * here['network_accuracy']['max']:.2f} %,",
-        f"at most {100 * best['network_accuracy']:.2f} % with two other scalings",
-        f"On training images it was at most {100 * best['network_train_accuracy']:.2f} %",
-        f"has {100 * here['logistic_regression_accuracy']['mean']:.2f} %",
-        f"{images['unit']['network_parameters']:,} parameters, the two kinds of DNet "
-        + " and ".join(parameters),
-        f"right on {100 * circles['data']['accuracy']['min']:.2f} % only",
-    ]
-    assert [line for line in expected if line not in words] == []

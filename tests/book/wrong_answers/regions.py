@@ -75,7 +75,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (lambda: (6, 0.072), "some half-spaces are redundant"),
         (lambda: (3, 0.045), "corners should be 4, got 3"),
         (lambda: (4, 0.09), "The area"),
-        (lambda: 4, "Return two things"),
+        (lambda: 4, "Return two numbers"),
     ],
     "ex-regions-2": [
         (all_lines, "outside the box"),

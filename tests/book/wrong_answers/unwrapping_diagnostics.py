@@ -76,7 +76,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (ignores_the_classes, "four rows of one class"),
         (more_than_the_minimum, "at least 3"),
         (in_order_of_number, "in another order"),
-        (number_of_regions, "list of region numbers, got int"),
+        (number_of_regions, "list of region numbers, got 3"),
     ],
     "ex-unwrapping-diagnostics-3": [
         (all_at_once, "an array of models times rows is held"),

@@ -89,7 +89,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (lambda: 11.0, "expected 0.0533981"),
     ],
     "ex-unwrapping-interpretation-2": [
-        (no_intercept, "There should be 2 shares"),
+        (no_intercept, "Return 2 shares, the intercept's first"),
         (output_for_intercept, "The shares: 2 of 2"),
         (square_of_the_mean, "The shares: 2 of 2"),
         (no_shares, "add up to 1"),

@@ -88,7 +88,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (least_loss, "Is a smaller K as good?"),
         (own_error, "should be 2, got 1"),
         (standard_deviation, "should be 2, got 1"),
-        (all_good, "Return one K"),
+        (all_good, "should be one number"),
         (divides_by_n, "should be 2, got 3"),
     ],
     "ex-unwrapping-merging-4": [

@@ -8,21 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, expect_number
 
 SLUG = "case-home-lending"
-
-
-def _number(found: Any, what: str) -> float:
-    if isinstance(found, bool) or not isinstance(found, int | float | np.number):
-        raise CheckFailed(f"{what} should be one number, got {found!r}.")
-    return float(found)
 
 
 @exercise(f"ex-{SLUG}-1")
 def share_of_loans(answer: Callable[[], float]) -> str:
     """Compare with the counts of the paper's Table 6."""
-    found = _number(answer(), "The share")
+    found = expect_number(answer(), "The share")
     expected = (747 + 219) / (5602 + 747 + 219)
     if abs(found - 2 / 3) < 0.01:
         raise CheckFailed("2/3 counts regions. Count the loans in them.")
@@ -64,7 +59,7 @@ def _compare_shares(
 ) -> None:
     sound = [all(s == 0 or w * s > 0 for w, s in zip(row, expected, strict=True)) for row in coef]
     right = counts[sound].sum() / counts.sum()
-    found = _number(answer(coef, counts, expected), f"The share {where}")
+    found = expect_number(answer(coef, counts, expected), f"The share {where}")
     assert_close(found, right, f"The share {where}", tolerance=1e-9)
 
 
@@ -83,7 +78,7 @@ def safe_score(answer: Callable[..., Any]) -> str:
         ("a highest score that is declined", scores, -jumps, np.inf),
     ]
     for what, grid, log_odds, right in cases:
-        found = _number(answer(grid.copy(), log_odds.copy()), f"The safe score with {what}")
+        found = expect_number(answer(grid, log_odds), f"The safe score with {what}")
         assert_equal(found, right, f"The safe score with {what}")
     return "The safe score is right on six curves, also where the risk jumps."
 
@@ -104,7 +99,7 @@ def paired_share(answer: Callable[..., Any]) -> str:
         for n in (2, 3, 4, 4)
     ]
     for what, regions, segments in cases:
-        found = _number(answer(regions, segments), f"The share with {what}")
+        found = expect_number(answer(regions, segments), f"The share with {what}")
         assert_close(found, _best(regions, segments), f"The share with {what}", tolerance=1e-9)
     return "The share is right in eight cases, with fewer and with more regions than segments."
 

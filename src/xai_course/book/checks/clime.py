@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import log_softmax
 from sklearn.linear_model import Ridge
 
-from xai_course.book.checks import CheckFailed, assert_close, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, close_to, expect_array, expect_number, expect_parts
 from xai_course.networks import PiecewiseLinearNetwork
 
 SLUG = "clime"
@@ -19,9 +20,9 @@ SLUG = "clime"
 def temperature(answer: Callable[[], float]) -> str:
     """Compare with the temperature at which the odds of two logits are two to one."""
     found, expected = answer(), 2 / np.log(2)
-    if np.ndim(found) == 0 and np.isclose(found, 2 * np.log(2), rtol=5e-3):
+    if close_to(found, 2 * np.log(2), rtol=5e-3):
         raise CheckFailed("You multiplied by log 2. The ratio is exp(2 / T): solve it for T.")
-    if np.ndim(found) == 0 and np.isclose(found, 2 / np.log(0.5), rtol=5e-3):
+    if close_to(found, 2 / np.log(0.5), rtol=5e-3):
         raise CheckFailed("A temperature is positive: here the first class is the likelier one.")
     assert_close(found, expected, "The temperature", tolerance=1e-3)
     return "The temperature is right; the third logit has no say."
@@ -56,9 +57,9 @@ def _compare_loss(
     expected = np.mean(alpha * told + (1 - alpha) * taught)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         found = answer(student, teacher, labels, alpha, T)
-    if alpha == 0 and T > 1 and np.ndim(found) == 0 and np.isclose(found * T**2, expected):
+    if alpha == 0 and T > 1 and close_to(found, expected / T**2):
         raise CheckFailed("The teacher's part is too small by T squared.")
-    if np.ndim(found) == 0 and np.isnan(found):
+    if np.isnan(expect_number(found, f"The loss {where}")):
         raise CheckFailed(f"The loss {where} is not a number: exp overflows. Use log_softmax.")
     assert_close(found, expected, f"The loss {where}")
 
@@ -67,11 +68,11 @@ def _compare_loss(
 def consistency_bounds(answer: Callable[..., Any]) -> str:
     """Compare for good, middling and bad classifiers."""
     for a, b in [(0.8916, 0.8980), (0.7, 0.5), (0.3, 0.4), (1.0, 0.6), (0.0, 0.0)]:
-        found = np.asarray(answer(a, b), dtype=float)
+        found = expect_array(answer(a, b), (2,), "two numbers, the least and the most")
         expected = np.array([max(0.0, a + b - 1), 1 - abs(a - b)])
-        if found.shape == (2,) and np.isclose(found[0], a + b - 1) and found[0] < -1e-9:
+        if close_to(found[0], a + b - 1) and found[0] < -1e-9:
             raise CheckFailed(f"For accuracies {a} and {b} the least is negative: no share is.")
-        if found.shape == (2,) and np.isclose(found[1], min(a, b)) and expected[1] > min(a, b):
+        if close_to(found[1], min(a, b)) and expected[1] > min(a, b):
             raise CheckFailed("Both may be wrong in the same way: they agree there, too.")
         assert_close(found, expected, f"The bounds for accuracies {a} and {b}")
     return "The bounds are right for five pairs of accuracies."
@@ -91,11 +92,10 @@ def weighted_ridge(answer: Callable[..., Any]) -> str:
         (s, 2.0, "with weights and a penalty"),
     ]:
         fit = Ridge(alpha=penalty).fit(Z, y, sample_weight=weights)
-        found = answer(Z, y, weights, penalty)
-        if not isinstance(found, tuple | list) or len(found) != 2:
-            raise CheckFailed("Return two things: the coefficients and the intercept.")
-        assert_close(found[0], fit.coef_, f"The coefficients {where}", tolerance=1e-6)
-        assert_close(found[1], fit.intercept_, f"The intercept {where}", tolerance=1e-6)
+        what = "two things: the coefficients and the intercept"
+        coef, intercept = expect_parts(answer(Z, y, weights, penalty), 2, what)
+        assert_close(coef, fit.coef_, f"The coefficients {where}", tolerance=1e-6)
+        assert_close(intercept, fit.intercept_, f"The intercept {where}", tolerance=1e-6)
     return "Coefficients and intercept equal scikit-learn's in four cases."
 
 
@@ -109,7 +109,7 @@ def region_radius(answer: Callable[..., Any]) -> str:
         region = network.region(network.activation_pattern(x[None])[0])
         expected = float(np.min(region.b - region.A @ x))
         found = answer(W, b, x)
-        if np.ndim(found) == 0 and np.isclose(found, np.abs(W @ x + b).min()):
+        if close_to(found, np.abs(W @ x + b).min()):
             raise CheckFailed("That is the smallest input of a neuron. Divide by its length.")
         assert_close(found, expected, "The distance")
     dead = answer(np.array([[0.0, 0], [3, 4]]), np.array([1.0, 10]), np.zeros(2))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, expect_array
 from xai_course.networks import PiecewiseLinearNetwork
 
 SLUG = "decision-boundaries-and-dnet"
@@ -27,13 +28,11 @@ def hexagon(answer: Callable[[], Any]) -> str:
     angles = np.pi / 3 * np.arange(6) + 0.1
     lines = np.column_stack([np.cos(angles), np.sin(angles), -np.ones(6)])
     cells = _cells(lines, np.array([[-9.0, 9.0], [-9.0, 9.0]]))
-    found = answer()
-    if not isinstance(found, (tuple, list, np.ndarray)) or np.shape(found) != (2,):
-        raise CheckFailed(f"Return two numbers, cells and impossible states; got {found!r}.")
+    found = expect_array(answer(), (2,), "two numbers, cells and impossible states")
     if found[0] == 22:
         raise CheckFailed("22 cells need six lines of which no two are parallel.")
-    assert_equal(int(found[0]), cells, "The number of cells")
-    assert_equal(int(found[1]), 2**6 - cells, "The number of impossible states")
+    assert_equal(found[0], cells, "The number of cells")
+    assert_equal(found[1], 2**6 - cells, "The number of impossible states")
     return "Each of the cells is one state; all other states are impossible."
 
 
@@ -75,10 +74,10 @@ def count_cells(answer: Callable[[np.ndarray, np.ndarray], int]) -> str:
         (rng.normal(size=(3, 3)), "Three random lines"),
         (rng.normal(size=(12, 3)), "Twelve random lines"),
     ]:
-        assert_equal(int(answer(lines, box)), _cells(lines, box), f"{what}: the number of cells")
+        assert_equal(answer(lines, box), _cells(lines, box), f"{what}: the number of cells")
     wide = np.array([[0.0, 7.0], [-3.0, 1.0]])
     lines = rng.normal(size=(8, 3)) * [1, 1, 3]
-    assert_equal(int(answer(lines, wide)), _cells(lines, wide), "In a box of unequal sides: cells")
+    assert_equal(answer(lines, wide), _cells(lines, wide), "In a box of unequal sides: cells")
     return "Counts agree with the library's clipping, in two boxes."
 
 
@@ -97,24 +96,18 @@ def flips(answer: Callable[..., np.ndarray]) -> str:
         ([0.4, 0.4], [True, False, False, False]),
         ([-0.4, -0.3], [False, True, False, False]),
     ]:
-        found = np.asarray(answer(outside, normals, offsets, np.array(x)))
-        if found.shape != (4,):
-            raise CheckFailed(f"Return one answer per hyperplane, 4 of them; got {found.shape}.")
-        if found.astype(bool).tolist() != expected:
+        what = "one answer per hyperplane, 4 of them"
+        found = expect_array(answer(outside, normals, offsets, np.array(x)), (4,), what) != 0
+        if found.tolist() != expected:
             raise CheckFailed(
                 f"For the diamond and x = {x} the answers should be {expected}, "
-                f"got {found.astype(bool).tolist()}. Walk to the line's nearest point and beyond "
-                "it, and compare with the decision at x."
+                f"got {found.tolist()}. Walk to the line's nearest point and beyond it, and "
+                "compare with the decision at x."
             )
-    strip = np.asarray(
-        answer(lambda X: (X[:, 0] > 0.1).astype(int), np.eye(2)[:1], np.zeros(1), np.ones(2), 0.05)
-    )
-    if not strip.astype(bool).all():
+    axis = np.eye(2)[:1], np.zeros(1), np.ones(2)
+    if not np.all(answer(lambda X: (X[:, 0] > 0.1).astype(int), *axis, 0.05)):
         raise CheckFailed("From (1, 1) to x1 = 0 and beyond, the decision changes at x1 = 0.1.")
-    near = np.asarray(
-        answer(lambda X: (X[:, 0] > -0.1).astype(int), np.eye(2)[:1], np.zeros(1), np.ones(2), 0.2)
-    )
-    if not near.astype(bool).all():
+    if not np.all(answer(lambda X: (X[:, 0] > -0.1).astype(int), *axis, 0.2)):
         raise CheckFailed("A walk that goes 0.2 beyond x1 = 0 ends at x1 = -0.2: use `beyond`.")
     return "From inside and outside the diamond, and with another length of the walk."
 
@@ -125,7 +118,8 @@ def own_work(answer: Callable[..., Any]) -> str:
     states = np.array([[0, 0], [0, 1], [1, 1], [1, 0]], dtype=np.uint8)
     train, decisions = states[[0, 0, 0, 1, 2, 2]], np.array([0, 0, 1, 1, 1, 0])
     test, wanted = states[[0, 0, 1, 2, 3]], np.array([0, 1, 1, 0, 1])
-    coverage, earned = _pair(answer(train, decisions, test, wanted))
+    what = "two numbers, the coverage and the share"
+    coverage, earned = expect_array(answer(train, decisions, test, wanted), (2,), what)
     assert_close(coverage, 0.8, "The coverage of four known rows in five")
     if np.isclose(earned, 0.8):
         raise CheckFailed("0.8 counts the unknown row as agreement: the network answered it.")
@@ -139,12 +133,6 @@ def own_work(answer: Callable[..., Any]) -> str:
     decisions, wanted = train[:, 0], test[:, 0]
     seen = {row.tobytes() for row in train}
     share = float(np.mean([row.tobytes() in seen for row in test]))
-    found = _pair(answer(train, decisions, test, wanted))
+    found = answer(train, decisions, test, wanted)
     assert_close(found, [share, share], "Coverage and share of 200 random rows")
     return "Only what the DNet answered itself counts."
-
-
-def _pair(found: Any) -> tuple[float, float]:
-    if not isinstance(found, (tuple, list, np.ndarray)) or np.shape(found) != (2,):
-        raise CheckFailed(f"Return two numbers, the coverage and the share; got {found!r}.")
-    return float(found[0]), float(found[1])

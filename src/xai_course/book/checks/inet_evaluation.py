@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, close_to, expect_parts
 
 SLUG = "inet-evaluation"
 
@@ -15,17 +16,15 @@ SLUG = "inet-evaluation"
 @exercise(f"ex-{SLUG}-1")
 def error_and_share(answer: Callable[[], Any]) -> str:
     """Compare with one sixth and two thirds."""
-    found = answer()
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise CheckFailed("Return two numbers: the error, and its share of the constant's.")
-    error, share = found
+    what = "two numbers: the error, and its share of the constant's"
+    error, share = expect_parts(answer(), 2, what)
     assert_close(error, 1 / 6, "The error", tolerance=1e-3)
-    if np.ndim(share) == 0 and np.isclose(share, 1 / 3, atol=2e-3):
+    if close_to(share, 1 / 3, atol=2e-3):
         raise CheckFailed(
             "You divided by 1/2, the constant itself. Divide by its error: how far uniform "
             "numbers are from their median on average."
         )
-    if np.ndim(share) == 0 and np.isclose(share, 1 / 6 / np.sqrt(1 / 12), atol=2e-3):
+    if close_to(share, 1 / 6 / np.sqrt(1 / 12), atol=2e-3):
         raise CheckFailed("You divided by a standard deviation. The scale is a mean of sizes.")
     assert_close(share, 2 / 3, "The share", tolerance=1e-3)
     return "The error is 1/6, two thirds of what the best constant has."
@@ -39,11 +38,11 @@ def share_of_constant(answer: Callable[..., Any]) -> str:
     explanation = network + rng.normal(scale=0.2, size=network.shape)
     error = np.abs(network - explanation).mean(axis=1)
     scale = np.abs(network - np.median(network, axis=1, keepdims=True)).mean(axis=1)
-    found = np.asarray(answer(network, explanation), dtype=float)
+    found = answer(network, explanation)
     by_mean = np.abs(network - network.mean(axis=1, keepdims=True)).mean(axis=1)
-    if found.shape == error.shape and np.allclose(found, error / by_mean):
+    if close_to(found, error / by_mean):
         raise CheckFailed("You took the mean. The constant with the lowest MAE is the median.")
-    if found.shape == error.shape and np.allclose(found, 1 - error / scale):
+    if close_to(found, 1 - error / scale):
         raise CheckFailed("That is the share which is removed. Return the share that is left.")
     assert_close(found, error / scale, "The shares")
     level = np.full((2, 5), 3.0)
@@ -53,7 +52,7 @@ def share_of_constant(answer: Callable[..., Any]) -> str:
     return "The shares are right for six networks and two constant ones."
 
 
-@exercise(f"ex-{SLUG}-3")
+@exercise(f"ex-{SLUG}-3", none_is_an_answer=True)
 def pays_after(answer: Callable[..., Any]) -> str:
     """Compare where it pays, where it never does, and where the quotient is whole."""
     for never in [(60, 3.0, 3.0), (60, 5.0, 3.0)]:
@@ -67,7 +66,7 @@ def pays_after(answer: Callable[..., Any]) -> str:
         (10, 1.0, 4.0, 3_334),
     ]:
         found = answer(training, own, other)
-        if found is not None and expected > 2 and np.isclose(float(found), expected / 1000, atol=1):
+        if expected > 2 and close_to(found, expected / 1000, atol=1):
             raise CheckFailed("Training is in seconds, explanations are in milliseconds.")
         if found == expected - 1:
             raise CheckFailed(
@@ -83,11 +82,11 @@ def rise(answer: Callable[..., Any]) -> str:
     """Compare with the root of the squares, for numbers and for arrays."""
     for a, b in [(0.012, 0.040), (0.14, 0.04), (0.14, 0.0), (3.0, 4.0)]:
         found, expected = answer(a, b), np.hypot(a, b) / a
-        if b and np.ndim(found) == 0 and np.isclose(found, (a + b) / a):
+        if b and close_to(found, (a + b) / a):
             raise CheckFailed("You added the errors. Independent ones add in their squares.")
-        if b and np.ndim(found) == 0 and np.isclose(found, (a**2 + b**2) / a**2):
+        if b and close_to(found, (a**2 + b**2) / a**2):
             raise CheckFailed("That is the ratio of the squares. Take the root.")
-        if b and np.ndim(found) == 0 and np.isclose(found, np.hypot(a, b)):
+        if b and close_to(found, np.hypot(a, b)):
             raise CheckFailed("That is the error with noise. Divide it by the error without.")
         assert_close(found, expected, f"The rise for {a} and {b}")
     return "The rise is right in four cases; a large error hides what is added to it."

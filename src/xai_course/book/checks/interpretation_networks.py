@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, expect_array
 from xai_course.inet import LambdaNets, closed_form_moments
 from xai_course.polynomials import gram_matrix, monomial_exponents, monomials_in_basis
 
@@ -20,9 +21,7 @@ def two_polynomials(answer: Callable[[], Any]) -> str:
     coef = np.array([3.0, -2.0])
     chance = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
     hard, soft = coef @ np.eye(3)[chance.argmax(axis=1)], coef @ chance
-    found = answer()
-    if not isinstance(found, tuple | list | np.ndarray) or np.shape(found) != (2, 3):
-        raise CheckFailed(f"Return two polynomials of three coefficients each; got {found!r}.")
+    found = expect_array(answer(), (2, 3), "two polynomials of three coefficients each")
     if np.allclose(found, [soft, hard]):
         raise CheckFailed("Hard and soft are swapped: the hard one has one monomial per term.")
     if np.allclose(found[0], (coef * chance.max(axis=1)) @ np.eye(3)[chance.argmax(axis=1)]):
@@ -77,9 +76,8 @@ def refit(answer: Callable[..., Any]) -> str:
     nets = LambdaNets(*(rng.normal(size=s) for s in ((4, 5, 2), (4, 5), (4, 5), (4,))))
     correlations = closed_form_moments(nets, degree=2) @ monomials_in_basis(2, 2).T
     chosen = np.array([[0, 1, 5], [2, 3, 4], [5, 1, 2], [4, 4, 1]])
-    found = np.asarray(answer(gram, correlations, chosen))
-    if found.shape != chosen.shape:
-        raise CheckFailed(f"Return one coefficient per term, shape (4, 3); got {found.shape}.")
+    what = "one coefficient per term, shape (4, 3)"
+    found = expect_array(answer(gram, correlations, chosen), chosen.shape, what)
     for row, (k, c, coef) in enumerate(zip(chosen, correlations, found, strict=True)):
         what = f"The polynomial of network {row}, with monomials {k.tolist()},"
         expected = np.linalg.pinv(gram[np.ix_(k, k)]) @ c[k]

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_number,
+    expect_parts,
+    precision,
+)
 from xai_course.networks import PiecewiseLinearNetwork
 
 SLUG = "local-linear-models"
@@ -58,9 +66,7 @@ def _compare_models(
 ) -> None:
     network = PiecewiseLinearNetwork([W, V], [b, c])
     coef, intercept = network.local_linear_models(network.activation_pattern(x[None]))
-    result = answer(W, b, V, c, x)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise CheckFailed(f"Return two things, coef and intercept; got {type(result).__name__}.")
+    result = expect_parts(answer(W, b, V, c, x), 2, "two things, coef and intercept")
     assert_close(result[0], coef[0], f"The coefficients{where}")
     assert_close(result[1], intercept[0], f"The intercept{where}")
 
@@ -70,10 +76,10 @@ def coverage_curve(answer: Callable[..., Any]) -> str:
     """Compare with counts made by hand, then with a larger random case."""
     train = np.array([[0, 1, 1], [1, 1, 0], [1, 1, 0], [0, 0, 0]], dtype=np.uint8)
     test = np.array([[1, 1, 0], [1, 1, 0], [1, 1, 0], [0, 1, 1], [1, 1, 1]], dtype=np.uint8)
-    found = np.asarray(answer(train, test, [1, 2, 4]))
-    if found.shape == (3,) and np.allclose(found, [0.8, 0.2, 0.2]):
+    found = answer(train, test, [1, 2, 4])
+    if close_to(found, [0.8, 0.2, 0.2]):
         raise CheckFailed("These are the shares that are *not* covered.")
-    if found.shape == (3,) and np.allclose(found, [1 / 3, 2 / 3, 2 / 3]):
+    if close_to(found, [1 / 3, 2 / 3, 2 / 3]):
         raise CheckFailed("These shares count different patterns; count rows, repeated ones too.")
     assert_close(found, [0.2, 0.8, 0.8], "The coverage of five rows by the first 1, 2 and 4")
     rng = np.random.default_rng(3)
@@ -103,15 +109,16 @@ def _walk(t: float, W: np.ndarray, b: np.ndarray, x: np.ndarray, d: np.ndarray) 
     def on(step: float) -> np.ndarray:
         return W @ (x + step * d) + b >= 0
 
-    if np.ndim(t) != 0 or not t > 0:
-        raise CheckFailed(f"The distance should be one positive number, got {t!r}.")
-    far = 1e6 if np.isinf(t) else t * (1 - 1e-9)
+    if not expect_number(t, "The distance") > 0:
+        raise CheckFailed(f"The distance should be positive, got {t:.6g}.")
+    margin = max(1e-9, precision(t))
+    far = 1e6 if np.isinf(t) else t * (1 - margin)
     if (on(0) != on(far)).any():
         raise CheckFailed(
             f"On the way to your distance {t:.6g} a neuron has already switched. "
             "Take the first border ahead."
         )
-    if np.isfinite(t) and (on(0) == on(t * (1 + 1e-9))).all():
+    if np.isfinite(t) and (on(0) == on(t * (1 + margin))).all():
         raise CheckFailed(f"No neuron switches at your distance {t:.6g}.")
 
 

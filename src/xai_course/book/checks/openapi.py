@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_array,
+    expect_parts,
+    precision,
+)
 from xai_course.networks import PiecewiseLinearNetwork
 
 SLUG = "openapi"
@@ -16,16 +24,14 @@ SLUG = "openapi"
 @exercise(f"ex-{SLUG}-1")
 def four_answers(answer: Callable[[], Any]) -> str:
     """Compare with the arithmetic, one number at a time."""
-    result = answer()
-    if not isinstance(result, tuple | list) or len(result) != 4:
-        raise CheckFailed("Return four things: two slopes, the predicted p, and True or False.")
-    slope_1, slope_2, predicted, one_region = result
+    what = "four things: two slopes, the predicted p, and True or False"
+    slope_1, slope_2, predicted, one_region = expect_parts(answer(), 4, what)
     points = {(0, 0): 1 / 2, (1, 0): 2 / 3, (0, 1): 1 / 5}
     bits = {point: np.log2(p / (1 - p)) for point, p in points.items()}
     slopes = [bits[1, 0] - bits[0, 0], bits[0, 1] - bits[0, 0]]
-    if np.allclose([slope_1, slope_2], np.log(2) * np.array(slopes), atol=0.01):
+    if close_to([slope_1, slope_2], np.log(2) * np.array(slopes), atol=0.01):
         raise CheckFailed("These slopes are in natural log-odds; take logarithms to base 2.")
-    if np.allclose([slope_1, slope_2], [1 / 6, -3 / 10], atol=0.01):
+    if close_to([slope_1, slope_2], [1 / 6, -3 / 10], atol=0.01):
         raise CheckFailed("These are slopes of p, which is not linear. Go to odds first.")
     assert_close([slope_1, slope_2], slopes, "The slopes")
     odds = 2.0 ** (bits[0, 0] + sum(slopes))
@@ -41,11 +47,9 @@ def pair_model(answer: Callable[..., Any]) -> str:
     full, level = rng.normal(size=(4, 3)), rng.normal(size=4)
     coef, value = full[1:] - full[0], level[1:] - level[0]
     for i, j in [(3, 1), (2, 3), (2, 0), (0, 2), (1, 1)]:
-        result = answer(coef.copy(), value.copy(), i, j)
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise CheckFailed(f"Return two things, coef and value; got {type(result).__name__}.")
+        result = expect_parts(answer(coef, value, i, j), 2, "two things, coef and value")
         what = f"of class {i} against class {j}"
-        if i != j and np.shape(result[0]) == (3,) and np.allclose(result[0], full[j] - full[i]):
+        if i != j and close_to(result[0], full[j] - full[i]):
             raise CheckFailed(f"This is the model of class {j} against class {i}: the signs.")
         assert_close(result[0], full[i] - full[j], f"The coefficients {what}")
         assert_close(result[1], level[i] - level[j], f"The value {what}")
@@ -72,15 +76,13 @@ def along_the_axes(answer: Callable[..., Any]) -> str:
     for border in (10.0, 0.004):
         # Only the third step reaches a border that lies 0.004 away.
         ask = _Counter(lambda X, b=border: X @ slope + 2 * np.maximum(0, X[:, 2] - x[2] - b))
-        result = answer(ask, x.copy(), 0.01, u.copy())
-        if not isinstance(result, tuple) or len(result) != 3:
-            raise CheckFailed(f"Return coef, value and miss; got {type(result).__name__}.")
+        result = expect_parts(answer(ask, x, 0.01, u), 3, "three things: coef, value and miss")
         expected = slope + 2 * max(0.0, 0.01 - border) / 0.01 * np.eye(5)[2]
         bend = 2 * np.maximum(0, 0.01 * u[2] - border)
         miss = abs(0.01 * (expected - slope) @ u - bend)
         assert_close(result[0], expected, "The coefficients")
         assert_close(result[1], x @ slope, "The value at x")
-        if border < 1 and np.ndim(result[2]) == 0 and abs(result[2]) < 1e-12:
+        if border < 1 and close_to(result[2], 0, atol=1e-12):
             raise CheckFailed("There is a border between the questions, and your miss is zero.")
         assert_close(result[2], miss, "The miss", 1e-11)
         assert_equal(ask.asked, 7, "The number of questions for five features")
@@ -93,7 +95,7 @@ def judge(answer: Callable[..., Any]) -> str:
     errors = np.array([0.0, 0.3, 2.0, 0.0, 1e-12, 0.5, 0.0, 0.0])
     misses = np.array([0.0, 0.1, 0.4, 0.2, 0.0, 0.0, 1e-13, 0.0])
     found = answer(errors, misses, 1e-9)
-    if np.shape(found) == (3,) and np.allclose(found, [3 / 8, 2 / 8, 1 / 8]):
+    if close_to(found, [3 / 8, 2 / 8, 1 / 8]):
         raise CheckFailed("Caught is a share of the wrong models, accused of the right ones.")
     assert_close(found, [3 / 8, 2 / 3, 1 / 5], "The shares of eight customers")
     with np.errstate(all="ignore"):
@@ -106,7 +108,7 @@ def judge(answer: Callable[..., Any]) -> str:
 def expected_questions(answer: Callable[..., Any]) -> str:
     """Compare with the formula for equal shares, and with a sum over subsets."""
     two = answer([0.5, 0.5])
-    if np.ndim(two) == 0 and np.isclose(two, 2, rtol=0.01):
+    if close_to(two, 2, rtol=0.01):
         raise CheckFailed("Two equal shares take 3 questions: the second hit may repeat the first.")
     for n in (1, 2, 5, 22):
         expected = n * np.sum(1 / np.arange(1, n + 1))
@@ -127,11 +129,10 @@ def coefficient_bounds(answer: Callable[..., Any]) -> str:
     for d in (1, 3):
         steps = rng.uniform(-1, 1, size=(d + 1, d))
         p, delta = rng.uniform(0.1, 0.9, size=d + 1), 0.04
-        result = answer(steps.copy(), p.copy(), delta)
-        if not isinstance(result, tuple | list | np.ndarray) or len(result) != 2:
-            raise CheckFailed("Return two things, low and high.")
+        result = expect_parts(answer(steps, p, delta), 2, "two things, low and high")
         low, high = _extremes(steps, p, delta)
-        if np.shape(result[1]) == (d,) and (high - result[1] > 1e-9).any():
+        top = expect_array(result[1], (d,), f"{d} high end(s)")
+        if (high - top > max(1e-9, precision(top))).any():
             raise CheckFailed(
                 "Some coefficients that fit the answers lie outside your bounds. "
                 "Which log-odds make one coefficient as large as possible?"
@@ -206,7 +207,7 @@ def _find(
 ) -> None:
     budget = 200 + 60 * len(expected)
     ask = _Counter(lambda t: function(np.ravel(t)))
-    found = np.asarray(answer(ask, -1.0, 1.0, np.random.default_rng(0)), dtype=float)
+    found = np.asarray(answer(ask, -1.0, 1.0, np.random.default_rng(0)))
     if found.shape != expected.shape:
         raise CheckFailed(f"On {what}: {found.size} kinks found, there are {expected.size}.")
     if (np.diff(found) < 0).any():

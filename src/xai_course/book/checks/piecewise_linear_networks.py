@@ -11,7 +11,8 @@ from scipy import stats
 
 from xai_course.activations import PiecewiseLinear
 from xai_course.approximation import SMOOTH_ACTIVATIONS, approximate
-from xai_course.book.checks import CheckFailed, assert_close, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, close_to, expect_array, expect_number, expect_parts
 from xai_course.networks import PiecewiseLinearNetwork
 
 SLUG = "piecewise-linear-networks"
@@ -21,9 +22,7 @@ SLUG = "piecewise-linear-networks"
 def hard_tanh(answer: Callable[[], Any]) -> str:
     """Compare with the library's three pieces."""
     expected = approximate("tanh", 3)
-    found = answer()
-    if not isinstance(found, tuple | list | np.ndarray) or np.shape(found) != (3,):
-        raise CheckFailed(f"Return three numbers: two knots and one error; got {found!r}.")
+    found = expect_array(answer(), (3,), "three numbers: two knots and one error")
     if np.allclose(found[:2], [-2, 2]):
         raise CheckFailed("These are the sigmoid's knots. What is the slope of tanh at zero?")
     assert_close(found[:2], expected.breakpoints, "The knots", 1e-3)
@@ -42,7 +41,7 @@ def knots(answer: Callable[..., Any]) -> str:
         ("softplus", [-np.inf, 0.0, np.inf], 3),
     ]:
         found, expected = answer(SMOOTH_ACTIVATIONS[name], points), approximate(name, n).breakpoints
-        if np.shape(found) == expected.shape and np.allclose(found, -expected):
+        if close_to(found, -expected):
             raise CheckFailed("The knots have the wrong sign.")
         assert_close(found, expected, f"The knots of {name} in {n} pieces")
     rng = np.random.default_rng(2)
@@ -75,11 +74,10 @@ def unwrap(answer: Callable[..., Any]) -> str:
         network = PiecewiseLinearNetwork([W, V], [b, c], activation)
         coef, intercept = network.local_linear_models(network.activation_pattern(x[None]))
         result = answer(W, b, V, c, activation, x)
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise CheckFailed(f"Return two things, coef and intercept; got {result!r}.")
+        result = expect_parts(result, 2, "two things, coef and intercept")
         assert_close(result[0], coef[0], f"The coefficients for {activation.name}")
         without = intercept[0] - V @ activation.intercepts[activation.segment(W @ x + b)]
-        if not activation.is_relu and np.allclose(result[1], without):
+        if not activation.is_relu and close_to(result[1], without):
             raise CheckFailed(f"The intercept for {activation.name} lacks the pieces' offsets.")
         assert_close(result[1], intercept[0], f"The intercept for {activation.name}")
     return "Coefficients and intercepts are right for five activations."
@@ -97,7 +95,7 @@ def bound_anywhere(answer: Callable[..., Any]) -> str:
         expected = PiecewiseLinearNetwork(weights, biases, activation).approximation_error_bound()
         lipschitz, error = SMOOTH_ACTIVATIONS[name].lipschitz, activation.max_error
         found = answer(weights, lipschitz, error)
-        if np.shape(found) == expected.shape and np.allclose(found, lipschitz * expected + error):
+        if close_to(found, lipschitz * expected + error):
             raise CheckFailed("The output layer has no activation: its matrix comes last.")
         where = f"The bound of a {name} network with {len(sizes) - 2} hidden layer(s)"
         assert_close(found, expected, where)
@@ -111,9 +109,9 @@ def chance(answer: Callable[..., Any]) -> str:
     for fixed, broken in [(3, 0), (0, 3), (5, 5), (61, 50), (215, 344), (84, 79)]:
         found = answer(fixed, broken)
         expected = stats.binomtest(fixed, fixed + broken).pvalue
-        if fixed == broken and np.ndim(found) == 0 and found > 1:
+        if expect_number(found, f"The p-value of {fixed} to {broken}") > 1:
             raise CheckFailed(f"The p-value of {fixed} to {broken} is above 1: {found:.3g}.")
-        if expected < 1 and np.ndim(found) == 0 and np.isclose(found, expected / 2):
+        if expected < 1 and close_to(found, expected / 2):
             raise CheckFailed("This counts one direction only. The split may be uneven either way.")
         assert_close(found, expected, f"The p-value of {fixed} to {broken}")
     return "The p-values are those of SciPy's exact test."

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, expect_array
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import Region
 
@@ -26,9 +27,7 @@ def region_below(answer: Callable[[], Any]) -> str:
         [np.zeros(2), np.full(4, -0.3), np.zeros(1)],
     )
     region = Region(network, [1, 1, 0, 0, 0, 0], bounds=[[-1, 1], [-1, 1]])
-    found = answer()
-    if not isinstance(found, tuple) or len(found) != 2:
-        raise CheckFailed(f"Return two things, corners and area; got {type(found).__name__}.")
+    found = expect_array(answer(), (2,), "two numbers, corners and area")
     if found[0] == 6:
         raise CheckFailed("Six half-spaces, but not six corners: some half-spaces are redundant.")
     assert_equal(found[0], len(region.polygon()), "The number of corners")

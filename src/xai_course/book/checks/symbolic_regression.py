@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array, precision
 from xai_course.polynomials import gram_matrix, monomial_exponents
 
 SLUG = "symbolic-regression"
@@ -26,7 +27,7 @@ def cosine_of_twins(answer: Callable[[], float]) -> str:
         gram[0, 1] / (gram[0, 0] * gram[1, 1]): "Divide by the roots of the mean squares.",
     }
     for value, message in slips.items():
-        if np.ndim(found) == 0 and np.isclose(found, value):
+        if close_to(found, value):
             raise CheckFailed(message)
     assert_close(found, expected, "The cosine")
     return "The cosine is right: 15/16."
@@ -70,21 +71,25 @@ def multiply_out(answer: Callable[..., Any]) -> str:
     x = np.linspace(0, 1, 9)
     for _ in range(20):
         program = _random_program(rng, 4)
-        coef = np.atleast_1d(np.asarray(answer(program), dtype=float))
+        coef = _coefficients(answer(program), "the program")
         values = np.polynomial.polynomial.polyval(x, coef)
-        assert_close(values, _run(program, x), f"The values of {program}")
+        tolerance = max(1e-9, precision(coef))
+        assert_close(values, _run(program, x), f"The values of {program}", tolerance)
     return "The coefficients are right for 25 programs."
 
 
 def _compare_coefficients(found: Any, expected: list[float], what: str) -> None:
-    coef = np.atleast_1d(np.asarray(found, dtype=float))
-    if coef.ndim != 1:
-        raise CheckFailed(f"Return a list of coefficients for {what}, got shape {coef.shape}.")
+    coef = _coefficients(found, what)
     short = np.trim_zeros(coef, "b")
     if len(expected) > 1 and np.array_equal(np.trim_zeros(coef, "f"), expected[::-1]):
         raise CheckFailed(f"The coefficients of {what} must begin with the constant.")
     wanted = np.trim_zeros(np.array(expected, dtype=float), "b")
-    assert_equal(short.tolist(), wanted.tolist(), f"The coefficients of {what}")
+    assert_equal(short, wanted, f"The coefficients of {what}")
+
+
+def _coefficients(found: Any, what: str) -> np.ndarray:
+    n = 1 if np.ndim(found) == 0 else len(found)
+    return expect_array(np.atleast_1d(found), (n,), f"a list of coefficients for {what}")
 
 
 def _random_program(rng: np.random.Generator, depth: int) -> Any:
@@ -127,9 +132,11 @@ def _compare_choice(
         list(k) for k in combinations(range(len(r)), size) if len(set(k) & set(support)) >= size - 2
     ]
     best = max(_explained(gram, r, k) for k in near)
-    found = list(answer(lambda k: _explained(gram, r, list(k)), len(r), list(support)))
-    if len(found) != size or len(set(found)) != size:
-        raise CheckFailed(f"Return {size} different monomials {where}, got {found}.")
+    found = answer(lambda k: _explained(gram, r, np.array(k, dtype=int)), len(r), support)
+    what = f"{size} different monomials {where}"
+    found = expect_array(found, (size,), what).astype(int).tolist()
+    if len(set(found)) != size:
+        raise CheckFailed(f"Return {what}; got {found}.")
     if len(set(found) & set(support)) < size - 2:
         raise CheckFailed(f"{found} differs from {support} in more than two monomials {where}.")
     if _explained(gram, r, found) < best - 1e-9 * max(abs(best), 1):
@@ -147,15 +154,15 @@ def _explained(gram: np.ndarray, r: np.ndarray, support: list[int]) -> float:
 def error_at(answer: Callable[..., float]) -> str:
     """Compare on rows with skewed values, where mean and median differ."""
     rows = np.array([[0.0], [1.0], [5.0], [30.0]])
-    line, above = (lambda X: X[:, 0]), (lambda X: X[:, 0] + 1)
+    line, above = (lambda X: X[:, 0].copy()), (lambda X: X[:, 0] + 1)
     assert_close(answer(line, line, rows), 0.0, "The error of the network itself")
     values = rows[:, 0]
     by_mean = 1 / np.abs(values - values.mean()).mean()
     expected = 1 / np.abs(values - np.median(values)).mean()
     found = answer(line, above, rows)
-    if np.isclose(found, by_mean):
+    if close_to(found, by_mean):
         raise CheckFailed("The mean is the best constant for squared errors, not absolute ones.")
-    if np.isclose(found, 1.0):
+    if close_to(found, 1.0):
         raise CheckFailed("Divide by the error of the best constant.")
     assert_close(found, expected, "The relative error of a formula that is 1 too high")
     assert_close(answer(line, lambda X: np.full(len(X), 3.0), rows), 1.0, "The median's own error")

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, close_to, shown
 
 SLUG = "unwrapping-diagnostics"
 
@@ -20,13 +21,12 @@ def local_auc_by_hand(answer: Callable[[], float]) -> str:
     difference = scores[y == 1][:, None] - scores[y == 0]
     expected = np.mean((difference > 0) + (difference == 0) / 2)
     found = answer()
-    if np.ndim(found) == 0 and not isinstance(found, str):
-        if np.isclose(found, 3.5):
-            raise CheckFailed("3.5 is the number of wins; divide by the number of pairs.")
-        if np.isclose(found, [np.mean(difference > 0), np.mean(difference >= 0)]).any():
-            raise CheckFailed("One pair is a tie, and a tie counts one half.")
-        if np.isclose(found, 1 - expected):
-            raise CheckFailed("This ranks class 0 above class 1.")
+    if close_to(found, 3.5):
+        raise CheckFailed("3.5 is the number of wins; divide by the number of pairs.")
+    if close_to(found, np.mean(difference > 0)) or close_to(found, np.mean(difference >= 0)):
+        raise CheckFailed("One pair is a tie, and a tie counts one half.")
+    if close_to(found, 1 - expected):
+        raise CheckFailed("This ranks class 0 above class 1.")
     assert_close(found, expected, "The local AUC", tolerance=5e-3)
     return "3.5 of 6 pairs are ranked right."
 
@@ -61,9 +61,7 @@ def _numbers(result: Any) -> list[int]:
     try:
         return [int(number) for number in result]
     except (TypeError, ValueError):
-        raise CheckFailed(
-            f"Return a list of region numbers, got {type(result).__name__}."
-        ) from None
+        raise CheckFailed(f"Return a list of region numbers, got {shown(result)}.") from None
 
 
 @exercise(f"ex-{SLUG}-3")
@@ -74,10 +72,10 @@ def global_mse(answer: Callable[..., Any]) -> str:
         X, y = rng.normal(size=(n_rows, n_features)), rng.normal(size=n_rows)
         coefs, intercepts = rng.normal(size=(n_models, n_features)), rng.normal(size=n_models)
         errors = (X @ coefs.T + intercepts - y[:, None]) ** 2
-        found = np.asarray(answer(coefs, intercepts, X, y))
-        if found.shape == (n_models,) and np.allclose(found, errors.sum(axis=0)):
+        found = answer(coefs, intercepts, X, y)
+        if close_to(found, errors.sum(axis=0)):
             raise CheckFailed("These are sums of squared errors; divide by the number of rows.")
-        if found.shape == (n_models,) and np.allclose(found, np.sqrt(errors.mean(axis=0))):
+        if close_to(found, np.sqrt(errors.mean(axis=0))):
             raise CheckFailed("These are roots of the mean squared errors.")
         what = f"The errors of {n_models} model(s) on {n_rows} rows"
         assert_close(found, errors.mean(axis=0), what, tolerance=1e-8)
@@ -102,7 +100,7 @@ def deviations_from_chance(answer: Callable[..., Any]) -> str:
     """Compare with the distribution over all orders of the classes."""
     # One row of each class: the AUC is 0 or 1 with even chances, so its deviation is one half.
     found = answer(1.0, 1, 1)
-    if np.ndim(found) == 0 and np.isclose(found, 0.25):
+    if close_to(found, 0.25):
         raise CheckFailed("For one row of each class got 0.25: divide, do not multiply.")
     assert_close(found, 1.0, "For a perfect ranking of one row of each class, the answer")
     assert_close(answer(0.357, 14, 8), -0.143 / np.sqrt(23 / 1344), "For the applicant, the answer")

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array, expect_parts
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping.flattening import _random_network
 from xai_course.unwrapping.glm import fit_glm
@@ -21,9 +22,7 @@ def roof(answer: Callable[[], Any]) -> str:
     network = PiecewiseLinearNetwork([[[2.0], [-2.0]], [[1.0, 1.0]]], [[-1.0, 3.0], [0.0]])
     switches = -network.biases[0] / network.weights[0][:, 0]
     expected = [*switches, network.forward([[1.0]])[0, 0]]
-    found = answer()
-    if not isinstance(found, tuple | list | np.ndarray) or np.shape(found) != (3,):
-        raise CheckFailed(f"Return three numbers: two switches and one output; got {found!r}.")
+    found = expect_array(answer(), (3,), "three numbers: two switches and one output")
     if np.allclose(found[:2], 1):
         raise CheckFailed("x = 1 is where the regions meet. Where is each model zero?")
     if np.allclose(found[:2], switches[::-1]):
@@ -90,14 +89,12 @@ def coefficients_at(answer: Callable[..., Any]) -> str:
         pattern = network.activation_pattern(x[None])
         expected = network.local_linear_models(pattern)[0][0, 0]
         n_on = int(pattern.sum())
-        found = answer(network, x)
-        if not isinstance(found, tuple | list) or len(found) != 2:
-            raise CheckFailed(f"Return two things, coefficients and a number; got {found!r}.")
+        found = expect_parts(answer(network, x), 2, "two things, coefficients and a number")
         everything = network.weights[1][0] @ network.weights[0]
-        if n_on < len(pattern[0]) and np.allclose(np.ravel(found[0]), everything):
+        if n_on < len(pattern[0]) and close_to(found[0], everything):
             raise CheckFailed("This adds all neurons; those that are off must not count.")
         where = f"where {n_on} of {len(pattern[0])} neurons are on"
-        assert_equal(int(found[1]), n_on, f"The number of neurons on, at x = {x.round(2)},")
+        assert_equal(found[1], n_on, f"The number of neurons on, at x = {x.round(2)},")
         assert_close(found[0], expected, f"The coefficients {where}")
     return "The coefficients are right in seven cases, on a border and in silence too."
 

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array
 from xai_course.unwrapping.glm import fit_glm
 from xai_course.unwrapping.inference import inference_table
 
@@ -23,7 +24,7 @@ def four_times_the_loans(answer: Callable[[], Any]) -> str:
     x = np.repeat([1.0, 1.0, 0.0, 0.0], counts)[:, None]
     y = np.repeat([1, 0, 1, 0], counts)
     row = inference_table(x, y, ["late"], classification=True).loc["late"]
-    slope, std_err = _pair(answer(), "the slope and its standard error")
+    slope, std_err = expect_array(answer(), (2,), "two numbers, the slope and its standard error")
     if np.isclose(std_err, 2 * row["std_err"]):
         raise CheckFailed("This is the standard error of 34 loans. What does a count of 48 give?")
     if np.isclose(std_err, row["std_err"] ** 2):
@@ -31,12 +32,6 @@ def four_times_the_loans(answer: Callable[[], Any]) -> str:
     assert_close(slope, row["coef"], "The slope", tolerance=5e-3)
     assert_close(std_err, row["std_err"], "The standard error", tolerance=5e-3)
     return "The slope stays, and its standard error is halved."
-
-
-def _pair(result: Any, what: str) -> tuple[float, float]:
-    if not isinstance(result, (tuple, list, np.ndarray)) or np.shape(result) != (2,):
-        raise CheckFailed(f"Return two numbers, {what}; got {result!r}.")
-    return float(result[0]), float(result[1])
 
 
 @exercise(f"ex-{SLUG}-2")
@@ -51,9 +46,9 @@ def hc3(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> str:
             inference_table(X, y, names, cov_type=kind)["std_err"].to_numpy()
             for kind in ("HC3", "nonrobust")
         )
-        found = np.asarray(answer(X, y))
-        if found.shape == expected.shape:
-            _name_the_mistake(found, expected, classic, X, y)
+        what = f"{n_features} error(s), one per feature"
+        found = expect_array(answer(X, y), expected.shape, what)
+        _name_the_mistake(found, expected, classic, X, y)
         assert_close(found, expected, f"The errors of {n_features} feature(s)")
     return "The standard errors agree with statsmodels."
 
@@ -85,10 +80,9 @@ def holm(answer: Callable[..., Any]) -> str:
             "Stop at the first that fails, which is 0.03.",
         ),
     ]:
-        found = np.asarray(answer(np.array(p_values)))
-        if found.shape != (3,):
-            raise CheckFailed(f"Return one answer per p-value, 3 of them; got shape {found.shape}.")
-        if found.astype(bool).tolist() != expected:
+        what = "one answer per p-value, 3 of them"
+        found = expect_array(answer(np.array(p_values)), (3,), what) != 0
+        if found.tolist() != expected:
             raise CheckFailed(
                 f"For the p-values {p_values} the stars should be {expected}, "
                 f"got {found.tolist()}. {why}"
@@ -97,9 +91,12 @@ def holm(answer: Callable[..., Any]) -> str:
 
     p_values = np.random.default_rng(3).uniform(size=40) ** 6
     for alpha in (0.05, 0.2):
-        expected = multipletests(p_values, alpha, method="holm")[0].tolist()
-        found = np.asarray(answer(p_values, alpha)).astype(bool).tolist()
-        assert_equal(found, expected, f"The stars of 40 p-values with alpha {alpha}")
+        expected = multipletests(p_values, alpha, method="holm")[0]
+        assert_equal(
+            np.asarray(answer(p_values, alpha)) != 0,
+            expected,
+            f"The stars of 40 p-values with alpha {alpha}",
+        )
     return "The stars agree with statsmodels, ties with the order included."
 
 
@@ -115,7 +112,7 @@ def printed_penalty(answer: Callable[..., float]) -> str:
     for C in (1.0, 0.05):
         ridge = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-10).fit(X, y)
         found = answer(X, y, float(ridge.intercept_[0]), ridge.coef_[0])
-        if C != 1 and np.isclose(found, 1 / C, rtol=1e-3):
+        if C != 1 and close_to(found, 1 / C, rtol=1e-3):
             raise CheckFailed(f"{found:.4g} is the strength of the penalty, 1 / C; return C.")
         assert_close(found, C, f"The C of a ridge with C = {C}", tolerance=1e-3)
     return "You find the penalty behind three tables."
@@ -125,14 +122,14 @@ def printed_penalty(answer: Callable[..., float]) -> str:
 def wilson(answer: Callable[..., Sequence[float]]) -> str:
     """Compare with scipy."""
     for hits, trials in [(0, 20), (34, 392), (7, 7)]:
-        found = _pair(answer(hits, trials), "the ends of the interval")
+        found = expect_array(answer(hits, trials), (2,), "two numbers, the ends of the interval")
         share, what = hits / trials, f"The interval of {hits} hits in {trials} trials"
         half = 1.96 * np.sqrt(share * (1 - share) / trials)
         if np.allclose(found, [share - half, share + half]):
             raise CheckFailed(f"{what}: this is the plain interval, share +- z times SE.")
         expected = stats.binomtest(hits, trials).proportion_ci(method="wilson")
         assert_close(found, [expected.low, expected.high], what, tolerance=1e-4)
-    narrow, wide = (np.ptp(_pair(answer(3, 50, z), "its ends")) for z in (1.0, 2.0))
+    narrow, wide = (np.ptp(answer(3, 50, z)) for z in (1.0, 2.0))
     if not narrow < wide:
         raise CheckFailed("A larger z should give a wider interval: use the argument z.")
     return "The intervals agree with scipy, without a hit too."

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, close_to, expect_array
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import UnwrapperRegressor
 
@@ -27,7 +28,7 @@ def importance_of_x(answer: Callable[[], float]) -> str:
         10 / 141: "This is the share with five rows. Which region does the sixth one join?",
     }
     for value, message in known.items():
-        if isinstance(found, float) and abs(found - value) < 5e-4:
+        if close_to(found, value, atol=5e-4):
             raise CheckFailed(message)
     assert_close(found, expected, "The joint importance of x", tolerance=5e-4)
     return f"The joint importance of x is {expected:.3f}."
@@ -40,13 +41,11 @@ def importance_from_gradients(answer: Callable[..., Any]) -> str:
     for n_features, n_hidden, n_rows in [(1, 4, 30), (3, 6, 50), (5, 9, 80)]:
         network, X, unwrapper = _unwrapped(rng, n_features, n_hidden, n_rows)
         gradients = unwrapper.coef_[unwrapper.labels_, 0]
-        found = answer(X.copy(), network.forward(X)[:, 0], gradients.copy())
+        found = answer(X, network.forward(X)[:, 0], gradients)
         expected = unwrapper.joint_importance().to_numpy()
-        if np.shape(found) == (n_features,):
-            raise CheckFailed(
-                f"There should be {n_features + 1} shares, the intercept's first; got {n_features}."
-            )
-        if np.shape(found) == expected.shape and not np.isclose(np.sum(found), 1):
+        what = f"{n_features + 1} shares, the intercept's first"
+        found = expect_array(found, expected.shape, what)
+        if not np.isclose(np.sum(found), 1):
             raise CheckFailed(f"The shares should add up to 1, got {np.sum(found):.6g}.")
         assert_close(found, expected, "The shares")
     return "The shares agree with the library on three networks."
@@ -58,8 +57,8 @@ def unitless_importance(answer: Callable[..., Any]) -> str:
     coef = np.array([[2.0, 0.0], [0.0, 1.0]])
     X = np.array([[1.0, -3.0], [-1.0, 3.0], [1.0, 3.0], [-1.0, -3.0]])
     # Variances 1 and 9: 3 * 4 * 1 against 1 * 1 * 9.
-    found = answer(coef.copy(), np.array([3, 1]), X.copy())
-    if np.shape(found) == (2,) and np.allclose(found, [12 / 13, 1 / 13]):
+    found = answer(coef, np.array([3, 1]), X)
+    if close_to(found, [12 / 13, 1 / 13]):
         raise CheckFailed("These shares depend on units. How far does each column of X spread?")
     assert_close(found, [12 / 21, 9 / 21], "The shares of two features in two regions")
     rng = np.random.default_rng(3)
@@ -70,7 +69,7 @@ def unitless_importance(answer: Callable[..., Any]) -> str:
         coef, counts = unwrapper.coef_[:, 0], unwrapper.counts_
         weighted = counts @ (coef * X.std(axis=0)) ** 2
         expected = weighted / weighted.sum()
-        assert_close(answer(coef.copy(), counts, X.copy()), expected, "The shares")
+        assert_close(answer(coef, counts, X), expected, "The shares")
         moved = answer(coef / units, counts, X * units)
         assert_close(moved, expected, "The shares in other units")
     return "The shares are right and do not change with the units."
@@ -92,9 +91,7 @@ def wrong_sign(answer: Callable[..., Any]) -> str:
 
 
 def _compare_pair(found: Any, expected: tuple[float, float], where: str) -> None:
-    if np.shape(found) != (2,):
-        raise CheckFailed(f"Return two shares, of regions and of rows; got {found!r}.")
-    regions, rows = found
+    regions, rows = found = expect_array(found, (2,), "two shares, of regions and of rows")
     if np.allclose(found, expected[::-1]) and not np.isclose(*expected):
         raise CheckFailed("The two shares are swapped: regions first, then rows.")
     assert_close(regions, expected[0], f"The share of regions with {where}")

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_array,
+    expect_number,
+    shown,
+)
 
 SLUG = "unwrapping-merging"
 
@@ -20,7 +28,7 @@ def first_pair(answer: Callable[[], str]) -> str:
     nearest = int(np.linalg.norm(np.diff(points, axis=0), axis=1).argmin())
     expected = "ABCDE"[nearest : nearest + 2]
     found = answer()
-    if not isinstance(found, str | tuple | list):
+    if not isinstance(found, str | tuple | list | np.ndarray):
         raise CheckFailed(f"Return two letters, such as 'AB'; got {found!r}.")
     letters = "".join(sorted("".join(map(str, found)).upper()))
     if letters == "AB":
@@ -61,12 +69,10 @@ def _compare_pairs(
         for i, j in pairs
     ]
     expected = pairs[int(np.argmin(distances))]
-    found = answer(points, weights, pairs)
-    if np.shape(found) != (2,):
-        raise CheckFailed(f"Return one pair (i, j), got {found!r}.")
+    found = expect_array(answer(points, weights, pairs), (2,), "one pair (i, j)")
     if tuple(found) not in pairs:
-        raise CheckFailed(f"{tuple(found)} is not in the list of neighbours {where}.")
-    assert_equal(tuple(map(int, found)), expected, f"The pair {where}")
+        raise CheckFailed(f"{shown(found)} is not in the list of neighbours {where}.")
+    assert_equal(tuple(found.astype(int)), expected, f"The pair {where}")
 
 
 @exercise(f"ex-{SLUG}-3")
@@ -88,13 +94,11 @@ def smallest_good_k(answer: Callable[..., Any]) -> str:
 def _compare_k(
     answer: Callable[..., Any], ks: list[int], losses: np.ndarray, expected: int, what: str
 ) -> None:
-    found = answer(ks, losses)
-    if not isinstance(found, int | np.integer):
-        raise CheckFailed(f"Return one K, a whole number; got {found!r}.")
+    found = expect_number(answer(ks, losses), f"The K with {what}")
     best = ks[int(losses.mean(axis=0).argmin())]
     if found == best != expected:
         raise CheckFailed(f"With {what}, {found} has the least loss. Is a smaller K as good?")
-    assert_equal(int(found), expected, f"The K with {what}")
+    assert_equal(found, expected, f"The K with {what}")
 
 
 @exercise(f"ex-{SLUG}-4")
@@ -103,8 +107,8 @@ def purity_and_recall(answer: Callable[..., Any]) -> str:
     clusters = np.array([0, 0, 0, 0, 1, 1, 2])
     segments = np.array([0, 0, 0, 1, 1, 1, 0])
     expected = np.array([[3 / 4, 3 / 4], [1, 2 / 3], [1, 1 / 4]])
-    found = np.asarray(answer(clusters, segments))
-    if found.shape == (3, 2) and np.allclose(found, expected[:, ::-1]):
+    found = answer(clusters, segments)
+    if close_to(found, expected[:, ::-1]):
         raise CheckFailed("The columns are the wrong way round: purity first, then recall.")
     assert_close(found, expected, "Purity and recall of three clusters")
     rng = np.random.default_rng(4)

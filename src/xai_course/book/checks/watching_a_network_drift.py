@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks import CheckFailed, assert_close, assert_equal, exercise
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_array,
+    expect_number,
+    shown,
+)
 from xai_course.inet import LambdaNets
 from xai_course.polynomials import (
     SparsePolynomial,
@@ -22,10 +30,11 @@ SLUG = "watching-a-network-drift"
 @exercise(f"ex-{SLUG}-1")
 def rows_until_seen(answer: Callable[[], Any]) -> str:
     """Compare with the two formulas of the chapter."""
-    found = np.asarray(answer(), dtype=float)
-    if found.shape == (3,) and found[1] == 162:
+    what = "three numbers: rows in the mean, rows in the error, and the ratio"
+    found = expect_array(answer(), (3,), what)
+    if found[1] == 162:
         raise CheckFailed("In the error the ratio enters with its fourth power, not its second.")
-    if found.shape == (3,) and found[2] == np.sqrt(2):
+    if close_to(found[2], np.sqrt(2)):
         raise CheckFailed("At a ratio of the square root of 2 both need the same number of rows.")
     assert_close(found, [81, 1458, 1], "Rows in the mean, rows in the error, and the ratio")
     return "18 times as many rows in the error, for a change of a third of the noise."
@@ -55,9 +64,9 @@ def _alarms(
     where: str,
 ) -> None:
     found = answer(np.asarray(values, dtype=float), slack, threshold)
-    if found is None or np.ndim(found) != 1:
-        raise CheckFailed(f"Return a list of positions, got {found!r}.")
-    assert_equal([int(position) for position in found], expected, f"The alarms {where}")
+    if np.ndim(found) != 1:
+        raise CheckFailed(f"Return a list of positions, got {shown(found)}.")
+    assert_equal(found, expected, f"The alarms {where}")
 
 
 def _plain(values: np.ndarray, slack: float, threshold: float) -> list[int]:
@@ -100,12 +109,12 @@ def named_changes(answer: Callable[..., Any]) -> str:
     return "The changes are right, also for functions that the support cannot describe."
 
 
-def _pairs(found: Any) -> list[tuple[tuple[int, ...], float]]:
+def _pairs(found: Any) -> list[tuple[tuple[int, ...], Any]]:
     try:
-        return [(tuple(int(e) for e in m), float(c)) for m, c in found]
+        return [(tuple(int(e) for e in m), c) for m, c in found]
     except (TypeError, ValueError):
         raise CheckFailed(
-            f"Return a list of pairs, a monomial and a number, got {found!r:.80}."
+            f"Return a list of pairs, a monomial and a number, got {shown(found)}."
         ) from None
 
 
@@ -156,10 +165,7 @@ def batches_ahead(answer: Callable[..., float]) -> str:
 
 def _number(answer: Callable[..., float], *arguments: Any) -> float:
     with np.errstate(invalid="ignore"):
-        found = answer(*arguments)
-    if np.ndim(found) != 0 or found is None:
-        raise CheckFailed(f"Return one number, got {found!r}.")
-    return float(found)
+        return expect_number(answer(*arguments), "The lead")
 
 
 def alarm_threshold(statistic: np.ndarray, false_alarms: float = 0.1) -> float:
