@@ -387,6 +387,19 @@ def test_modules_of_any_dtype_are_read_as_they_are(dtype, default):
     assert_allclose(outputs, network.forward(np.ones((1, 4))), rtol=1e-12)
 
 
+def test_rows_that_overflow_in_half_precision_do_not_count():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).half()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter *= 300
+        assert not torch.isfinite(module(100 * torch.randn(50, 3).half())).all()
+    assert PiecewiseLinearNetwork.from_torch(module).hidden_sizes == (4,)
+    module[1].register_forward_hook(lambda layer, i, out: 0.9 * out)
+    with pytest.raises(ValueError, match=r"layer '1' \(ReLU\) has hooks"):
+        PiecewiseLinearNetwork.from_torch(module)
+
+
 def test_a_network_ends_before_the_link():
     torch.manual_seed(0)
     body = nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 3))
