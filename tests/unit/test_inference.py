@@ -349,10 +349,10 @@ def test_several_classes():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ([99], {}, "There is no cluster 99; they are 0 to"),
-        ([-1], {}, "There is no cluster -1"),
-        (["a"], {}, "There is no cluster 'a'"),
-        ([True], {}, "There is no cluster True"),
+        ([99], {}, "cluster must be a whole number from 0 to .*, got 99"),
+        ([-1], {}, "cluster must be .*, got -1"),
+        (["a"], {}, "cluster must be .*, got 'a'"),
+        ([True], {}, "cluster must be .*, got True"),
         ([0], {"cov_type": "HC9"}, "cov_type must be 'nonrobust' or 'HC3', got 'HC9'"),
         ([0], {"alpha": 1.0}, "alpha must be a number above 0 and below 1"),
     ],

@@ -145,7 +145,6 @@ def _fit_logistic(
     """Return one model for each of the classes, of which there are at least two."""
     Z, center, scale = standardise(X)
     targets = (y[:, None] == classes).astype(float)
-    targets = targets[:, 1:] if len(classes) == 2 else targets
     if penalty == "l1":
         model = _lasso_logistic(Z, targets, 1 / (C * scale))
     else:
@@ -162,28 +161,25 @@ def _fit_logistic(
 def _newton(Z: np.ndarray, targets: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """Return a logistic model, shape (1 + n_features, n_logits), with a quadratic penalty.
 
-    One logit is that of the second class, the first's being zero. Every step is Newton's, halved
-    until the criterion does not rise.
+    With two classes there is one logit, of the second. Every step is Newton's, halved until the
+    criterion does not rise.
     """
     design = np.column_stack([np.ones(len(Z)), Z])
     strength = np.append(0.0, strength)[:, None]
-    n_logits = targets.shape[1]
+    n_logits = 1 if targets.shape[1] == 2 else targets.shape[1]
 
     def log_probabilities(model: np.ndarray) -> np.ndarray:
         logits = design @ model
-        every = np.column_stack([np.zeros(len(Z)), logits]) if n_logits == 1 else logits
-        return log_softmax(every, axis=1)
+        first = np.zeros((len(Z), 1))
+        return log_softmax(np.hstack([first, logits]) if n_logits == 1 else logits, axis=1)
 
     def criterion(model: np.ndarray) -> float:
-        log_p = log_probabilities(model)
-        first = 1 - targets.sum(axis=1)  # what a model of one logit leaves to the first class
-        chosen = (log_p[:, -n_logits:] * targets).sum() + (log_p[:, 0] * first).sum()
-        return (strength * model**2).sum() / 2 - chosen
+        return (strength * model**2).sum() / 2 - (log_probabilities(model) * targets).sum()
 
     model = np.zeros((design.shape[1], n_logits))
     for _ in range(200):
         p = np.exp(log_probabilities(model))[:, -n_logits:]
-        gradient = design.T @ (p - targets) + strength * model
+        gradient = design.T @ (p - targets[:, -n_logits:]) + strength * model
         if np.abs(gradient).max() <= 1e-8 * len(Z):
             break
         step = _solve(_hessian(design, p, strength), gradient.T.ravel()).reshape(n_logits, -1).T
@@ -248,7 +244,7 @@ def _lasso(gram: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarr
 
 def _lasso_logistic(Z: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return a lasso logistic model: weighted lassos of the working response, until they agree."""
-    positive = targets[:, 0]
+    positive = targets[:, 1]
     signs = 2 * positive - 1
 
     def criterion(model: np.ndarray) -> float:

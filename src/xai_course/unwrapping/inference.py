@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,10 @@ _EXACT = {"spread": 1e-6, "size": 1e-12}
 _QUANTILES = ["ci_low", "q25", "median", "q75", "ci_high"]
 _COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
 
+_LABELS = {
+    "honest": "honest: on rows that chose nothing",
+    "naive": "post-selection: p-values may be too small",
+}
 _NO_FRESH_ROWS = (
     "inference needs rows X, y that neither the network nor the merge has seen: the clusters "
     "were chosen with the training responses, so p-values on the same rows may be too small. Train "
@@ -121,8 +125,7 @@ def inference(
             stacklevel=2,
         )
     own = merged._apply(X) == cluster
-    label = "honest: on rows that chose nothing"
-    return _tested(merged, cluster, X[own], y[own], cov_type, alpha, "honest", label)
+    return _tested(merged, cluster, X[own], y[own], "honest", cov_type=cov_type, alpha=alpha)
 
 
 def inference_naive(
@@ -139,36 +142,20 @@ def inference_naive(
         Always.
     """
     merged._check_cluster(cluster, "inference_naive")
-    label = "post-selection: p-values may be too small"
-    warnings.warn(
-        f"{label}, because the same rows chose the cluster.", PostSelectionWarning, stacklevel=2
-    )
+    why = f"{_LABELS['naive']}, because the same rows chose the cluster."
+    warnings.warn(why, PostSelectionWarning, stacklevel=2)
     own = merged.labels_ == cluster
     X, y = merged._X[own], merged._y[own]
-    return _tested(merged, cluster, X, y, cov_type, alpha, "naive", label)
+    return _tested(merged, cluster, X, y, "naive", cov_type=cov_type, alpha=alpha)
 
 
 def _tested(
-    merged: Merged,
-    cluster: int,
-    X: np.ndarray,
-    y: np.ndarray,
-    cov_type: str,
-    alpha: float,
-    method: str,
-    label: str,
+    merged: Merged, cluster: int, X: np.ndarray, y: np.ndarray, method: str, **how: Any
 ) -> pd.DataFrame:
-    table = inference_table(
-        X,
-        y,
-        merged._names,
-        classification=merged._n_classes is not None,
-        cov_type=cov_type,
-        alpha=alpha,
-        what=f"Cluster {cluster}",
-    )
-    about = {"label": label, "method": method, "cluster": int(cluster)}
-    table.attrs = about | {"n_rows": len(y), "cov_type": cov_type, "alpha": alpha}
+    classes, what = merged._n_classes is not None, f"Cluster {cluster}"
+    table = inference_table(X, y, merged._names, classification=classes, what=what, **how)
+    about = {"label": _LABELS[method], "method": method, "cluster": int(cluster)}
+    table.attrs = about | {"n_rows": len(y)} | how
     return table
 
 
@@ -380,7 +367,7 @@ def bootstrap(
     check_whole(n_boot, "n_boot", 2)
     check_whole(random_state, "random_state", 0)
     check_number(alpha, "alpha", above=0, below=1)
-    draw = _rows_of_another_merge if resample_selection else _rows_of_cluster
+    own = np.flatnonzero(merged.labels_ == cluster)
 
     def fit(rows: np.ndarray) -> np.ndarray:
         X, y = merged._X[rows], merged._y[rows]
@@ -388,7 +375,9 @@ def bootstrap(
         return np.append(intercept, coef)
 
     def refit(seed: np.random.SeedSequence) -> np.ndarray:
-        return fit(draw(merged, cluster, np.random.default_rng(seed)))
+        rng = np.random.default_rng(seed)
+        again = resample_selection
+        return fit(_rows_of_another_merge(merged, own, rng) if again else rng.choice(own, len(own)))
 
     seeds = np.random.SeedSequence(random_state).spawn(n_boot)
     shown = tqdm(seeds, desc="bootstrap", disable=not progress)
@@ -397,7 +386,7 @@ def bootstrap(
     quantiles = dict(zip(_QUANTILES, np.quantile(draws, levels, axis=0), strict=True))
     return pd.DataFrame(
         {
-            "coef": fit(np.flatnonzero(merged.labels_ == cluster)),
+            "coef": fit(own),
             "mean": draws.mean(axis=0),
             "std": draws.std(axis=0, ddof=1),
             **quantiles,
@@ -407,12 +396,8 @@ def bootstrap(
     )
 
 
-def _rows_of_cluster(merged: Merged, cluster: int, rng: np.random.Generator) -> np.ndarray:
-    own = np.flatnonzero(merged.labels_ == cluster)
-    return rng.choice(own, len(own))
-
-
-def _rows_of_another_merge(merged: Merged, cluster: int, rng: np.random.Generator) -> np.ndarray:
+def _rows_of_another_merge(merged: Merged, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Merge again on resampled rows; return those of the cluster that holds most of the `own`."""
     X, y = merged._X, merged._y
     rows = rng.integers(len(X), size=len(X))
     while merged._n_classes and len(np.unique(y[rows])) < merged._n_classes:
@@ -424,5 +409,5 @@ def _rows_of_another_merge(merged: Merged, cluster: int, rng: np.random.Generato
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SeparationWarning)
         other._merge(unwrapper)
-    chosen = np.bincount(other.apply(X[merged.labels_ == cluster])).argmax()
+    chosen = np.bincount(other._apply(X[own])).argmax()
     return rows[other.labels_ == chosen]

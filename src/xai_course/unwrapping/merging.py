@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_left
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
-from xai_course._validation import check_choice, check_whole
+from xai_course._validation import check_choice, check_number, check_whole
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import flattening, glm, plots
 from xai_course.unwrapping import inference as testing
@@ -299,11 +299,7 @@ class _Merged(Partition):
 
     def _check_cluster(self, cluster: int, what: str) -> None:
         self._check_two_classes(what)
-        whole = isinstance(cluster, Integral) and not isinstance(cluster, bool)
-        if not whole or not 0 <= cluster < len(self.counts_):
-            raise ValueError(
-                f"There is no cluster {cluster!r}; they are 0 to {len(self.counts_) - 1}."
-            )
+        check_whole(cluster, "cluster", 0, len(self.counts_) - 1)
 
     def _check_two_classes(self, what: str) -> None:
         check_is_fitted(self)
@@ -321,11 +317,11 @@ class _Merged(Partition):
             rows = self.labels_ == k
             X, y = self._X[rows], self._y[rows]
             classes = np.unique(y)
-            if len(classes) < 2 or not glm.maybe_separated(logits[rows]):
-                continue
-            # With several classes, this looks at each against the rest.
-            targets = classes[1:] if len(classes) == 2 else classes
-            if any(glm.is_separated(X, y == target) for target in targets):
+            # With several classes, this looks at each against the rest; of two, one is enough.
+            targets = classes[1:] if len(classes) <= 2 else classes
+            if glm.maybe_separated(logits[rows]) and any(
+                glm.is_separated(X, y == target) for target in targets
+            ):
                 separated.append(f"{k} ({len(y)} rows)")
         if separated:
             warnings.warn(
@@ -340,12 +336,12 @@ class _Merged(Partition):
 class MergedRegressor(Regression, _Merged):
     """The regions of a regression network in a few clusters, each with a linear model.
 
-    ``unwrapper.merge(...)`` makes it.
+    ``unwrapper.merge(...)`` is the short cut where the regions are known already.
 
     Parameters
     ----------
-    unwrapper : UnwrapperRegressor
-        Fitted.
+    network : PiecewiseLinearNetwork
+        With one output.
     n_clusters : int, optional
         Number of clusters K before small ones join others. None takes the K of 1 to 10, 15 and 20
         whose refitted models have the least held-out loss; `scores_` lists them.
@@ -356,19 +352,22 @@ class MergedRegressor(Regression, _Merged):
     min_samples : int
         A cluster with this many training rows or fewer goes to the nearest larger one.
     penalty : {None, "l2", "l1"}
-        Of the refitted models; None is maximum likelihood.
+        Of the refitted models, in the features' own units; None is maximum likelihood. "l1" takes
+        a regression or two classes.
     C : float
         Weight of the data against the penalty, as in scikit-learn's ``LogisticRegression``. The
         ridge regression's ``alpha`` is ``1 / C``, the lasso's ``1 / (C * rows)``.
     distance : {"coefficients", "predictions"}
-        What Ward's linkage compares: intercepts and coefficients, which depend on the units of the
-        features, or predictions on the training rows, which do not. Neighbours, small clusters and
-        votes go by the features' own distances either way.
+        What Ward's linkage compares. "coefficients", as published, are intercepts and coefficients;
+        neighbours, small clusters and votes go by the distances between rows as they are. All of
+        that depends on the units of the features by definition. "predictions" are those on the
+        training rows, and distances between rows are in standard deviations: no unit changes
+        anything.
     one_standard_error : bool
         Whether ``n_clusters=None`` takes the smallest K within one standard error of the best.
     cv : int
         Folds of the held-out loss. The clusters stay, the models are refitted.
-    seed : int
+    random_state : int, RandomState or None
         Of the folds.
 
     Attributes
@@ -397,8 +396,11 @@ class MergedRegressor(Regression, _Merged):
     Sudjianto et al. (2020), section 5.1, Algorithm 1. Held-out rows took part in choosing the
     clusters, so `scores_` compares values of K and is no estimate of the error on new rows.
 
-    Neighbours are those of the features as they are: standardise them first. Rows that lie in far
-    groups need a T about as large as the second largest group, and merging is slow then.
+    With ``distance="coefficients"``, standardise the features first. Rows that lie in far groups
+    need a T about as large as the second largest group, and merging is slow then.
+
+    The training rows are kept, since tables, pictures, tests and flattening are made of them: a
+    pickle holds them. There are no sample weights, and `cv` takes no splitter.
 
     Explained in the chapter *unwrapping-merging*.
 
@@ -407,7 +409,7 @@ class MergedRegressor(Regression, _Merged):
     >>> from xai_course.networks import PiecewiseLinearNetwork
     >>> network = PiecewiseLinearNetwork([[[1], [-1]], [[1, 1]]], [[0, 0], [0]])
     >>> X = np.linspace(-1, 1, 50)[:, None]
-    >>> merged = UnwrapperRegressor(network).fit(X, abs(X[:, 0])).merge(2, min_samples=5)
+    >>> merged = MergedRegressor(network, 2, min_samples=5).fit(X, abs(X[:, 0]))
     >>> merged.coef_[:, 0, 0].round(6)
     array([-1.,  1.])
     """
@@ -418,9 +420,8 @@ class MergedRegressor(Regression, _Merged):
 class MergedClassifier(Classification, _Merged):
     """The regions of a classification network in a few clusters, each with a logistic model.
 
-    ``unwrapper.merge(...)`` makes it. Parameters and attributes are those of `MergedRegressor`;
-    there is one linear model per cluster for two classes (the logit of the second), else one per
-    class.
+    Parameters and attributes are those of `MergedRegressor`; there is one linear model per cluster
+    for two classes (the logit of the second), else one per class.
 
     Attributes
     ----------
@@ -512,12 +513,8 @@ def _choose(scores: pd.DataFrame, one_standard_error: bool) -> int:
 
 
 def _check_neighbors(value: object) -> None:
-    if value is None:
-        return
-    share = isinstance(value, Real) and not isinstance(value, Integral) and 0 < value <= 1
-    whole = isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
-    if not share and not whole:
-        raise ValueError(
-            "n_neighbors must be None, a whole number from 1 on or a share of the regions above 0 "
-            f"and up to 1, got {value!r}."
-        )
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        check_whole(value, "n_neighbors", 1)
+    elif value is not None:
+        name = "n_neighbors, a whole number or a share of the regions,"
+        check_number(value, name, above=0, most=1)

@@ -7,6 +7,8 @@ and pictures are the same for both. What depends on the kind of response stands 
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,7 +18,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from xai_course._validation import check_array, check_labels, check_rows
-from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import _scores, plots
 
 __all__ = ["Classification", "Partition", "Regression", "check_response"]
@@ -33,22 +34,9 @@ def check_response(y: ArrayLike, n_rows: int) -> np.ndarray:
 class Partition(BaseEstimator):
     """What an unwrapped and a merged network share.
 
-    A subclass sets `network_`, `coef_`, `intercept_`, `labels_`, `counts_`, `centers_` and the
-    training rows `_X` and `_y`, which the tables and pictures are made of.
+    A subclass sets `network_`, `coef_`, `intercept_`, `labels_`, `counts_`, `centers_`, the name of
+    its parts `_part`, and the training rows `_X` and `_y`, which tables and pictures are made of.
     """
-
-    _part: str  # what its parts are called
-    _metric: str
-    _n_classes: int | None
-
-    network_: PiecewiseLinearNetwork
-    coef_: np.ndarray
-    intercept_: np.ndarray
-    labels_: np.ndarray
-    counts_: np.ndarray
-    centers_: np.ndarray
-    _X: np.ndarray
-    _y: np.ndarray
 
     def _rows(self, X: ArrayLike) -> np.ndarray:
         """Return new rows, which must have the columns of `fit`."""
@@ -62,10 +50,6 @@ class Partition(BaseEstimator):
         names = getattr(self, "feature_names_in_", names)
         numbered = [f"x{j + 1}" for j in range(self.n_features_in_)]
         return numbered if names is None else list(names)
-
-    def _own_outputs(self) -> np.ndarray:
-        """Return the training rows' outputs before the link."""
-        raise NotImplementedError
 
     # Tables
 
@@ -206,16 +190,9 @@ class Partition(BaseEstimator):
             If the network has other inputs or classes.
         """
         check_is_fitted(self)
-        return plots.models(
-            self.coef_[:n_regions],
-            self.intercept_[:n_regions],
-            self.labels_,
-            self._X,
-            self._y,
-            self._names,
-            self._n_classes,
-            ax,
-        )
+        models = self.coef_[:n_regions], self.intercept_[:n_regions]
+        rows = self.labels_, self._X, self._y
+        return plots.models(*models, *rows, self._names, self._n_classes, ax)
 
 
 class Regression(RegressorMixin):
@@ -337,7 +314,6 @@ def _one_a_class(outputs: np.ndarray) -> np.ndarray:
 
 
 def _nan_mean(columns: list[np.ndarray]) -> np.ndarray:
-    values = np.stack(columns)
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # where all are NaN
+        return np.nanmean(columns, axis=0)

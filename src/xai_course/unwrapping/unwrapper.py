@@ -236,6 +236,8 @@ class UnwrapperRegressor(Regression, _Unwrapper):
     labels_ : ndarray of int64, shape (n_samples,)
         Region of each training row.
     feature_names_in_ : ndarray of str, shape (n_features,)
+        Only where the rows were a DataFrame; the columns of new rows are compared with them. Tables
+        call features without names x1, x2, ..., or as the network does.
     n_regions_ : int
 
     Notes
@@ -244,7 +246,8 @@ class UnwrapperRegressor(Regression, _Unwrapper):
     ``global_mse`` and ``single_instance`` (Sudjianto et al. 2020, Figure 11).
 
     Predictions are the network's, exact for every row; `coverage` tells for how many rows the
-    training data had the region.
+    training data had the region. The training rows are kept, since tables and pictures are made of
+    them: a pickle holds them.
 
     Examples
     --------
