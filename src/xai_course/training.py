@@ -207,7 +207,7 @@ def train(
     which a single item would stop.
     """
     device = torch.device(device)
-    items = np.arange(items) if isinstance(items, int) else items
+    items = np.arange(items) if np.ndim(items) == 0 else items
     least = _least_batch(module, len(items), settings.batch_size)
     rate = rate or (lambda done: settings.learning_rate * half_cosine(done, settings.epochs))
     state = _State(module, device, settings.learning_rate, epsilon)

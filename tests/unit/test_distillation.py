@@ -150,6 +150,35 @@ def test_a_teacher_in_training_mode_is_left_alone(problem):
     assert consistency(teacher, teacher, X) == 1.0
 
 
+def test_the_usual_temperature(problem):
+    teacher, X, _, student = problem
+    log = distill(teacher, student, X, epochs=0).log
+    assert log == distill(teacher, student, X, temperature=3.0, alpha=0.0, epochs=0).log
+    assert log["settings"]["temperature"] == 3.0
+
+
+def test_noise_is_what_the_documentation_says():
+    """Half of each batch, normal, of a size up to 0.3 that is drawn for each row."""
+    X = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    asked = []
+
+    def teacher(rows):
+        asked.append(rows)
+        return rows @ np.ones((2, 2))
+
+    options = {"augment": "noise", "epochs": 1, "batch_size": 20, "seed": 6}
+    distill(teacher, mlp([2, 2]), X, **options)
+    learn = np.random.default_rng(6).permutation(50)[5:]
+    numpy_seed, _ = np.random.SeedSequence([6, 1, 1]).spawn(2)
+    rng = np.random.default_rng(numpy_seed)
+    order = rng.permutation(learn)
+    for batch, seen in zip((order[:20], order[20:40], order[40:]), asked[1:], strict=True):
+        half = X[batch[: len(batch) // 2]]
+        sizes = 0.3 * rng.uniform(size=(len(half), 1))
+        noise = rng.standard_normal(half.shape, dtype=np.float32)
+        np.testing.assert_allclose(seen, half + sizes * noise, rtol=1e-6, atol=1e-7)
+
+
 def test_results_pickle(problem):
     teacher, X, _, student = problem
     done = distill(teacher, student, X, **QUICK)
@@ -442,6 +471,14 @@ def test_local_fidelity_by_hand(problem):
     f, g = f - f.mean(1, keepdims=True), g - g.mean(1, keepdims=True)
     expected = 1 - ((f - g) ** 2).sum() / ((f - f.mean(0)) ** 2).sum()
     assert table.loc[0, "r2"] == pytest.approx(expected, rel=1e-4)
+    f0 = TrainedClassifier(teacher, {}).logits(x)
+    g0 = x @ coef[0].T + intercept[0]
+    f, g = f - (f0 - f0.mean()), g - (g0 - g0.mean())
+    expected = 1 - ((f - g) ** 2).sum() / (f**2).sum()
+    assert table.loc[0, "r2_change"] == pytest.approx(expected, rel=1e-4)
+    usual = local_fidelity(teacher, network, x)
+    explicit = local_fidelity(teacher, network, x, scale=0.1, n_samples=200, seed=0)
+    pd.testing.assert_frame_equal(usual, explicit)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,9 @@ def test_what_the_judge_says_is_logged():
     module, log = train(nn.Linear(1, 1), loss, 1, settings, judge=judge)
     assert log["best_epoch"] == 0  # of equal epochs the first
     assert module.weight.item() == kept[0] != kept[1]
+    told = iter([1.0] * 4)
+    _, log = train(nn.Linear(1, 1), loss, 1, replace(settings, patience=None), judge=judge)
+    assert log["validation_loss"] == [1.0] * 4
 
 
 def test_half_cosine():
@@ -205,6 +209,32 @@ def test_held_out_split(n, fraction, expected):
     np.testing.assert_array_equal(
         np.concatenate([held_out, learn]), np.random.default_rng(3).permutation(n)
     )
+
+
+def test_the_usual_settings():
+    assert asdict(Settings()) == {
+        **{"epochs": 30, "batch_size": 128, "learning_rate": 1e-3, "validation_fraction": 0.1},
+        **{"patience": 10, "seed": 0},
+    }
+
+
+def test_many_rows_are_judged_in_parts():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2600, 4)), rng.integers(0, 3, 2600)
+    module = mlp([4, 8, 3])
+    done = train_classifier(module, X, y, epochs=0, validation_fraction=0.5)
+    held_out = rng_order(2600)[:1300]
+    with torch.no_grad():
+        outputs = module(torch.tensor(X, dtype=torch.float32))
+    loss = nn.functional.cross_entropy(outputs[held_out].double(), torch.tensor(y)[held_out])
+    assert done.log["validation_loss"] == [pytest.approx(float(loss), rel=1e-6)]
+    equal = outputs.argmax(1).numpy()[held_out] == y[held_out]
+    assert done.log["validation_accuracy"] == [equal.mean()]
+    np.testing.assert_allclose(done.logits(X), outputs.double().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def rng_order(n, seed=0):
+    return np.random.default_rng(seed).permutation(n)
 
 
 def test_equal_calls_give_equal_results(rows):
