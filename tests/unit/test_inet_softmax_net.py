@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from xai_course.inet import LambdaNets, softmax_net, train_lambda_nets
 from xai_course.inet.softmax_net import (
@@ -13,7 +14,7 @@ from xai_course.inet.softmax_net import (
     train_softmax_network,
 )
 from xai_course.polynomials import evaluate_polynomials, sample_polynomials
-from xai_course.training import Settings, reproducible
+from xai_course.training import Settings, Step, reproducible
 
 ENCODERS = ("flat", "canonical", "sum")
 SMALL = {"hidden": (16,), "n_points": 50, "batch_size": 32, "progress": False}
@@ -101,6 +102,21 @@ def test_the_loss_is_the_mean_absolute_error_of_the_soft_polynomial():
     X = points[0][:, :-1].double().numpy()
     wanted = np.abs(nets.predict(X) - evaluate_polynomials(inet.soft(nets), X)).mean()
     assert float(loss.detach()) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("done", [0.25, 0.5])
+def test_straight_through_adds_the_entropy_and_takes_the_arg_max_in_the_second_half(done):
+    nets = random_nets()
+    inet = train_softmax_network(nets, epochs=1, **SMALL)
+    plan = Settings(epochs=8, batch_size=8, patience=None)
+    objective = softmax_net._Objective(nets, inet._shape, plan, 500, True, False, "cpu")
+    step = Step(np.random.default_rng(3), 8 * done)
+    found = float(objective.loss(inet._module, np.arange(40), step).detach())
+    X = objective.points(np.random.default_rng(3))[0][:, :-1].double().numpy()
+    polynomials = inet.explain(nets) if done == 0.5 else inet.soft(nets)
+    error = np.abs(nets.predict(X) - evaluate_polynomials(polynomials, X)).mean()
+    entropy = stats.entropy(inet.outputs(nets)[1], axis=2).mean()
+    assert found == pytest.approx(error + 0.03 * done * entropy, rel=1e-5)
 
 
 def test_the_arg_max_has_the_gradient_of_the_softmax():
