@@ -126,10 +126,10 @@ class Polytope:
         center = _middle(A[:, 0], b) if d == 1 else _center(A, b, growth)
         return center, min(UNBOUNDED, float(((b - A @ center) / growth).min()))
 
-    def disc(self, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float]:
-        """Return centre and radius of a largest disc in the hyperplane ``normal @ y = offset``.
+    def section(self, normal: np.ndarray, offset: float) -> tuple[Polytope, np.ndarray]:
+        """Return the part in the hyperplane ``normal @ y = offset``, and an orthonormal basis.
 
-        The normal has unit length. The disc is a ball in a basis of the hyperplane.
+        The normal has unit length. A point ``t`` of the part is ``offset * normal + basis @ t``.
         """
         mirror = normal.copy()
         mirror[0] += 1.0 if normal[0] >= 0 else -1.0
@@ -138,21 +138,42 @@ class Polytope:
         lengths = np.linalg.norm(A, axis=1)
         parallel = lengths < RESOLUTION
         A[parallel], lengths[parallel] = 0.0, 1.0
-        center, radius = Polytope(A / lengths[:, None], b / lengths).ball()
+        return Polytope(A / lengths[:, None], b / lengths), basis
+
+    def disc(self, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float]:
+        """Return centre and radius of a largest disc in the hyperplane ``normal @ y = offset``."""
+        part, basis = self.section(normal, offset)
+        center, radius = part.ball()
         return normal * offset + basis @ center, radius
 
     def volume(self) -> float:
-        """Return the volume of a bounded polytope with interior, by Qhull."""
-        center, _ = self.ball()
+        """Return the volume of a bounded polytope with interior: Qhull's, or the sum of cones."""
         half_spaces = np.column_stack([self.A, -self.b])
-        # Nearly coinciding corners may stop Qhull; a joggle by rounding errors parts them.
-        for options in (None, "QJ"):
-            try:
-                corners = HalfspaceIntersection(half_spaces, center, qhull_options=options)
-                return float(ConvexHull(corners.intersections, qhull_options=options).volume)
-            except QhullError:
-                continue
-        raise RuntimeError("no volume")
+        try:
+            corners = HalfspaceIntersection(half_spaces, self.ball()[0]).intersections
+            return float(ConvexHull(corners).volume)
+        except QhullError:  # corners that nearly coincide
+            return self.volume_by_cones()
+
+    def volume_by_cones(self) -> float:
+        """Return the volume as the sum of the cones over the facets, and so on in the facets.
+
+        As Lasserre (1983); it needs nothing but balls, and takes its time.
+        """
+        center, radius = self.ball()
+        if radius <= RESOLUTION:
+            return 0.0
+        n_dimensions = self.A.shape[1]
+        if n_dimensions == 1:
+            return 2 * radius
+        rows = np.column_stack([self.A, self.b])[self.A.any(axis=1)]
+        distinct = np.unique(rows.round(9), axis=0, return_index=True)[1]
+        volume = 0.0
+        for row in rows[distinct]:
+            normal, offset = row[:-1], row[-1]
+            part, _ = self.section(normal, offset)
+            volume += (offset - normal @ center) * part.volume_by_cones() / n_dimensions
+        return volume
 
 
 def _middle(sides: np.ndarray, b: np.ndarray) -> np.ndarray:

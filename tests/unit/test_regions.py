@@ -1,19 +1,23 @@
 """Regions tile the box, agree with the network, and know their neighbours."""
 
 import json
+import os
 import pickle
 from collections import deque
 from itertools import pairwise
 from math import comb
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_networks import random_network
+from scipy.optimize import linprog
+from scipy.spatial import QhullError
 from tqdm import tqdm
 
-from xai_course import regions
+from xai_course import _polytopes, regions
 from xai_course.activations import PiecewiseLinear
 from xai_course.book import load_model, measured_file
 from xai_course.networks import PiecewiseLinearNetwork
@@ -236,6 +240,201 @@ def test_hyperplanes_in_general_position_are_counted_by_the_formula():
         network = network_of((rng.normal(size=(m, d)), rng.normal(size=m)))
         found = network.enumerate_regions(np.array([[-1e3, 1e3]] * d))
         assert len(found) == sum(comb(m, k) for k in range(d + 1))
+
+
+# Any number of inputs, against a plain definition
+
+
+def largest_radius(A, b):
+    """Return the radius of the largest ball in ``A x <= b``, by the simplex method."""
+    rows = np.column_stack([A, np.linalg.norm(A, axis=1)])
+    goal = np.append(np.zeros(A.shape[1]), -1.0)
+    free = [(None, None)] * len(goal)
+    return -linprog(goal, A_ub=rows, b_ub=b, bounds=free, method="highs-ds").fun
+
+
+def by_recursion(network, bounds, least=1e-9):
+    """Return the patterns of a ReLU network in a box: neuron by neuron, each sign is tried."""
+    d = network.n_features
+    low, high = np.transpose(bounds)
+
+    def grow(layer, neuron, weight, bias, pattern, A, b):
+        if layer == len(network.hidden_sizes):
+            return [pattern]
+        if neuron == network.hidden_sizes[layer]:
+            on = np.array(pattern[len(pattern) - neuron :], float)
+            after = network.weights[layer + 1] @ (on[:, None] * weight)
+            shift = network.weights[layer + 1] @ (on * bias) + network.biases[layer + 1]
+            return grow(layer + 1, 0, after, shift, pattern, A, b)
+        if not weight[neuron].any():  # behind dead neurons
+            on = int(bias[neuron] >= 0)
+            return grow(layer, neuron + 1, weight, bias, [*pattern, on], A, b)
+        found = []
+        for on in (0, 1):
+            sign = 1 - 2 * on  # off is w x <= -c
+            A2, b2 = np.vstack([A, sign * weight[neuron]]), np.append(b, -sign * bias[neuron])
+            if largest_radius(A2, b2) > least:
+                found += grow(layer, neuron + 1, weight, bias, [*pattern, on], A2, b2)
+        return found
+
+    box = np.vstack([np.eye(d), -np.eye(d)])
+    return grow(0, 0, network.weights[0], network.biases[0], [], box, np.concatenate([high, -low]))
+
+
+# ``MANY_NETWORKS=200 pytest tests/unit/test_regions.py -k many_random`` takes about ten minutes.
+MANY_NETWORKS = int(os.environ.get("MANY_NETWORKS", "2"))
+MANY_SIZES = {2: (5, 3), 3: (4, 3), 4: (4, 2), 5: (4, 2), 6: (3, 3), 7: (3, 2), 8: (3, 2),
+              9: (3, 2), 10: (3, 2)}  # fmt: skip
+
+
+@pytest.mark.parametrize("d", MANY_SIZES)
+def test_many_random_networks_against_the_recursion(d):
+    for seed in range(MANY_NETWORKS):
+        network = random_network([d, *MANY_SIZES[d], 1], seed)
+        box = np.array([[-1.0, 1.0]] * d)
+        found = network.enumerate_regions(box)
+        assert found.patterns.tolist() == by_recursion(network, box), f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_wide_layer_in_five_dimensions_is_all_there(seed):
+    """Ordinary networks with nearly coinciding corners."""
+    rng = np.random.default_rng(seed)
+    first = rng.normal(0, np.sqrt(2 / 5), (9, 5)), rng.normal(0, 0.1, 9)
+    network = network_of(first)
+    box = np.array([[-1.0, 1.0]] * 5)
+    found = network.enumerate_regions(box)
+    seen = np.unique(network.activation_pattern(points_in(box, 20_000)), axis=0)
+    assert {p.tobytes() for p in seen} <= {p.tobytes() for p in found.patterns}
+    assert found[:40][7].volume > 0
+
+
+@pytest.mark.parametrize("d", [3, 4])
+def test_volumes_by_qhull_and_by_cones_fill_the_box(d, monkeypatch):
+    network = random_network([d, 3, 1], seed=0)
+    box = np.array([[-1.0, 1.0]] * d)
+    quick = network.enumerate_regions(box).volumes
+    assert quick.sum() == pytest.approx(2**d, rel=1e-9)
+
+    def fail(*_):
+        raise QhullError
+
+    monkeypatch.setattr(_polytopes, "HalfspaceIntersection", fail)
+    slow = network.enumerate_regions(box).volumes
+    np.testing.assert_allclose(slow, quick, rtol=1e-9)
+
+
+@pytest.mark.parametrize("d", [3, 5])
+def test_unbounded_regions_that_hold_a_row_have_facets(d):
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        network = network_of((rng.normal(size=(8, d)), 0.5 * rng.normal(size=8)))
+        X = rng.uniform(-1, 1, (4, d))
+        for pattern in np.unique(network.activation_pattern(X), axis=0):
+            region = network.region(pattern)
+            for facet, other in zip(region.facets(), region.neighbors(), strict=True):
+                assert (other.pattern != pattern).sum() == 1
+                step = 1e-6 * facet.normal
+                here, beyond = network.activation_pattern(
+                    [facet.center - step, facet.center + step]
+                )
+                assert (here == pattern).all()
+                assert (beyond == other.pattern).all()
+
+
+def test_a_program_that_fails_is_solved_another_way(monkeypatch):
+    network = random_network([3, 5, 1], seed=0)
+    expected = network.enumerate_regions(CUBE).patterns
+    failed = SimpleNamespace(status=4, message="no luck", fun=0.0, x=None)
+    calls = []
+
+    def stubborn(*arguments, method, **options):
+        calls.append(method)
+        return failed if method == "highs" else linprog(*arguments, method=method, **options)
+
+    monkeypatch.setattr(_polytopes, "milp", lambda *_, **__: failed)
+    monkeypatch.setattr(_polytopes, "linprog", stubborn)
+    np.testing.assert_array_equal(network.enumerate_regions(CUBE).patterns, expected)
+    assert set(calls) == {"highs", "highs-ds"}
+    monkeypatch.setattr(_polytopes, "linprog", lambda *_, **__: failed)
+    with pytest.raises(RuntimeError, match="no luck Its numbers may be too far apart: give bounds"):
+        network.enumerate_regions(CUBE)
+
+
+# Units
+
+
+def in_units(network, units):
+    """Return the network of the same features in other units, ``x * units``."""
+    first, *others = network.weights
+    return PiecewiseLinearNetwork([first / units, *others], network.biases, network.activations)
+
+
+def units_of(d):
+    """Return units from 1e-9 to 1e9 for every feature."""
+    return st.lists(st.integers(-9, 9), min_size=d, max_size=d).map(lambda e: 10.0 ** np.array(e))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.integers(1, 3))
+def test_units_change_no_region_no_facet_and_no_neighbour(data, d):
+    network = data.draw(networks(d, max_depth=2, max_width=4))
+    units = data.draw(units_of(d))
+    other, box = in_units(network, units), np.array([[-1.0, 1.25]] * d)
+    scaled_box = box * units[:, None]
+    found, scaled = network.enumerate_regions(box), other.enumerate_regions(scaled_box)
+    assume(min(region.chebyshev_center()[1] for region in found) > 1e-6)
+    np.testing.assert_array_equal(scaled.patterns, found.patterns)
+    np.testing.assert_allclose(scaled.volumes, found.volumes * units.prod(), rtol=1e-6)
+    for region, same in zip(found[:5], scaled, strict=False):
+        bounded = (region, same), (Region(network, region.pattern, box),
+                                   Region(other, region.pattern, scaled_box))  # fmt: skip
+        free = network.region(region.pattern), other.region(region.pattern)
+        for a, b in (*bounded, free):
+            assert not a.is_empty()
+            assert not b.is_empty()
+            facets, theirs = a.facets(), b.facets()
+            assert [f.neurons for f in facets] == [f.neurons for f in theirs]
+            for ours, facet in zip(facets, theirs, strict=True):
+                assert np.linalg.norm(facet.normal) == pytest.approx(1)
+                normal = facet.normal * units
+                np.testing.assert_allclose(
+                    normal / np.linalg.norm(normal), ours.normal, rtol=1e-6, atol=1e-9
+                )
+            beyond, over_there = ([r.pattern.tolist() for r in s.neighbors()] for s in (a, b))
+            assert beyond == over_there
+
+
+def test_a_region_that_is_empty_is_so_in_any_units():
+    network = network_of(([[1, 0, 0], [1, 0, 0], [0, 1, 0]], [0, -1e-3, 0]))
+    for exponents in ((0, 0, 0), (-9, -9, -9), (9, 9, 9), (-9, 9, 0), (9, -9, 3)):
+        units = 10.0 ** np.array(exponents)
+        other, box = in_units(network, units), CUBE * units[:, None]
+        for pattern, empty in (([0, 1, 1], True), ([1, 0, 1], False), ([1, 1, 0], False)):
+            assert other.region(pattern).is_empty() == empty
+            assert Region(other, pattern, box).is_empty() == empty
+
+
+def test_the_resolution_is_that_of_the_frame():
+    """A slab counts when its half width, in the box from -1 to 1, is above `RESOLUTION`."""
+    for width, counts in ((4e-9, True), (1e-9, False)):
+        network = network_of(([[1, 0, 0], [1, 0, 0]], [0, -width]))
+        assert Region(network, [1, 0], CUBE).is_empty() != counts
+        assert len(network.enumerate_regions(CUBE)) == 2 + counts
+
+
+def test_regions_and_their_files_are_read_only():
+    found = random_network([2, 3, 1]).enumerate_regions(SQUARE)
+    solid = random_network([3, 3, 1]).enumerate_regions(CUBE)
+    for regions_ in (found, solid):
+        copy = pickle.loads(pickle.dumps(regions_))  # noqa: S301
+        np.testing.assert_array_equal(copy.patterns, regions_.patterns)
+        np.testing.assert_array_equal(copy.volumes, regions_.volumes)
+        region = pickle.loads(pickle.dumps(regions_[1]))  # noqa: S301
+        assert region.pattern.tolist() == regions_[1].pattern.tolist()
+        assert region.volume == pytest.approx(regions_[1].volume)
+        arrays = (copy.patterns, copy.bounds, region.pattern, region.bounds, region.A, region.b)
+        assert not any(array.flags.writeable for array in arrays)
 
 
 # Degenerate cases

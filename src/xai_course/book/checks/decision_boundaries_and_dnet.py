@@ -54,10 +54,12 @@ def runs_through(answer: Callable[..., bool]) -> str:
     rng = np.random.default_rng(2)
     layers = [rng.normal(size=(4, 2)), rng.normal(size=(1, 4))]
     network = PiecewiseLinearNetwork(layers, [rng.normal(size=4), np.zeros(1)])
-    for region in network.enumerate_regions([[-2, 2], [-2, 2]]):
-        w, c = rng.normal(size=2), float(rng.normal())
-        found = bool(answer(region.A, region.b, w, c))
-        assert_equal(found, region.crosses(w, c), "The answer for a random region")
+    regions = network.enumerate_regions([[-2, 2], [-2, 2]])
+    lines = [(rng.normal(size=2), float(rng.normal())) for _ in regions]
+    crossed, _ = regions.segments(*map(np.array, zip(*lines, strict=True)))
+    for number, (region, line) in enumerate(zip(regions, lines, strict=True)):
+        found = bool(answer(region.A, region.b, *line))
+        assert_equal(found, number in crossed, "The answer for a random region")
     return "Bounded and unbounded regions, and lines that only touch."
 
 
