@@ -6,8 +6,10 @@ SHELL := /bin/bash
 # One thread a library, so that numbers do not depend on the number of cores.
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED ?= 0
+# A notebook's pictures need the backend that its kernel chooses.
+unexport MPLBACKEND
 
-.PHONY: help env book notebooks preview test nbval lint lock clean colab-check
+.PHONY: help env book notebooks course folder-missing preview test nbval lint lock clean colab-check
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -20,9 +22,16 @@ env:
 book: env
 	@$(PY) tools/build_book.py
 
-## make notebooks    reader, student and instructor notebooks in _build/notebooks
+## make notebooks    reader, student and instructor notebooks, in _build/notebooks or in DIR=...
 notebooks: book
-	@$(PY) -m tools.publish
+	@$(PY) -m tools.publish $(if $(DIR),--output "$(DIR)")
+
+## make course       a course for nbgrader, in DIR=...
+course: $(if $(DIR),book,folder-missing)
+	@$(PY) -m tools.publish --course "$(DIR)"
+
+folder-missing:
+	@echo "Name the course's folder, outside of this one: make course DIR=../my-course"; exit 1
 
 ## make preview      serve the book on 127.0.0.1
 preview: book
@@ -50,4 +59,4 @@ lock:
 
 ## make clean        remove what was built (the environment stays)
 clean:
-	rm -rf _build
+	@$(PYTHON) tools/clean.py

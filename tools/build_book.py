@@ -85,6 +85,7 @@ def run_jupyter_book(root: Path) -> int:
     ]
     # One thread a library: results then do not depend on the machine's number of cores.
     environment = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    environment.pop("MPLBACKEND", None)  # it would keep pictures out of the pages and their cache
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode
 
 

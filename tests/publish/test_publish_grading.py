@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from small_book import environment, read
+from small_book import ROOT, environment, read
 
+from tools.publish.__main__ import main
 from tools.publish.grading import make_strict
 
 SLUG = "small-chapter"
@@ -129,3 +131,121 @@ def test_scores(course_folder, released):
         written = book.find_submission(SLUG, "right").max_written_score
     assert scores == {"right": 3, "untouched": 0, "wrong": 0}
     assert written == 4
+
+
+def lose(folder: Path, student: str, change) -> None:
+    """Damage one submission as `change` does to its list of cells."""
+    path = folder / "submitted" / student / SLUG / f"{SLUG}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook.cells)
+    nbformat.write(notebook, path)
+
+
+def place(cells, name: str) -> int:
+    return next(
+        i for i, c in enumerate(cells) if c.metadata.get("nbgrader", {}).get("grade_id") == name
+    )
+
+
+def copy_cell(cells) -> None:
+    cell = nbformat.from_dict(cells[place(cells, "ex-small-chapter-1-answer")])
+    cell.id, cell.source = "a-copy", "1 / 0"
+    cells.insert(0, cell)
+
+
+def delete(*names: str):
+    def change(cells) -> None:
+        for name in names:
+            del cells[place(cells, name)]
+
+    return change
+
+
+def forget_marks(cells) -> None:
+    for cell in cells:
+        cell.metadata.pop("nbgrader", None)
+
+
+DAMAGE = {
+    # student: what happened, the points in the end, what the check says
+    "copied": (copy_cell, 3, "a copy of ex-small-chapter-1-answer does not count"),
+    "deleted": (delete("ex-small-chapter-1-check"), 3, "put ex-small-chapter-1-check back"),
+    "both": (
+        delete("ex-small-chapter-1-answer", "ex-small-chapter-1-check"),
+        1,
+        "put ex-small-chapter-1-answer back; put ex-small-chapter-1-check back",
+    ),
+    "marks": (forget_marks, 3, "restored the marks of ex-small-chapter-1-answer"),
+    "good": (lambda cells: None, 3, "good"),
+}
+
+
+def test_damaged_submissions_are_graded(published, tmp_path, released):
+    """None of them ends the batch, and a right answer keeps its points."""
+    from nbgrader.api import Gradebook
+
+    folder = tmp_path / "course"
+    shutil.copytree(published / "nbgrader", folder)
+    nbgrader(folder, "generate_assignment", SLUG)
+    for student, (change, _, _) in DAMAGE.items():
+        submit(folder, released, student, RIGHT)
+        lose(folder, student, change)
+    for student, name, text in (
+        ("renamed", f"{SLUG} (1).ipynb", released.read_text("utf-8")),
+        ("unreadable", f"{SLUG}.ipynb", "{"),
+        ("strange", f"{SLUG}.ipynb", '{"cells": [], "metadata": {}}'),
+    ):
+        (folder / "submitted" / student / SLUG).mkdir(parents=True)
+        (folder / "submitted" / student / SLUG / name).write_text(text, "utf-8")
+    command = [sys.executable, str(folder / "check_submissions.py")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 1
+    for student, (_, _, said) in DAMAGE.items():
+        assert f"{student}/{SLUG}: {said}" in checked.stdout
+    assert f"renamed/{SLUG}: renamed {SLUG} (1).ipynb" in checked.stdout
+    for student, why in (("unreadable", "is no readable"), ("strange", "no cell of this")):
+        assert re.search(rf"{student}/{SLUG}: CANNOT BE GRADED: .*{why}", checked.stdout)
+        shutil.rmtree(folder / "submitted" / student)
+    again = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert again.count(": good") == len(DAMAGE) + 1
+    nbgrader(folder, "autograde", SLUG, "--create")
+    with Gradebook(f"sqlite:///{folder}/gradebook.db") as book:
+        for student, (_, points, _) in DAMAGE.items():
+            assert book.find_submission(SLUG, student).score == points, student
+
+
+def test_nbgrader_alone_puts_a_deleted_test_back(course_folder, released):
+    """The setting in the course's folder, for whoever forgets the check."""
+    from nbgrader.api import Gradebook
+
+    submit(course_folder, released, "deleted", RIGHT)
+    lose(course_folder, "deleted", delete("ex-small-chapter-1-check"))
+    nbgrader(course_folder, "autograde", SLUG, "--create", "--student", "deleted")
+    with Gradebook(f"sqlite:///{course_folder}/gradebook.db") as book:
+        assert book.find_submission(SLUG, "deleted").score == 3
+
+
+def test_the_commands_of_the_page_on_teaching(course, tmp_path):
+    """They work as printed, in a shell that has never heard of the environment."""
+    page = (ROOT / "book/teaching.md").read_text("utf-8")
+    (block,) = re.findall(r"```bash\n(make course.*?)```", page, flags=re.DOTALL)
+    make, _, script = block.partition("\n")
+    assert make == "make course DIR=../my-course"
+    assert main(["--root", str(course), "--course", str(tmp_path / "course")]) == 0
+    for old, new in (
+        ("local-linear-models", SLUG),
+        ("../my-course", f"{tmp_path}/course"),
+        (".venv/bin/activate", str(Path(sys.executable).parent / "activate")),
+    ):
+        assert old in script
+        script = script.replace(old, new)
+    # A class of one; the page says where its submission goes.
+    script = script.replace(
+        "python check", f"mkdir -p submitted/ada\ncp -r release/{SLUG} submitted/ada\npython check"
+    )
+    here = environment() | {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    result = subprocess.run(
+        ["bash", "-euc", script], cwd=ROOT, env=here, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (tmp_path / f"course/feedback/ada/{SLUG}/{SLUG}.html").is_file()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,11 +17,12 @@ from myst_nb.core.read import read_myst_markdown_notebook
 from packaging.requirements import Requirement
 from small_book import ROOT, environment, read
 
-from tools.publish import write as writing
 from tools.publish.__main__ import main, publish
 from tools.publish.project import Project, is_chapter, slug_of
+from tools.publish.record import RECORD
 from tools.publish.setup_cell import colab_pins, setup_cell
 from tools.publish.variants import VARIANTS
+from tools.publish.write import publish_files
 
 SLUGS = ("small-chapter", "second-chapter")
 
@@ -37,29 +37,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_files(published):
     expected = {f"{variant}/{slug}.ipynb" for variant in VARIANTS for slug in SLUGS}
-    expected |= {"nbgrader/nbgrader_config.py", "nbgrader/README.md"}
+    expected |= {f"nbgrader/{name}" for name in ("nbgrader_config.py", "README.md", RECORD)}
+    expected |= {"nbgrader/check_submissions.py", RECORD}
     expected |= {"nbgrader/source/small-chapter/small-chapter.ipynb"}
     assert set(contents(published)) == expected
 
 
 def test_second_run_writes_the_same_bytes_and_removes_what_is_stale(course, published, tmp_path):
-    ours = (published / "reader/small-chapter.ipynb").read_text("utf-8")
-    files = {
-        "reader/old-name.ipynb": ours,
-        "nbgrader/source/old-name/old-name.ipynb": ours,
-        "student/.small-chapter.ipynb.17.part": "{",
-        "nbgrader/source/exam/exam.ipynb": '{"metadata": {}}',
-        "nbgrader/submitted/ada/small-chapter/small-chapter.ipynb": ours,
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, "utf-8")
+    publish_files(tmp_path, {"reader/old-name.ipynb": "{}"})
     for _ in range(2):
         assert main(["--root", str(course), "--output", str(tmp_path)]) == 0
-    found = contents(tmp_path)
-    kept = [name for name in files if found.pop(name, None) is not None]
-    assert kept == [name for name in files if "exam" in name or "submitted" in name]
-    assert found == contents(published)
+    assert contents(tmp_path) == contents(published)
 
 
 def test_metadata(published):
@@ -465,20 +453,6 @@ def test_a_damaged_build(damaged, capsys, name):
     assert path.name in error
     assert "run `make book` first" in error
     assert not (damaged / "_build/notebooks").exists()
-
-
-def test_an_interrupted_write_leaves_no_half_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.ipynb"
-    writing.write(path, "whole")
-
-    def interrupted(self, target):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        writing.write(path, "half")
-    assert os.listdir(tmp_path) == ["a.ipynb"]
-    assert path.read_text() == "whole"
 
 
 def test_one_bad_chapter_changes_no_file(damaged):

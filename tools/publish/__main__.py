@@ -10,13 +10,14 @@ from tools.publish.built import BuiltBook
 from tools.publish.chapter import read_chapter
 from tools.publish.citations import Bibliography
 from tools.publish.errors import PublishError
-from tools.publish.grading import CONFIG, README, assignment_cells
+from tools.publish.grading import assignment_cells, course_files
 from tools.publish.project import Project
 from tools.publish.setup_cell import setup_cell
 from tools.publish.variants import VARIANTS, layout, notebook
-from tools.publish.write import remove_stale, write
+from tools.publish.write import publish_files
 
 ROOT = Path(__file__).parents[2]
+COURSE = "nbgrader/"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,18 +26,33 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="the project's folder")
     parser.add_argument("--build", type=Path, help="what `make book` wrote (default: _build)")
     parser.add_argument("--output", type=Path, help="default: notebooks in the build folder")
-    parser.add_argument("--nbgrader", type=Path, help="default: nbgrader in the output folder")
+    parser.add_argument(
+        "--course", type=Path, help="write the nbgrader course only, to this folder"
+    )
     options = parser.parse_args(arguments)
     build = options.build or options.root / "_build"
     output = options.output or build / "notebooks"
     try:
         files = publish(options.root.resolve(), build)
-        _write(files, output, options.nbgrader or output / "nbgrader")
     except PublishError as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1
-    print(f"{len(files)} files in {output}")
+    notebooks = {n: text for n, text in files.items() if not n.startswith(COURSE)}
+    course = {n.removeprefix(COURSE): text for n, text in files.items() if n.startswith(COURSE)}
+    if options.course is None:
+        _write(output, notebooks)
+    _write(options.course or output / COURSE, course)
     return 0
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    kept = publish_files(folder, files)
+    print(f"{len(files) - len(kept)} files in {folder}")
+    for name in kept:
+        print(
+            f"kept {folder / name}: it is not as it was published. To get this edition's, rename "
+            "yours and run the same command again."
+        )
 
 
 def publish(root: Path, build: Path) -> dict[str, str]:
@@ -53,7 +69,7 @@ def publish(root: Path, build: Path) -> dict[str, str]:
     book = BuiltBook(build, project)
     bibliography = Bibliography(project.bibliography)
     setup = setup_cell(project)
-    files = {"nbgrader/nbgrader_config.py": CONFIG, "nbgrader/README.md": README}
+    files = {f"{COURSE}{name}": text for name, text in course_files().items()}
     for docname in project.chapters:
         chapter = read_chapter(project, book, bibliography, docname)
         name = f"{chapter.slug}.ipynb"
@@ -62,20 +78,8 @@ def publish(root: Path, build: Path) -> dict[str, str]:
             files[f"{variant}/{name}"] = notebook(project, chapter, variant, cells, setup)
         if chapter.exercises:
             graded = notebook(project, chapter, "nbgrader", assignment_cells(chapter), setup)
-            files[f"nbgrader/source/{chapter.slug}/{name}"] = graded
+            files[f"{COURSE}source/{chapter.slug}/{name}"] = graded
     return files
-
-
-def _write(files: dict[str, str], output: Path, course: Path) -> None:
-    written = set()
-    for name, text in files.items():
-        folder, _, rest = name.partition("/")
-        path = course / rest if folder == "nbgrader" else output / name
-        write(path, text)
-        written.add(path)
-        print(f"  {name}")
-    for folder in (*(output / variant for variant in VARIANTS), course / "source"):
-        remove_stale(folder, written)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 from tools.publish.chapter import Chapter, Code, Exercise, Text
@@ -20,6 +21,8 @@ c.CourseDirectory.course_id = "xai-course"
 c.ClearSolutions.code_stub = {{"python": ""}}
 c.ClearSolutions.text_stub = "{ANSWER}"
 c.ExecutePreprocessor.timeout = 300
+# A test that a student deleted comes back, and with it the points of a right answer.
+c.OverwriteCells.add_missing_cells = True
 '''
 
 README = """# An nbgrader course
@@ -28,16 +31,27 @@ Each folder in `source` is one chapter of the book as an assignment. In this fol
 and the book's library installed:
 
     nbgrader generate_assignment SLUG    # release/SLUG: no solutions, no hidden tests
+    python check_submissions.py          # mends and names what would stop or spoil the grading
     nbgrader autograde SLUG --create     # marks submitted/STUDENT/SLUG/SLUG.ipynb
     nbgrader generate_feedback SLUG      # feedback/STUDENT/SLUG
 
-Between the first two, hand out `release/SLUG/SLUG.ipynb`, which also runs in Colab, and put what
-comes back in `submitted/STUDENT/SLUG/`. Answers in prose are marked by hand (`nbgrader
-formgrader`); their model answer and marking guide are in `source`.
+After the first, hand out `release/SLUG/SLUG.ipynb`, which also runs in Colab, and put what comes
+back in `submitted/STUDENT/SLUG/`. Answers in prose are marked by hand (`nbgrader formgrader`);
+their model answer and marking guide are in `source`.
 
 A part of an exercise that a program marks, and a part that a person marks, are each worth the
-exercise's difficulty in points. Tests that a student changed are restored before grading.
+exercise's difficulty in points. Tests that a student changed or deleted are restored before
+grading.
+
+Writing a new edition into this folder keeps every file that you changed.
 """
+CHECK = "check_submissions.py"
+
+
+def course_files() -> dict[str, str]:
+    """Return what a course holds beside its assignments: settings, instructions, the check."""
+    check = files("tools.publish").joinpath(CHECK).read_text("utf-8")
+    return {"nbgrader_config.py": CONFIG, "README.md": README, CHECK: check}
 
 
 def assignment_cells(chapter: Chapter) -> list[Cell]:
