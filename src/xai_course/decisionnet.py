@@ -437,7 +437,7 @@ def _check_fit(network: PiecewiseLinearNetwork, classes: np.ndarray, regions: st
     if len(classes) != n_classes:
         raise ValueError(
             f"A network with {network.n_outputs} output(s) tells {n_classes} classes apart, but y "
-            f"holds {len(classes)}: {classes[:5].tolist()}."
+            f"holds {len(classes)} class{'es' * (len(classes) != 1)}: {classes[:5].tolist()}."
         )
     jumping = [a for a in network.activations if not a.is_continuous]
     if jumping:

@@ -1,13 +1,23 @@
 """DecisionNet: the whole boundary, certified cell by cell, and classes from signs alone."""
 
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from random_networks import random_network
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import check_estimator
 
+from xai_course import decisionnet
 from xai_course.approximation import approximate
 from xai_course.decisionnet import DecisionNet
 from xai_course.networks import PiecewiseLinearNetwork
@@ -278,3 +288,178 @@ def test_cells_need_two_features():
     X = np.random.default_rng(0).normal(size=(50, 3))
     with pytest.raises(ValueError, match="two features, the network has 3"):
         dnet_of(network, X).certify(BOX)
+
+
+# An estimator
+
+
+class AnyWidth(DecisionNet):
+    """Takes a random network of the data's own width, since scikit-learn's checks bring any."""
+
+    def __init__(self, network=None, regions="data"):
+        super().__init__(network, regions=regions)
+
+    def fit(self, X, y):
+        shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+        width = max(1, (*shape, 1, 1)[1])
+        n_classes = len(set(np.ravel(np.asarray(y)).tolist()))
+        self.network = random_network([width, 4, n_classes if n_classes > 2 else 1])
+        try:
+            return super().fit(X, y)
+        finally:
+            self.network = None
+
+
+DECLARED = {
+    "check_supervised_y_2d": "a column of labels is refused, not flattened with a warning",
+    "check_requires_y_none": "the error names the shape of y, in other words",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_checks():
+    results = check_estimator(AnyWidth(), on_fail=None)
+    assert len(results) > 40
+    failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
+    assert failed.keys() == DECLARED.keys(), failed
+
+
+def rows_and_classes(n=200):
+    X = np.random.default_rng(0).uniform(-1, 1, (n, 2))
+    return X, np.where(decisions(DIAMOND, X) == 1, "out", "in")
+
+
+def test_it_works_where_estimators_do():
+    X, y = rows_and_classes()
+    assert_array_equal(cross_val_score(DecisionNet(DIAMOND), X, y, cv=3), 1)
+    search = GridSearchCV(DecisionNet(DIAMOND), {"regions": ["all", "data", "divided"]}, cv=3)
+    assert search.fit(X, y).best_score_ == 1
+    steps = make_pipeline(FunctionTransformer(), DecisionNet(DIAMOND))
+    assert steps.fit(X, y).score(X, y) == 1
+    fitted = DecisionNet(DIAMOND, bounds=BOX).fit(X, y)
+    fresh = clone(fitted)
+    assert not hasattr(fresh, "classes_")
+    assert_array_equal(fresh.fit(X, y).coef_, fitted.coef_)
+    for call in (fresh.set_params, DecisionNet(DIAMOND).set_params):
+        call(network=None)
+    assert fresh.score(X, y) == 1  # the network of the time of `fit`
+
+
+def test_before_fit_it_says_so():
+    for call in ("predict", "state", "apply", "coverage", "certify"):
+        with pytest.raises(NotFittedError):
+            getattr(DecisionNet(DIAMOND), call)(BOX)
+
+
+def test_columns_are_compared_by_name():
+    X, y = rows_and_classes()
+    frame = pd.DataFrame(X, columns=["left", "right"])
+    dnet = DecisionNet(DIAMOND).fit(frame, y)
+    assert dnet.feature_names_in_.tolist() == ["left", "right"]
+    assert dnet.score(frame, y) == 1
+    with pytest.raises(ValueError, match="same order"):
+        dnet.predict(frame[["right", "left"]])
+    assert not hasattr(DecisionNet(DIAMOND).fit(X, y), "feature_names_in_")
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_missing_labels_are_refused(missing):
+    X, y = rows_and_classes(10)
+    labels = [*y[:-1], missing]
+    with pytest.raises(ValueError, match=r"1 missing label\(s\), the first in row 9"):
+        DecisionNet(DIAMOND).fit(X, np.array(labels, dtype=object))
+
+
+def test_a_feature_without_variation():
+    X, y = rows_and_classes()
+    X[:, 1] = 0.1
+    y = decisions(DIAMOND, X)
+    with pytest.raises(ValueError, match=r"Feature 1 is 0\.1 in every row"):
+        DecisionNet(DIAMOND).fit(X, y)
+    assert DecisionNet(DIAMOND, bounds=BOX).fit(X, y).n_neurons_ == 4
+    assert DecisionNet(DIAMOND, regions="data").fit(X, y).n_neurons_ == 2
+
+
+def test_pickles():
+    X, y = rows_and_classes()
+    dnet = DecisionNet(DIAMOND).fit(X, y)
+    copy = pickle.loads(pickle.dumps(dnet))  # noqa: S301
+    assert_array_equal(copy.predict(X, "nearest"), dnet.predict(X, "nearest"))
+    assert copy.certify(BOX) == dnet.certify(BOX)
+
+
+# What is first, what is one
+
+
+def test_states_are_in_order_of_their_rows():
+    X = np.array([[0.9, 0.9]] + 3 * [[0.0, 0.0]] + 2 * [[-0.9, -0.9]])
+    dnet = DecisionNet.from_network(DIAMOND, X, decisions(DIAMOND, X), bounds=BOX)
+    assert dnet.state_counts_.tolist() == [3, 2, 1]
+    assert_array_equal(dnet.states_, dnet.state(X[[1, 4, 0]]))
+    assert dnet.state_labels_.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("n_inside", "decision"), [(2, 0), (1, 1)])
+def test_of_the_nearest_states_the_most_frequent_decides(n_inside, decision):
+    """The cell on the right differs from the middle, and from the one on top, in two signs."""
+    X = np.array(n_inside * [[0.0, 0.0]] + (3 - n_inside) * [[0.1, 0.9]])
+    dnet = DecisionNet.from_network(DIAMOND, X, decisions(DIAMOND, X), bounds=BOX)
+    right = [[0.9, 0.1]]
+    assert (dnet.state(right) != dnet.states_).sum(axis=1).tolist() == [2, 2]
+    assert dnet.predict(right, fallback="nearest").tolist() == [decision]
+
+
+def test_hyperplanes_that_are_one():
+    half = np.sqrt(0.5)
+    coef = np.array([[half, -half], [-half, half], [half, -half], [half, -half], [half, half]])
+    intercept = np.array([0.2, -0.2, 0.2 + 1e-9, 0.2 + 1e-6, 0.2])
+    pieces = decisionnet._Pieces(coef, intercept, np.zeros((5, 2), dtype=int))
+    first, other_side, near, far, across = decisionnet._coinciding(pieces)
+    assert first == other_side == near
+    assert len({first, far, across}) == 3
+
+
+def test_a_tie_goes_to_the_first_class():
+    network = PiecewiseLinearNetwork([[[1.0, 0], [-1, 0]], [[1, -1]]], [[-0.5, -0.5], [0]])
+    X = np.array([[-0.9, 0], [0.0, 0.1], [0.9, -0.1]])  # below, zero throughout, above
+    dnet = DecisionNet(network, bounds=BOX).fit(X, ["no", "no", "yes"])
+    assert dnet.predict(X).tolist() == ["no", "no", "yes"]
+    assert dnet.certify(BOX).holds
+    assert_allclose(np.abs(dnet.coef_ @ [0.5, 0]), 0.5)
+    assert_allclose(dnet.coef_[:, 0] * 0.5 + dnet.intercept_, 0, atol=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    exponents=st.lists(st.integers(-9, 9), min_size=3, max_size=3),
+    d=st.integers(2, 3),
+    options=st.sampled_from([{}, {"regions": "all"}, {"regions": "divided"}]),
+)
+def test_units_change_no_hyperplane(seed, exponents, d, options):
+    units = 10.0 ** np.array(exponents[:d])
+    X = np.random.default_rng(seed).uniform(-1, 1, (60, d))
+    network = centered(random_network([d, 4, 3, 1], seed), X)
+    if len(np.unique(decisions(network, X))) < 2:
+        return
+    first, *others = network.weights
+    in_units = PiecewiseLinearNetwork([first / units, *others], network.biases)
+    dnet, other = dnet_of(network, X, **options), dnet_of(in_units, X * units, **options)
+    assert other.n_pieces_.tolist() == dnet.n_pieces_.tolist()
+    planes = np.column_stack([other.coef_ * units, other.intercept_])
+    planes /= np.linalg.norm(planes[:, :-1], axis=1)[:, None]
+    expected = np.column_stack([dnet.coef_, dnet.intercept_])
+    signs = np.sign((planes * expected).sum(axis=1))[:, None]
+    assert_allclose(planes * signs, expected, atol=1e-6)
+    assert other.state_counts_.tolist() == dnet.state_counts_.tolist()
+    if d == 2:
+        box = BOX * units[:, None]
+        certificates = [dnet.certify(BOX), other.certify(box)]
+        ours, theirs = ((c.n_cells, c.n_pure, c.n_seen, c.n_right) for c in certificates)
+        assert ours == theirs
+    if dnet.segments_ is not None:
+        ends = [
+            np.sort(part.reshape(-1, d), axis=0)
+            for part in (dnet.segments_ * units, other.segments_)
+        ]
+        assert_allclose(*(part / units for part in ends), atol=1e-6)
