@@ -236,6 +236,14 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         """Number of hyperplanes."""
         return len(self.coef_)
 
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        if not hasattr(self, "states_"):
+            return super().__repr__(N_CHAR_MAX)
+        return (
+            f"{type(self).__name__}({self.n_neurons_} neurons, {len(self.states_)} states, "
+            f"{len(self.classes_)} classes)"
+        )
+
     def _label_states(self, X: np.ndarray) -> None:
         states, group, counts = np.unique(
             self._state(X), axis=0, return_inverse=True, return_counts=True

@@ -39,7 +39,7 @@ from tqdm import tqdm
 
 from xai_course import _polygons
 from xai_course._polygons import ROUNDING
-from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, check_bounds
+from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, check_bounds, unit_rows
 from xai_course._validation import check_array, check_whole
 
 if TYPE_CHECKING:
@@ -325,13 +325,13 @@ class Region:
     def _iter_facets(self, with_box: bool) -> Iterator[Facet]:
         if self.is_empty():
             return
-        framed = self._shape.framed
-        A, b, neurons = framed.polytope.A, framed.polytope.b, self.neurons[framed.rows]
+        rows, polytope = self._shape.framed
+        A, b, neurons = polytope.A, polytope.b, self.neurons[rows]
         done = np.zeros(len(b), dtype=bool)
-        for i, row in enumerate(framed.rows):
+        for i, row in enumerate(rows):
             if done[i] or (neurons[i] == _BOX and not with_box):
                 continue
-            center, radius = framed.polytope.disc(A[i], b[i])
+            center, radius = polytope.disc(A[i], b[i])
             if radius <= RESOLUTION:
                 continue
             same = np.abs(np.column_stack([A - A[i], b - b[i]])).max(axis=1) <= RESOLUTION
@@ -433,14 +433,6 @@ class Region:
 # --- the two ways to look at a region -------------------------------------------------------------
 
 
-class _Framed(NamedTuple):
-    """The half-spaces of a region that come near it, in its frame."""
-
-    rows: np.ndarray  # their numbers
-    lengths: np.ndarray  # of their normals in the frame, per unit of the features
-    polytope: Polytope
-
-
 class _Shape:
     """What `Region` asks about its closure; the frame says what is small."""
 
@@ -452,21 +444,18 @@ class _Shape:
         self.region = region
 
     @cached_property
-    def framed(self) -> _Framed:
-        """The half-spaces; in a bounded region without those that miss the frame's box."""
-        A, b = self.frame.enter_planes(self.region.A, self.region.b)
-        lengths = np.linalg.norm(A, axis=1)
-        lengths[lengths == 0] = 1.0
-        A, b = A / lengths[:, None], b / lengths
+    def framed(self) -> tuple[np.ndarray, Polytope]:
+        """The half-spaces in the frame, and their numbers; none that misses a bounded region."""
+        A, b = unit_rows(*self.frame.enter_planes(self.region.A, self.region.b))
         near = b <= np.abs(A).sum(axis=1) + RESOLUTION
         rows = np.flatnonzero(near | (self.region.bounds is None))
-        return _Framed(rows, lengths[rows], Polytope(A[rows], b[rows]))
+        return rows, Polytope(A[rows], b[rows])
 
     def balls(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yield large balls in the features' units; the program's is the largest it can tell."""
-        framed = self.framed
-        least = framed.lengths.min(initial=np.inf)
-        center, radius = framed.polytope.ball(least / framed.lengths)
+        rows, polytope = self.framed
+        lengths = np.linalg.norm(self.region.A[rows] * self.frame.scale, axis=1)
+        center, radius = polytope.ball(lengths.min(initial=np.inf) / lengths)
         center = self.frame.leave(center)
         unbounded = radius >= UNBOUNDED * (1 - 1e-3)  # measured, so up to rounding
         yield center, np.inf if unbounded else self.clearance(center)
@@ -517,11 +506,11 @@ class _Solid(_Shape):
 
     @cached_property
     def is_empty(self) -> bool:
-        return self.framed.polytope.ball()[1] <= RESOLUTION
+        return self.framed[1].ball()[1] <= RESOLUTION
 
     @cached_property
     def volume(self) -> float:
-        return self.framed.polytope.volume() * float(self.frame.scale.prod())
+        return self.framed[1].volume() * float(self.frame.scale.prod())
 
 
 # --- the pieces of a region -----------------------------------------------------------------------
@@ -613,6 +602,9 @@ class _Polygons:
         return tuple(found)
 
 
+_Borders = tuple[np.ndarray, "_Borders | None"]
+
+
 class _Polytopes:
     """Polytopes that tile the box of a frame, each with a ball in it.
 
@@ -625,7 +617,8 @@ class _Polytopes:
         self.inputs = _inputs(Frame.of_box(bounds))
         self.centers, self.radii = np.zeros((1, n_features)), np.ones(1)
         box = np.concatenate([np.eye(n_features), -np.eye(n_features)])
-        self.borders = [_Borders(np.column_stack([box, np.ones(2 * n_features)]), None)]
+        # Half-spaces ``row @ (y, -1) <= 0``, and those of the part that it was cut from.
+        self.borders: list[_Borders] = [(np.column_stack([box, np.ones(len(box))]), None)]
 
     def cut(self, maps: _Maps, knot: float) -> tuple[np.ndarray, np.ndarray]:
         """Cut each part where its map, (n_parts, n_features + 1), is at the knot.
@@ -645,56 +638,32 @@ class _Polytopes:
         reached = np.abs(shift) < np.abs(normals).sum(axis=1)
         normals = normals / np.where(lengths > 0, lengths, 1.0)[:, None]
         shift, z = _ratio(shift, lengths), np.clip(_ratio(z, lengths), -self.radii, self.radii)
-        sides = [
-            _Balls(self.centers - ((self.radii + z) / 2)[:, None] * normals, (self.radii - z) / 2),
-            _Balls(self.centers + ((self.radii - z) / 2)[:, None] * normals, (self.radii + z) / 2),
-        ]
-        split = np.minimum(sides[0].radii, sides[1].radii) > least
+        # What is left of the ball below and above the hyperplane: a ball each.
+        radii = np.stack([self.radii - z, self.radii + z]) / 2
+        centers = self.centers + np.stack([-radii[1], radii[0]])[..., None] * normals
+        rows = np.column_stack([normals, -shift])
+        split = radii.min(axis=0) > least
         for i in np.flatnonzero(reached & np.isfinite(least) & ~split):
             far = int(z[i] < 0)
-            border = (1 - 2 * far) * np.append(normals[i], -shift[i])
-            center, radius = self.borders[i].with_row(border).polytope().ball()
+            center, radius = _polytope(((-1) ** far * rows[i], self.borders[i])).ball()
             if radius > least[i]:
-                split[i], sides[far].centers[i], sides[far].radii[i] = True, center, radius
-        numbers = np.arange(len(self.radii))
-        origin = np.concatenate([numbers[~split], numbers[split], numbers[split]])
-        whole = _Balls(self.centers, self.radii)
-        parts = [whole.at(~split), *(side.at(split) for side in sides)]
-        self.centers, self.radii = (np.concatenate(p) for p in zip(*parts, strict=True))
-        rows = np.column_stack([normals, -shift])
-        kept = [self.borders[i] for i in numbers[~split]]
-        below, upper = (
-            [self.borders[i].with_row(sign * rows[i]) for i in numbers[split]] for sign in (1, -1)
-        )
-        self.borders = kept + below + upper
-        n_split = int(split.sum())
-        return origin, np.concatenate([above[~split], np.repeat([False, True], n_split)])
+                split[i], centers[far, i], radii[far, i] = True, center, radius
+        whole, halves = np.flatnonzero(~split), np.flatnonzero(split)
+        self.centers = np.concatenate([self.centers[whole], *centers[:, halves]])
+        self.radii = np.concatenate([self.radii[whole], *radii[:, halves]])
+        parts = [(sign * rows[i], self.borders[i]) for sign in (1, -1) for i in halves]
+        self.borders = [self.borders[i] for i in whole] + parts
+        above = np.concatenate([above[whole], np.repeat([False, True], len(halves))])
+        return np.concatenate([whole, halves, halves]), above
 
 
-class _Balls(NamedTuple):
-    centers: np.ndarray
-    radii: np.ndarray
-
-    def at(self, chosen: np.ndarray) -> _Balls:
-        return _Balls(self.centers[chosen], self.radii[chosen])
-
-
-class _Borders(NamedTuple):
-    """Half-spaces ``row @ (x, -1) <= 0``; parts of one part share what they have in common."""
-
-    rows: np.ndarray
-    others: _Borders | None
-
-    def with_row(self, row: np.ndarray) -> _Borders:
-        return _Borders(row[None], self)
-
-    def polytope(self) -> Polytope:
-        found, borders = [], self
-        while borders is not None:
-            found.append(borders.rows)
-            borders = borders.others
-        rows = np.concatenate(found)
-        return Polytope(rows[:, :-1], rows[:, -1])
+def _polytope(borders: _Borders | None) -> Polytope:
+    found = []
+    while borders is not None:
+        row, borders = borders
+        found.append(row)
+    rows = np.vstack(found)
+    return Polytope(rows[:, :-1], rows[:, -1])
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
