@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.stats import qmc
 
 from xai_course.inet import (
     InterpretationNetwork,
@@ -102,6 +103,16 @@ def test_the_estimated_error_is_near_the_error_on_fresh_points(nets, trained) ->
     explanations = trained.explain(nets)
     fresh = fidelity_error(nets, explanations, uniform(2, 20_000))
     np.testing.assert_allclose([e.estimated_error for e in explanations], fresh, rtol=0.25)
+
+
+def test_the_estimated_error_is_measured_on_256_points_that_are_always_the_same(nets) -> None:
+    points = qmc.Sobol(2, seed=2022).random(256)
+    explanations = InterpretationNetwork.closed_form(2).explain(nets[:5])
+    values = nets[:5].predict(points)
+    error = fidelity_error(nets[:5], explanations, points)
+    constant = np.abs(values - np.median(values, axis=1, keepdims=True)).mean(axis=1)
+    np.testing.assert_allclose([e.estimated_error for e in explanations], error)
+    np.testing.assert_allclose([e.relative_error for e in explanations], error / constant)
 
 
 def test_more_terms_describe_better(nets) -> None:
