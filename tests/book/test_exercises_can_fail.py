@@ -9,7 +9,7 @@ import pytest
 import test_exercises as proofs
 from chapters import FIXTURE, Book, Chapter, Exercise
 
-from xai_course.book.checks import exercise
+from xai_course.book.checks import CheckFailed, exercise
 from xai_course.book.expect import assert_equal
 
 FIRST = "ex-good-chapter-1"
@@ -56,6 +56,7 @@ def test_good_exercise_passes(read, output) -> None:
     namespace = first_cell(chapter)
     proofs.stub_waits(one, namespace, output)
     proofs.solution_passes(one, namespace, output)
+    proofs.every_right_way_passes(one, namespace)
     proofs.wrong_answers_get_help(one, namespace, WRONG)
     proofs.solution_keeps_the_stub(one)
     proofs.hidden_tests_can_fail(one, namespace, WRONG)
@@ -71,6 +72,19 @@ def test_wrong_solution_is_caught(read, output) -> None:
     chapter, one = read("    return 2\n", "    return 5\n")
     with pytest.raises(AssertionError, match="should be 2"):
         proofs.solution_passes(one, first_cell(chapter), output)
+
+
+def test_a_check_that_refuses_a_right_way_is_caught(read) -> None:
+    chapter, one = read()
+    namespace = first_cell(chapter)
+
+    def only_int(identifier: str, answer: Callable[[], int], *, strict: bool) -> None:
+        if type(answer()) is not int:
+            raise CheckFailed("no int")
+
+    namespace["check"] = only_int
+    with pytest.raises(AssertionError, match="as tensors: no int"):
+        proofs.every_right_way_passes(one, namespace)
 
 
 def test_solution_without_check_is_caught(read, output) -> None:

@@ -10,6 +10,10 @@ from types import ModuleType
 
 import pytest
 
+from xai_course import data
+from xai_course.book import load_model
+from xai_course.unwrapping import UnwrapperClassifier
+
 REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
 
 
@@ -25,3 +29,18 @@ def reproduce(monkeypatch, tmp_path) -> Iterator[Callable[[str], ModuleType]]:
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(REPRODUCE)):
             del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def circles():
+    """Return the paper's CoCircles network, unwrapped, with its rows."""
+    X_train, X_test, y_train, y_test = data.co_circles().split()
+    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X_train, y_train)
+    return unwrapper, X_train, X_test, y_train, y_test
+
+
+@pytest.fixture(scope="session")
+def merged_circles(circles):
+    """Return the paper's merge of that network, with the same rows."""
+    unwrapper, *rows = circles
+    return unwrapper.merge(10, 5, penalty="l2"), *rows

@@ -8,8 +8,6 @@ import torch
 from random_networks import random_network
 from sklearn.metrics import log_loss, roc_auc_score
 
-from xai_course import data
-from xai_course.book import load_model
 from xai_course.unwrapping import (
     FlatClassifier,
     FlatNetwork,
@@ -18,14 +16,6 @@ from xai_course.unwrapping import (
     UnwrapperRegressor,
     single_hidden_layer,
 )
-
-
-@pytest.fixture(scope="module")
-def circles():
-    """Return the paper's merged CoCircles example with its rows."""
-    X_train, X_test, y_train, y_test = data.co_circles().split()
-    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X_train, y_train)
-    return unwrapper.merge(10, 5, penalty="l2"), X_train, X_test, y_train, y_test
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +34,17 @@ def training_rows(flat, n_rows, validation_fraction=0.2, seed=0):
     ]
 
 
-@pytest.mark.parametrize("kind", ["circles", "regression"])
+@pytest.mark.parametrize("kind", ["merged_circles", "regression"])
 def test_before_training_is_algorithm_2(kind, request):
     merged, X, *rest = request.getfixturevalue(kind)
-    X, y = np.asarray(X), rest[-2] if kind == "circles" else rest[0]
+    X, y = np.asarray(X), rest[-2] if kind == "merged_circles" else rest[0]
     flat = merged.flatten(epochs=0)
     network = flat.network_before_
     np.testing.assert_array_equal(network.weights[0], merged.coef_[:, 0])
     np.testing.assert_array_equal(network.biases[0], merged.intercept_[:, 0])
     rows, _ = training_rows(flat, len(X))
     hidden = np.maximum(merged.coef_[:, 0] @ X[rows].T + merged.intercept_, 0).T
-    family = sm.families.Binomial() if kind == "circles" else sm.families.Gaussian()
+    family = sm.families.Binomial() if kind == "merged_circles" else sm.families.Gaussian()
     fit = sm.GLM(y[rows], sm.add_constant(hidden), family=family).fit()
     np.testing.assert_allclose(network.weights[1][0], fit.params[1:], rtol=1e-4)
     np.testing.assert_allclose(network.biases[1][0], fit.params[0], rtol=1e-4)
@@ -62,18 +52,18 @@ def test_before_training_is_algorithm_2(kind, request):
     assert flat.log["best_epoch"] == 0
 
 
-def test_cocircles_before_training(circles):
-    merged, X, X_test, y, y_test = circles
+def test_cocircles_before_training(merged_circles):
+    merged, X, X_test, y, y_test = merged_circles
     network = merged.flatten(epochs=0).network
     # Measured beforehand with the output layer on all rows: .8917 and .9056.
     assert roc_auc_score(y, network.forward(X)[:, 0]) == pytest.approx(0.8917, abs=0.01)
     assert roc_auc_score(y_test, network.forward(X_test)[:, 0]) == pytest.approx(0.9056, abs=0.01)
 
 
-@pytest.mark.parametrize("kind", ["circles", "regression"])
+@pytest.mark.parametrize("kind", ["merged_circles", "regression"])
 def test_training_keeps_the_best_epoch(kind, request):
     merged, X, *rest = request.getfixturevalue(kind)
-    y = rest[-2] if kind == "circles" else rest[0]
+    y = rest[-2] if kind == "merged_circles" else rest[0]
     flat = merged.flatten(epochs=15, patience=4, seed=1)
     assert isinstance(flat, FlatNetwork)
     losses, best = flat.log["validation_loss"], flat.log["best_epoch"]
@@ -82,7 +72,7 @@ def test_training_keeps_the_best_epoch(kind, request):
     assert len(losses) == 16 or len(losses) - 1 - best == 4
     train, held_out = training_rows(flat, len(X), seed=1)
     for rows, name in ((train, "train_loss"), (held_out, "validation_loss")):
-        if kind == "circles":
+        if kind == "merged_circles":
             loss = log_loss(y[rows], flat.predict_proba(X[rows]))
         else:
             loss = np.mean((flat.predict(X)[rows] - y[rows]) ** 2)
@@ -129,14 +119,14 @@ def plain_training(start, X, y, how, classification):
         {"epochs": 5, "batch_size": 7, "validation_fraction": 0.3, "seed": 1},
     ],
 )
-@pytest.mark.parametrize("kind", ["circles", "regression"])
+@pytest.mark.parametrize("kind", ["merged_circles", "regression"])
 def test_training_is_the_obvious_loop(kind, options, request):
     merged, *_ = request.getfixturevalue(kind)
     how = {"patience": 20, "learning_rate": 1e-3, "batch_size": 64, "validation_fraction": 0.2}
     how |= {"seed": 0} | options
     flat = merged.flatten(**options)
     weights, losses = plain_training(
-        flat.network_before_, merged._X, merged._y, how, kind == "circles"
+        flat.network_before_, merged._X, merged._y, how, kind == "merged_circles"
     )
     assert flat.log["validation_loss"] == losses
     found = [part for pair in zip(flat.network.weights, flat.network.biases, strict=True)
@@ -155,8 +145,8 @@ def test_regressor(regression):
     assert flat.score(X, y) > 0.5
 
 
-def test_classifier_with_labels(circles):
-    merged, X, X_test, y, _ = circles
+def test_classifier_with_labels(merged_circles):
+    merged, X, X_test, y, _ = merged_circles
     named = UnwrapperClassifier(merged.network_).fit(X, np.where(y == 1, "yes", "no"))
     flat = named.merge(10, 5, penalty="l2").flatten(epochs=2)
     assert isinstance(flat, FlatClassifier)

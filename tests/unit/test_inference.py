@@ -9,22 +9,12 @@ import statsmodels.api as sm
 from random_networks import random_network
 from sklearn.neural_network import MLPRegressor
 
-from xai_course import data
-from xai_course.book import load_model
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import PostSelectionWarning, UnwrapperClassifier, UnwrapperRegressor
 from xai_course.unwrapping.glm import fit_glm
 from xai_course.unwrapping.inference import inference_table
 
 COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
-
-
-@pytest.fixture(scope="module")
-def circles():
-    """Return the paper's merged CoCircles example with its rows."""
-    X_train, X_test, y_train, y_test = data.co_circles().split()
-    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X_train, y_train)
-    return unwrapper.merge(10, 5, penalty="l2"), X_train, X_test, y_train, y_test
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +37,8 @@ def naive(merged, cluster, **options):
 # Table 2 of the paper
 
 
-def test_table_2_is_penalised_coefficients_in_an_unpenalised_formula(circles):
-    merged, X, *_ = circles
+def test_table_2_is_penalised_coefficients_in_an_unpenalised_formula(merged_circles):
+    merged, X, *_ = merged_circles
     printed = [
         ([5.3201, 4.3638, 4.1135], [0.9076, 0.7963, 0.8906]),
         ([5.5461, 4.4345, -3.4950], [0.8524, 0.9225, 0.9619]),
@@ -63,8 +53,8 @@ def test_table_2_is_penalised_coefficients_in_an_unpenalised_formula(circles):
         np.testing.assert_allclose(np.sqrt(np.diag(np.linalg.inv(information))), std_err, atol=2e-4)
 
 
-def test_maximum_likelihood_of_table_2(circles):
-    merged, X, _, y, _ = circles
+def test_maximum_likelihood_of_table_2(merged_circles):
+    merged, X, _, y, _ = merged_circles
     table = naive(merged, 0)
     assert list(table.index) == ["intercept", "x1", "x2"]
     assert list(table.columns) == COLUMNS
@@ -120,8 +110,8 @@ def test_robust_errors_of_a_logistic_model_use_the_leverages():
     assert (table["std_err"] > plain).all()
 
 
-def test_honest_keeps_labels_of_any_kind(circles):
-    merged, X, X_test, y, y_test = circles
+def test_honest_keeps_labels_of_any_kind(merged_circles):
+    merged, X, X_test, y, y_test = merged_circles
     named = UnwrapperClassifier(merged.network_).fit(X, np.where(y == 1, "yes", "no"))
     other = named.merge(10, 5, penalty="l2")
     one = merged.inference(2, X_test, y_test)
@@ -406,8 +396,8 @@ def test_bootstrap_counts_zeros(regression):
     np.testing.assert_allclose(table["coef"], [*intercept, *coef[0]])
 
 
-def test_bootstrap_is_reproducible_and_independent_of_processes(circles):
-    merged, *_ = circles
+def test_bootstrap_is_reproducible_and_independent_of_processes(merged_circles):
+    merged, *_ = merged_circles
     one = merged.bootstrap(0, 6, C=0.1, random_state=3, progress=False)
     pd.testing.assert_frame_equal(
         one, merged.bootstrap(0, 6, C=0.1, random_state=3, progress=False)
@@ -417,8 +407,8 @@ def test_bootstrap_is_reproducible_and_independent_of_processes(circles):
     pd.testing.assert_frame_equal(one, two_processes)
 
 
-def test_bootstrap_of_the_selection_is_wider(circles):
-    merged, *_ = circles
+def test_bootstrap_of_the_selection_is_wider(merged_circles):
+    merged, *_ = merged_circles
     fixed = merged.bootstrap(0, 40, penalty="l2", progress=False)
     redone = merged.bootstrap(0, 40, penalty="l2", resample_selection=True, progress=False)
     np.testing.assert_allclose(fixed["coef"], redone["coef"])

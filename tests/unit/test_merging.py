@@ -17,8 +17,6 @@ from sklearn.metrics import adjusted_rand_score, log_loss, mean_squared_error, r
 from sklearn.model_selection import KFold
 from sklearn.neighbors import kneighbors_graph
 
-from xai_course import data
-from xai_course.book import load_model
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import (
     MergedClassifier,
@@ -27,14 +25,6 @@ from xai_course.unwrapping import (
     UnwrapperClassifier,
     UnwrapperRegressor,
 )
-
-
-@pytest.fixture(scope="module")
-def circles():
-    """Return the paper's fitted CoCircles example with its rows."""
-    X_train, X_test, y_train, y_test = data.co_circles().split()
-    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X_train, y_train)
-    return unwrapper, X_train, X_test, y_train, y_test
 
 
 @pytest.fixture(scope="module")

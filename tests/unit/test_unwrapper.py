@@ -12,18 +12,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
-from xai_course import data
-from xai_course.book import load_model
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import UnwrapperClassifier, UnwrapperRegressor, _scores
-
-
-@pytest.fixture(scope="module")
-def circles():
-    """Return the paper's fitted CoCircles example with its rows."""
-    X_train, X_test, y_train, y_test = data.co_circles().split()
-    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X_train, y_train)
-    return unwrapper, X_train, X_test, y_train, y_test
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import pytest
 from random_networks import random_network
 from sklearn.exceptions import NotFittedError
 
-from xai_course import data
-from xai_course.book import load_model, measured
+from xai_course.book import measured
 from xai_course.unwrapping import MergedRegressor, UnwrapperClassifier, UnwrapperRegressor
 
 pytestmark = pytest.mark.usefixtures("_no_window")
@@ -20,14 +19,6 @@ def _no_window():
     mpl.use("Agg")
     yield
     plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def circles():
-    """Return the paper's CoCircles network, unwrapped and merged."""
-    X, _, y, _ = data.co_circles().split()
-    unwrapper = UnwrapperClassifier(load_model("co_circles").network).fit(X, y)
-    return unwrapper, unwrapper.merge(10, 5, 30, "l2")
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +125,8 @@ def test_polar_on_a_logarithmic_scale(circles):
 # Regions and models
 
 
-def test_regions_of_clusters(circles):
-    _, merged = circles
+def test_regions_of_clusters(merged_circles):
+    merged, *_ = merged_circles
     ax = merged.plot_regions([[-1, 1], [-1, 1]], resolution=20)
     shade = ax.images[0].get_array()
     middles = (np.arange(20) + 0.5) / 10 - 1
@@ -164,8 +155,8 @@ def test_models_of_one_input_are_their_predictions(line, which):
         np.testing.assert_allclose(y, model.predict(x[:, None]), atol=1e-12)
 
 
-def test_models_of_two_inputs_are_where_the_log_odds_are_zero(circles):
-    _, merged = circles
+def test_models_of_two_inputs_are_where_the_log_odds_are_zero(merged_circles):
+    merged, *_ = merged_circles
     ax = merged.plot_models(2)
     outer, inner, *lines = ax.lines
     assert len(lines) == 2  # both clusters hold rows on both sides
@@ -186,7 +177,7 @@ def test_models_of_two_inputs_are_where_the_log_odds_are_zero(circles):
 
 
 def test_models_with_rows_on_one_side_have_no_line(circles):
-    unwrapper, _ = circles
+    unwrapper, *_ = circles
     scores = unwrapper.decision_function(unwrapper._X)
     crossed = [
         len(set(np.sign(scores[unwrapper.labels_ == k]))) == 2 for k in range(unwrapper.n_regions_)
