@@ -283,6 +283,12 @@ def test_expansion_of_any_product_tree(tree):
     np.testing.assert_allclose(found(x[None])[0], value(tree, x), rtol=1e-12, atol=1e-300)
 
 
+def test_a_program_of_one_variable():
+    assert expand_program([0], 1).to_text() == "x0"
+    with pytest.raises(ValueError, match="n_variables must be a whole number from 1 on"):
+        expand_program([0.5], 0)
+
+
 def test_bad_programs():
     from gplearn.functions import add2, div2
 
