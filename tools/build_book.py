@@ -2,7 +2,7 @@
 
 Jupyter Book caches executed notebooks by their own code only. A page would go on showing old
 numbers after a change in the library, so this script first forgets the executions of every chapter
-whose imported modules, package data or pinned packages have changed.
+whose imported modules, data that these read, or pinned packages have changed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,9 @@ from xai_course.book import HOMES
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = "xai_course"
+BACKSTAGE = Path("src", LIBRARY, "book", "__init__.py")
+MEASURED = "measured"  # its folder; a page depends on the tables that it names
+FILE_NAME = re.compile(r"[A-Za-z]\w*(\.\w+)?")
 
 
 def main() -> int:
@@ -116,24 +120,48 @@ def forget_stale_executions(root: Path, pages: list[str]) -> None:
 def fingerprint(root: Path, page: str) -> str:
     """Return a hash of everything but its own text that decides what a page prints."""
     digest = hashlib.sha256(sys.version.encode())
-    library = root / "src" / LIBRARY
-    files = {file for file in library.rglob("*") if file.is_file() and is_data(file)}
-    files |= {root / "constraints" / "lock.txt"} | imported_files(root, page)
-    for file in sorted(files):
+    for file in sorted(used_files(root, page) | {root / "constraints" / "lock.txt"}):
         digest.update(str(file.relative_to(root)).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def is_data(file: Path) -> bool:
-    """Tell package data from code and from what Python leaves behind."""
-    return file.suffix not in {".py", ".pyc"}
-
-
-def imported_files(root: Path, page: str) -> set[Path]:
-    """Return the library's files that a page imports, directly or through each other."""
+def used_files(root: Path, page: str) -> set[Path]:
+    """Return the library's files that a page uses: modules, and the data that these read."""
     notebook = jupytext.read(source(root, page))
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    modules = imported_files(root, page, cells)
+    codes = [*cells, *(file.read_text() for file in modules if file != root / BACKSTAGE)]
+    tables = (root / BACKSTAGE).parent / MEASURED
+    measured = {file for code in codes for name in measured_names(code) for file in
+                tables.glob(f"{name}.json")}  # fmt: skip
+    return modules | measured | {file for module in modules for file in data_beside(module)}
+
+
+def measured_names(code: str) -> Iterator[str]:
+    """Yield the names of the measurements that some code reads, as patterns of file names."""
+    for node in nodes(code):
+        if isinstance(node, ast.Call) and node.args:
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in {"measured", "measured_file"}:
+                name = node.args[0]
+                parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+                yield "".join(p.value if isinstance(p, ast.Constant) else "*" for p in parts)
+
+
+def data_beside(module: Path) -> Iterator[Path]:
+    """Yield the data files that a module names, or whose folder it names, beside itself."""
+    for node in nodes(module.read_text()):
+        if isinstance(node, ast.Constant) and FILE_NAME.fullmatch(str(node.value)):
+            path = module.parent / str(node.value)
+            if path.is_file() and path.suffix != ".py":
+                yield path
+            elif path.name != MEASURED and path.is_dir() and not (path / "__init__.py").exists():
+                yield from (file for file in path.rglob("*") if file.is_file())
+
+
+def imported_files(root: Path, page: str, cells: list[str]) -> set[Path]:
+    """Return the library's modules that a page imports, directly or through each other."""
     waiting = {name for cell in cells for name in imported_names(cell)}
     # What `xai_course.book` imports only when it is asked; a chapter's checks bear its name.
     homes = HOMES | {"check": f"checks.{Path(page).name.replace('-', '_')}"}
@@ -147,13 +175,17 @@ def imported_files(root: Path, page: str) -> set[Path]:
     return found
 
 
+def nodes(code: str) -> Iterator[ast.AST]:
+    """Yield the syntax of some code; nothing where it is wrong, which the page's run will say."""
+    try:
+        yield from ast.walk(ast.parse(code))
+    except SyntaxError:
+        return
+
+
 def imported_names(code: str) -> Iterator[str]:
     """Yield the names of the library's modules that some code may import."""
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:  # the page's own execution will say so, and where
-        return
-    for node in ast.walk(tree):
+    for node in nodes(code):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
