@@ -21,12 +21,14 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import yaml
 from jupyter_cache import get_cache
 
-from xai_course.book import HOMES
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.chapters import read_toc  # noqa: E402
+from xai_course.book import HOMES  # noqa: E402
+
 LIBRARY = "xai_course"
 BACKSTAGE = Path("src", LIBRARY, "book", "__init__.py")
 MEASURED = "measured"  # its folder; a page depends on the tables that it names
@@ -48,7 +50,7 @@ def main() -> int:
         shutil.rmtree(build / ".doctrees", ignore_errors=True)
         print(f"\nThe book was not built: see the messages above (exit {status}).", file=sys.stderr)
         return status
-    missing = [page for page in pages_of(root) if not rendered(root, page).is_file()]
+    missing = [page for page in read_toc(root) if not rendered(root, page).is_file()]
     if missing:
         print(f"\nThese pages were not rendered: {', '.join(missing)}.", file=sys.stderr)
         return 1
@@ -57,16 +59,9 @@ def main() -> int:
     return 0
 
 
-def pages_of(root: Path) -> list[str]:
-    """Return the pages of `_toc.yml` in order, the landing page first."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text())
-    parts = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-    return [toc["root"], *parts]
-
-
 def executable_pages(root: Path) -> list[str]:
     """Return the pages that hold code."""
-    return [page for page in pages_of(root) if "{code-cell}" in source(root, page).read_text()]
+    return [page for page in read_toc(root) if "{code-cell}" in source(root, page).read_text()]
 
 
 def source(root: Path, page: str) -> Path:
@@ -88,7 +83,9 @@ def run_jupyter_book(root: Path) -> int:
         *("-W", "-n", "--keep-going"),
     ]
     # One thread a library: results then do not depend on the machine's number of cores.
-    environment = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    # The book's extensions import `tools`, which is not installed.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     environment.pop("MPLBACKEND", None)  # it would keep pictures out of the pages and their cache
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode
 
@@ -233,7 +230,7 @@ def report(root: Path, pages: list[str]) -> None:
     for page in pages:
         taken = seconds.get(str(source(root, page)))
         print(f"  {page:<45} {'?' if taken is None else f'{taken:.1f}'}")
-    print(f"\nThe book is here: {rendered(root, pages_of(root)[0]).as_uri()}")
+    print(f"\nThe book is here: {rendered(root, read_toc(root)[0]).as_uri()}")
 
 
 def execution_seconds(root: Path) -> dict[str, float]:
