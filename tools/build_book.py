@@ -2,7 +2,7 @@
 
 Jupyter Book caches executed notebooks by their own code only. A page would go on showing old
 numbers after a change in the library, so this script first forgets the executions of every chapter
-whose imported modules, package data or pinned packages have changed.
+whose imported modules, data that these read, or pinned packages have changed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,13 +21,18 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import yaml
 from jupyter_cache import get_cache
 
-from xai_course.book import HOMES
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.chapters import read_toc  # noqa: E402
+from xai_course.book import HOMES  # noqa: E402
+
 LIBRARY = "xai_course"
+BACKSTAGE = Path("src", LIBRARY, "book", "__init__.py")
+MEASURED = "measured"  # its folder; a page depends on the tables that it names
+FILE_NAME = re.compile(r"[A-Za-z]\w*(\.\w+)?")
 
 
 def main() -> int:
@@ -44,7 +50,7 @@ def main() -> int:
         shutil.rmtree(build / ".doctrees", ignore_errors=True)
         print(f"\nThe book was not built: see the messages above (exit {status}).", file=sys.stderr)
         return status
-    missing = [page for page in pages_of(root) if not rendered(root, page).is_file()]
+    missing = [page for page in read_toc(root) if not rendered(root, page).is_file()]
     if missing:
         print(f"\nThese pages were not rendered: {', '.join(missing)}.", file=sys.stderr)
         return 1
@@ -53,16 +59,9 @@ def main() -> int:
     return 0
 
 
-def pages_of(root: Path) -> list[str]:
-    """Return the pages of `_toc.yml` in order, the landing page first."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text())
-    parts = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-    return [toc["root"], *parts]
-
-
 def executable_pages(root: Path) -> list[str]:
     """Return the pages that hold code."""
-    return [page for page in pages_of(root) if "{code-cell}" in source(root, page).read_text()]
+    return [page for page in read_toc(root) if "{code-cell}" in source(root, page).read_text()]
 
 
 def source(root: Path, page: str) -> Path:
@@ -84,7 +83,9 @@ def run_jupyter_book(root: Path) -> int:
         *("-W", "-n", "--keep-going"),
     ]
     # One thread a library: results then do not depend on the machine's number of cores.
-    environment = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    # The book's extensions import `tools`, which is not installed.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     environment.pop("MPLBACKEND", None)  # it would keep pictures out of the pages and their cache
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode
 
@@ -116,24 +117,48 @@ def forget_stale_executions(root: Path, pages: list[str]) -> None:
 def fingerprint(root: Path, page: str) -> str:
     """Return a hash of everything but its own text that decides what a page prints."""
     digest = hashlib.sha256(sys.version.encode())
-    library = root / "src" / LIBRARY
-    files = {file for file in library.rglob("*") if file.is_file() and is_data(file)}
-    files |= {root / "constraints" / "lock.txt"} | imported_files(root, page)
-    for file in sorted(files):
+    for file in sorted(used_files(root, page) | {root / "constraints" / "lock.txt"}):
         digest.update(str(file.relative_to(root)).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def is_data(file: Path) -> bool:
-    """Tell package data from code and from what Python leaves behind."""
-    return file.suffix not in {".py", ".pyc"}
-
-
-def imported_files(root: Path, page: str) -> set[Path]:
-    """Return the library's files that a page imports, directly or through each other."""
+def used_files(root: Path, page: str) -> set[Path]:
+    """Return the library's files that a page uses: modules, and the data that these read."""
     notebook = jupytext.read(source(root, page))
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    modules = imported_files(root, page, cells)
+    codes = [*cells, *(file.read_text() for file in modules if file != root / BACKSTAGE)]
+    tables = (root / BACKSTAGE).parent / MEASURED
+    measured = {file for code in codes for name in measured_names(code) for file in
+                tables.glob(f"{name}.json")}  # fmt: skip
+    return modules | measured | {file for module in modules for file in data_beside(module)}
+
+
+def measured_names(code: str) -> Iterator[str]:
+    """Yield the names of the measurements that some code reads, as patterns of file names."""
+    for node in nodes(code):
+        if isinstance(node, ast.Call) and node.args:
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in {"measured", "measured_file"}:
+                name = node.args[0]
+                parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+                yield "".join(p.value if isinstance(p, ast.Constant) else "*" for p in parts)
+
+
+def data_beside(module: Path) -> Iterator[Path]:
+    """Yield the data files that a module names, or whose folder it names, beside itself."""
+    for node in nodes(module.read_text()):
+        if isinstance(node, ast.Constant) and FILE_NAME.fullmatch(str(node.value)):
+            path = module.parent / str(node.value)
+            if path.is_file() and path.suffix != ".py":
+                yield path
+            elif path.name != MEASURED and path.is_dir() and not (path / "__init__.py").exists():
+                yield from (file for file in path.rglob("*") if file.is_file())
+
+
+def imported_files(root: Path, page: str, cells: list[str]) -> set[Path]:
+    """Return the library's modules that a page imports, directly or through each other."""
     waiting = {name for cell in cells for name in imported_names(cell)}
     # What `xai_course.book` imports only when it is asked; a chapter's checks bear its name.
     homes = HOMES | {"check": f"checks.{Path(page).name.replace('-', '_')}"}
@@ -147,13 +172,17 @@ def imported_files(root: Path, page: str) -> set[Path]:
     return found
 
 
+def nodes(code: str) -> Iterator[ast.AST]:
+    """Yield the syntax of some code; nothing where it is wrong, which the page's run will say."""
+    try:
+        yield from ast.walk(ast.parse(code))
+    except SyntaxError:
+        return
+
+
 def imported_names(code: str) -> Iterator[str]:
     """Yield the names of the library's modules that some code may import."""
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:  # the page's own execution will say so, and where
-        return
-    for node in ast.walk(tree):
+    for node in nodes(code):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -201,7 +230,7 @@ def report(root: Path, pages: list[str]) -> None:
     for page in pages:
         taken = seconds.get(str(source(root, page)))
         print(f"  {page:<45} {'?' if taken is None else f'{taken:.1f}'}")
-    print(f"\nThe book is here: {rendered(root, pages_of(root)[0]).as_uri()}")
+    print(f"\nThe book is here: {rendered(root, read_toc(root)[0]).as_uri()}")
 
 
 def execution_seconds(root: Path) -> dict[str, float]:

@@ -13,6 +13,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from tools.chapters import is_chapter, slug_of
+
 LOGGER = logging.getLogger(__name__)
 AFTER_THE_THEME = 600  # the theme adds its buttons at 501
 COLAB = "https://colab.research.google.com/github"
@@ -35,8 +37,7 @@ def link_published_notebook(
     if not is_chapter(pagename):
         _remove_colab(buttons)
         return
-    slug = pagename.rsplit("/", 1)[-1]
-    path = f"{app.config.notebooks_branch}/reader/{slug}.ipynb"
+    path = f"{app.config.notebooks_branch}/reader/{slug_of(pagename)}.ipynb"
     repository = "/".join(context[key] for key in ("github_user", "github_repo"))
     found = [button for group in _groups(buttons) for button in group if _is_colab(button)]
     if len(found) != 1:
@@ -49,11 +50,6 @@ def link_published_notebook(
         return
     found[0]["url"] = f"{COLAB}/{repository}/blob/{path}"
     _add_download(buttons, f"https://github.com/{repository}/raw/{path}")
-
-
-def is_chapter(pagename: str) -> bool:
-    """Tell whether a page is a chapter: one that lies in a part's folder."""
-    return "/" in pagename
 
 
 def _groups(buttons: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

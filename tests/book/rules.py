@@ -20,17 +20,16 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from chapters import Book, Cell, Chapter, Exercise, Page
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pybtex.database import parse_file
 
+from tools.chapters import GATES, KINDS, META, Book, Cell, Chapter, Exercise, Page
 from tools.names import missing_names, needs
 from tools.publish.filter import OPTIONS
 
 # What the publishing filter can translate, and what it takes apart itself.
-GATES = {"exercise-start", "exercise-end", "solution-start", "solution-end"}
-ALLOWED_DIRECTIVES = frozenset(OPTIONS) | GATES | {"code-cell"}
+ALLOWED_DIRECTIVES = frozenset(OPTIONS) | {*GATES, "code-cell"}
 FRONT_MATTER_DIRECTIVES = frozenset(
     ["glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item-card"]
 )
@@ -43,11 +42,6 @@ GLANCE = ["Objectives", "Prerequisites", "Time", "GPU", "Data"]
 SECTIONS = [
     "When it misleads", "Where it stands", "Exercises", "Summary", "Read next", "Works cited",
 ]  # fmt: skip
-KINDS = ("by hand", "code", "interpret", "critique")
-META = re.compile(
-    rf"(?P<kind>{'|'.join(KINDS)}) · difficulty (?P<difficulty>[1-5]) of 5 · "
-    r"(?P<minutes>[1-9]\d*) minutes? · objective (?P<objective>[1-9]\d*)"
-)
 OPEN_PARTS = ["Model answer.", "A weak answer.", "Marking guide."]
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 VAGUE = {"understand", "know", "learn", "appreciate", "the", "a", "an", "how", "what", "why", "to"}
@@ -471,9 +465,9 @@ def exercise_meta(book: Book, chapter: Chapter) -> list[str]:
                 "*kind · difficulty 1 of 5 · 5 minutes · objective 2*, "
                 f"with a kind of {KINDS} and a difficulty from 1 to 5"
             )
-        elif int(match["objective"]) > objectives:
+        elif max(map(int, re.findall(r"\d+", match["objectives"]))) > objectives:
             problems.append(
-                f"{where}: {exercise.identifier}: objective {match['objective']}; the chapter has "
+                f"{where}: {exercise.identifier}: objective {match['objectives']}; the chapter has "
                 f"{objectives}"
             )
     return problems
@@ -541,12 +535,11 @@ def exercise_parts(book: Book, chapter: Chapter) -> list[str]:
 
 def exercise_gates(book: Book, chapter: Chapter) -> list[str]:
     """The four gates of an exercise, in turn, and each cell inside the right pair."""
-    order = ["exercise-start", "exercise-end", "solution-start", "solution-end"]
-    gates = [b for b in chapter.blocks if b.name in order]
+    gates = [b for b in chapter.blocks if b.name in GATES]
     problems = [
-        f"{chapter.at(gate.line)}: {gate.name} where {order[n % 4]} is expected"
+        f"{chapter.at(gate.line)}: {gate.name} where {GATES[n % 4]} is expected"
         for n, gate in enumerate(gates)
-        if gate.name != order[n % 4]
+        if gate.name != GATES[n % 4]
     ][:1]
     if len(gates) % 4:
         problems.append(f"{chapter.at(1)}: an exercise or a solution is not closed")

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chapters import BOOK, Book, Cell, Chapter, Exercise
 
+from tools.chapters import BOOK, Book, Cell, Chapter, Exercise
 from xai_course.book.checks import CheckFailed
 
 Namespace = dict[str, Any]

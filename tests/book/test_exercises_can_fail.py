@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import test_exercises as proofs
-from chapters import FIXTURE, Book, Chapter, Exercise
 
+from tools.chapters import Book, Chapter, Exercise
 from xai_course.book.checks import CheckFailed, exercise
 from xai_course.book.expect import assert_equal
 
+FIXTURE = Path(__file__).parent / "fixtures" / "repo"  # a checkout that keeps every rule
 FIRST = "ex-good-chapter-1"
 HIDDEN = "assert n_regions() == 2"
 STUB_LINE = '    """Return the number of regions."""\n    raise NotImplementedError'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import pytest
-from chapters import BOOK, Chapter
 from rules import (
     ALLOWED_DIRECTIVES,
     ALLOWED_ROLES,
@@ -17,6 +16,8 @@ from rules import (
     ChapterRule,
     tracked_files,
 )
+
+from tools.chapters import BOOK, Chapter
 
 
 def report(problems: list[str]) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import rules
-from chapters import FIXTURE, Book
 
+from tools.chapters import Book
+
+FIXTURE = Path(__file__).parent / "fixtures" / "repo"  # a checkout that keeps every rule
 CHAPTER = "book/toy-part/good-chapter.md"
 PAGE = "_build/html/toy-part/good-chapter.html"
 LONG = "x = 1\n" * 15

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tools.build_book import MEASURED, data_beside, fingerprint  # noqa: E402
+
 HEAD = """\
 ---
 jupytext:
@@ -118,3 +122,58 @@ def test_a_second_run_does_not_look_green(book, part):
     write_page(book, part)
     assert build(book).returncode != 0
     assert build(book).returncode != 0
+
+
+def test_a_backend_in_the_environment_keeps_no_picture_out(book, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    write_page(book, CELL.format("import matplotlib.pyplot as plt\nplt.plot([0, 1]);"))
+    assert build(book).returncode == 0
+    assert "_images/" in html(book)
+
+
+# What a page depends on
+
+
+PAGES = {
+    "measured": "from xai_course.book import measured\nmeasured('one')",
+    "several": "from xai_course import book\nfor k in 5, 6: book.measured(f'table{k}_x')",
+    "any": "from xai_course.book import measured\nname = 'one'\nmeasured(name)",
+    "network": "from xai_course.networks import PiecewiseLinearNetwork",
+    "model": "from xai_course.book import load_model",
+    "inet": "from xai_course import inet",
+    "data": "from xai_course.data import load",
+    "style": "from xai_course import plotting",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "pages"),
+    [
+        ("book/measured/one.json", {"measured", "any"}),
+        ("book/measured/table5_x.json", {"several", "any"}),
+        ("book/measured/table5_y.json", {"any"}),
+        ("book/weights/home_lending.safetensors", {"model"}),
+        ("inet/moments.py", {"inet"}),
+        ("inet/weights/5.safetensors", {"inet"}),
+        ("data/datasets.toml", {"data", "model"}),
+        ("book.mplstyle", {"style"}),
+        ("book/measured/README", set()),
+    ],
+)
+def test_a_page_depends_on_what_it_uses(book, changed, pages):
+    for name, code in PAGES.items():
+        (book / "book" / "part" / f"{name}.md").write_text(HEAD + CELL.format(code))
+    before = {name: fingerprint(book, f"part/{name}") for name in PAGES}
+    with (book / "src" / "xai_course" / changed).open("ab") as file:
+        file.write(b" ")
+    after = {name: fingerprint(book, f"part/{name}") for name in PAGES}
+    assert {name for name in PAGES if before[name] != after[name]} == pages
+
+
+def test_every_data_file_is_named_by_a_module_beside_it():
+    """So that a page is executed again when it changes."""
+    library = ROOT / "src" / "xai_course"
+    named = {file for module in library.rglob("*.py") for file in data_beside(module)}
+    there = {f for f in library.rglob("*") if f.is_file() and f.suffix not in {".py", ".pyc"}}
+    unread = {f for f in there - named if "LICENSE" not in f.name and f.parent.name != MEASURED}
+    assert not unread

@@ -7,9 +7,9 @@ import re
 import pytest
 from small_book import read
 
+from tools.chapters import slug_of
 from tools.publish.errors import PublishError, SourceError
 from tools.publish.markdown import PARSER, is_directive
-from tools.publish.project import slug_of
 
 PAGE = "https://xai-course.github.io/xai-course/part/small-chapter.html"
 

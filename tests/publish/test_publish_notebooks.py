@@ -17,8 +17,9 @@ from myst_nb.core.read import read_myst_markdown_notebook
 from packaging.requirements import Requirement
 from small_book import ROOT, environment, read
 
+from tools.chapters import is_chapter, slug_of
 from tools.publish.__main__ import main, publish
-from tools.publish.project import Project, is_chapter, slug_of
+from tools.publish.project import Project
 from tools.publish.record import RECORD
 from tools.publish.setup_cell import colab_pins, setup_cell
 from tools.publish.variants import VARIANTS

@@ -10,17 +10,16 @@ from typing import Any
 from markdown_it.token import Token
 from myst_nb.core.read import read_myst_markdown_notebook
 
+from tools.chapters import GATES, META, MYST, slug_of
 from tools.names import missing_names, needs
 from tools.publish.built import FIRST, BuiltBook
 from tools.publish.citations import Bibliography
 from tools.publish.errors import PublishError, SourceError
 from tools.publish.filter import BIBLIOGRAPHY, Filter
-from tools.publish.markdown import CONFIG, PARSER, directive_name, is_directive, read_directive
-from tools.publish.project import Project, slug_of
+from tools.publish.markdown import PARSER, directive_name, is_directive, read_directive
+from tools.publish.project import Project
 
-GATES = ("exercise-start", "exercise-end", "solution-start", "solution-end")
 GATE_OPTIONS = frozenset({"label", "nonumber", "class"})
-KINDS = ("by hand", "code", "interpret", "critique")
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def read_chapter(
         text = path.read_text("utf-8")
     except OSError as error:
         raise PublishError(f"cannot read {project.shown(path)}: {error.strerror}") from error
-    notebook = read_myst_markdown_notebook(text, CONFIG, add_source_map=True, path=path)
+    notebook = read_myst_markdown_notebook(text, MYST, add_source_map=True, path=path)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     if code != book.code(docname):
         raise PublishError(f"{docname} changed since it was executed: {FIRST}")
@@ -292,23 +291,16 @@ class _Reader:
             raise SourceError(self.path, exercise.line, f"{exercise.label} has no solution")
         first = exercise.items[0] if exercise.items else None
         header = first.markdown.split("\n")[0].strip() if isinstance(first, Text) else ""
-        words = [part.split() for part in header.strip("*").split("·")]
-        try:
-            kind, difficulty, minutes, objective = words
-            exercise.kind = " ".join(kind)
-            exercise.difficulty = int(difficulty[1])
-            exercise.minutes = int(minutes[0])
-            exercise.objective = " ".join(objective[1:])
-            complete = exercise.objective and objective[0].startswith("objective")
-            if exercise.kind not in KINDS or not 1 <= exercise.difficulty <= 5 or not complete:
-                raise ValueError(header)
-        except (ValueError, IndexError):
+        meta = META.fullmatch(header.strip("*"))
+        if meta is None:
             raise SourceError(
                 self.path,
                 exercise.line,
                 f"{exercise.label} must begin with a line such as "
                 "*code · difficulty 2 of 5 · 10 minutes · objective 1*",
-            ) from None
+            )
+        exercise.kind, exercise.objective = meta["kind"], meta["objectives"]
+        exercise.difficulty, exercise.minutes = int(meta["difficulty"]), int(meta["minutes"])
 
 
 def _split(source: str) -> Iterator[tuple[Token | None, str, int]]:

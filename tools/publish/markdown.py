@@ -13,15 +13,10 @@ from markdown_it.rules_inline.image import image
 from markdown_it.rules_inline.link import link
 from markdown_it.token import Token
 from mdit_py_plugins.myst_role.index import myst_role
-from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.directives import parse_directive_text
 from myst_parser.parsers.mdit import create_md_parser
 
-# What Jupyter Book 1 sets when _config.yml says nothing: see its default_config.yml.
-CONFIG = MdParserConfig(
-    enable_extensions={"colon_fence", "dollarmath", "linkify", "substitution", "tasklist"},
-    dmath_double_inline=True,
-)
+from tools.chapters import MYST
 
 Rule = Callable[[StateInline, bool], bool]
 
@@ -45,7 +40,7 @@ def _remember(rule: Rule, kind: str) -> Rule:
     return remembering
 
 
-PARSER = create_md_parser(CONFIG, RendererHTML)
+PARSER = create_md_parser(MYST, RendererHTML)
 PARSER.inline.ruler.at("myst_role", _remember(myst_role, "myst_role"))
 PARSER.inline.ruler.at("link", _remember(link, "link_open"))
 PARSER.inline.ruler.at("image", _remember(image, "image"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from tools.chapters import is_chapter, read_toc, slug_of
 from tools.publish.errors import PublishError
 
 
@@ -55,11 +55,10 @@ class Project:
         """
         try:
             config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
-            toc = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
             package = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
             sphinx = config["sphinx"]["config"]
             book = root / config["repository"]["path_to_book"]
-            chapters = tuple(name for name in _pages(toc) if is_chapter(name))
+            chapters = tuple(filter(is_chapter, read_toc(root)))
             _check_slugs(chapters)
             return cls(
                 root=root,
@@ -94,26 +93,6 @@ class Project:
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
         )
-
-
-def is_chapter(docname: str) -> bool:
-    """Tell whether a page is a chapter: one in a part's folder. Front matter lies beside them."""
-    return "/" in docname
-
-
-def slug_of(docname: str) -> str:
-    """Return a chapter's slug: its file name."""
-    return docname.rsplit("/", 1)[-1]
-
-
-def _pages(node: Any) -> list[str]:
-    """Return the page names anywhere in a table of contents, in reading order."""
-    if isinstance(node, list):
-        return [name for item in node for name in _pages(item)]
-    if not isinstance(node, dict):
-        return []
-    own = [node["file"].removesuffix(".md")] if "file" in node else []
-    return own + [name for value in node.values() for name in _pages(value)]
 
 
 def _check_slugs(chapters: tuple[str, ...]) -> None:

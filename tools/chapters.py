@@ -1,4 +1,6 @@
-"""Parse the book once, so that rules and exercise tests read structure and never raw text.
+"""The one reader of chapters: the table of contents, MyST as the book reads it, the exercises.
+
+Building, publishing and the tests read structure here, and never raw text.
 
 Jupytext reads the cells, as it does in the build; MyST's own parser reads the prose. The n-th
 `code-cell` directive of the prose is the n-th code cell of the notebook, which gives every cell a
@@ -21,14 +23,25 @@ from markdown_it.tree import SyntaxTreeNode
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
-# Jupyter Book's own defaults; `_config.yml` does not change them.
-MYST_EXTENSIONS = {"colon_fence", "dollarmath", "linkify", "substitution", "tasklist"}
+# What Jupyter Book 1 sets where `_config.yml` says nothing: see its default_config.yml.
+MYST = MdParserConfig(
+    enable_extensions={"colon_fence", "dollarmath", "linkify", "substitution", "tasklist"},
+    dmath_double_inline=True,
+)
+GATES = ("exercise-start", "exercise-end", "solution-start", "solution-end")
+KINDS = ("by hand", "code", "interpret", "critique")
+# The first line of an exercise.
+META = re.compile(
+    rf"(?P<kind>{'|'.join(KINDS)}) · difficulty (?P<difficulty>[1-5]) of 5 · "
+    r"(?P<minutes>[1-9]\d*) minutes? · "
+    r"objectives? (?P<objectives>[1-9]\d*(?:(?:, | and )[1-9]\d*)*)"
+)
 DIRECTIVE = re.compile(r"^\{(?P<name>[^}]+)\}\s*(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
 # Their content is not MyST.
 VERBATIM = {"code-cell", "math", "bibliography", "nb-exec-table", "tableofcontents"}
 
-_parser = create_md_parser(MdParserConfig(enable_extensions=MYST_EXTENSIONS), RendererHTML)
+_parser = create_md_parser(MYST, RendererHTML)
 
 
 @dataclass(frozen=True)
@@ -199,7 +212,7 @@ class Page:
     @property
     def slug(self) -> str:
         """The last part of the name."""
-        return self.name.rpartition("/")[2]
+        return slug_of(self.name)
 
     @cached_property
     def blocks(self) -> list[Block]:
@@ -290,9 +303,24 @@ class Chapter(Page):
         return blocks
 
 
+def is_chapter(name: str) -> bool:
+    """Tell whether a page is a chapter: one in a part's folder. Front matter lies beside them."""
+    return "/" in name
+
+
+def slug_of(name: str) -> str:
+    """Return a page's slug: its file name."""
+    return name.rpartition("/")[2]
+
+
+def read_toc(root: Path) -> list[str]:
+    """Return the names of all pages in `_toc.yml`, in reading order, the landing page first."""
+    return toc_names(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+
+
 def toc_names(toc: dict[str, Any]) -> list[str]:
-    """Every page that a table of contents names, in order."""
-    names = [toc[key] for key in ("root", "file") if key in toc]
+    """Return every page that a table of contents names, in order."""
+    names = [toc[key].removesuffix(".md") for key in ("root", "file") if key in toc]
     for key in ("parts", "chapters", "sections"):
         for entry in toc.get(key, []):
             names.extend(toc_names(entry))
@@ -318,12 +346,14 @@ class Book:
     @cached_property
     def toc(self) -> list[str]:
         """The names of all pages."""
-        return toc_names(yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf-8")))
+        return read_toc(self.root)
 
     @cached_property
     def pages(self) -> list[Page]:
         """The pages that exist; a page in a folder is a chapter."""
-        kinds = [(Chapter if "/" in name else Page)(self.path(name), name) for name in self.toc]
+        kinds = [
+            (Chapter if is_chapter(name) else Page)(self.path(name), name) for name in self.toc
+        ]
         return [page for page in kinds if page.path.exists()]
 
     def path(self, name: str) -> Path:
@@ -354,6 +384,4 @@ class Book:
         return entries
 
 
-BOOK = Book(Path(__file__).resolve().parents[2])
-# A small checkout that keeps every rule; tests break one thing in a copy of it.
-FIXTURE = Path(__file__).parent / "fixtures" / "repo"
+BOOK = Book(Path(__file__).resolve().parents[1])
