@@ -212,3 +212,19 @@ def test_several_classes_have_no_lasso():
     X, y = rows_of(3)
     with pytest.raises(ValueError, match=r"'l1' takes a regression or two classes, got 3.*'l2'"):
         fit_glm(X, y, 3, "l1")
+
+
+def test_the_lasso_of_dependent_columns_is_a_minimum():
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(60, 6))
+        X = np.column_stack([X, X[:, :3] * rng.uniform(0.2, 5, 3), X @ rng.normal(size=(6, 2))])
+        y, C = X @ rng.normal(size=11) + rng.normal(size=60), 10 ** rng.uniform(-2, 1)
+        coef, intercept = fit_glm(X, y, None, "l1", C)
+        model = Lasso(alpha=1 / (C * 60), tol=1e-10, max_iter=1_000_000).fit(X, y)
+
+        def criterion(b, start, X=X, y=y, C=C):
+            return np.abs(b).sum() + C * 0.5 * np.sum((y - X @ b - start) ** 2)
+
+        best = criterion(model.coef_, model.intercept_)
+        assert criterion(coef[0], intercept[0]) <= best * (1 + 1e-8)
