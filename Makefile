@@ -9,7 +9,7 @@ export PYTHONHASHSEED ?= 0
 # A notebook's pictures need the backend that its kernel chooses.
 unexport MPLBACKEND
 
-.PHONY: help env book notebooks course folder-missing preview test nbval lint lock clean colab-check
+.PHONY: help env book notebooks course folder-missing preview test nbval properties mutants lint lock clean colab-check
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -41,9 +41,18 @@ preview: book
 test: env
 	@$(PY) tools/run_tests.py
 
-## make nbval        run every chapter again; it must print what it printed in the book
+## make nbval        run every chapter again, of this build or of EXECUTED=...; it must print the same
+EXECUTED ?= _build/executed
 nbval: env
-	@$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 60 --nbval-sanitize-with tests/nbval-sanitize.cfg _build/executed
+	@$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 60 --nbval-sanitize-with tests/nbval-sanitize.cfg "$(EXECUTED)"
+
+## make properties   try 10,000 random examples of every property test (hours)
+properties: env
+	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m hypothesis tests/unit
+
+## make mutants      change the library at 100 random places; the tests should notice 85
+mutants: env
+	@$(PY) tools/mutants.py
 
 lint: env
 	$(PY) -m ruff check .
