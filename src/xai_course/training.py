@@ -22,7 +22,7 @@ from torch import nn
 from tqdm import tqdm
 
 import xai_course
-from xai_course._storage import load_arrays, save_arrays, sha256
+from xai_course._storage import DamagedFileError, load_arrays, save_arrays, sha256
 from xai_course._validation import check_array, check_labels, check_number, check_whole
 from xai_course.conversion import split_link
 from xai_course.networks import PiecewiseLinearNetwork
@@ -32,7 +32,6 @@ __all__ = [
     "Step",
     "TrainedClassifier",
     "half_cosine",
-    "held_out_split",
     "mlp",
     "reproducible",
     "train",
@@ -82,24 +81,20 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("patience", 1), ("seed", 0)):
-            if name != "patience" or self.patience is not None:
-                check_whole(getattr(self, name), name, least)
+        for name, least in (("epochs", 0), ("batch_size", 1), ("seed", 0)):
+            check_whole(getattr(self, name), name, least)
+        if self.patience is not None:
+            check_whole(self.patience, "patience", 1)
         check_number(self.learning_rate, "learning_rate", above=0)
         check_number(self.validation_fraction, "validation_fraction", above=0, below=1)
 
     def split(self, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return training and validation items."""
-        return held_out_split(n_items, self.validation_fraction, self.seed)
-
-
-def held_out_split(n_items: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of training and validation items, at least one of each."""
-    if n_items < 2:
-        raise ValueError(f"Training needs at least 2 rows, got {n_items}.")
-    n_held_out = min(max(1, round(fraction * n_items)), n_items - 1)
-    order = np.random.default_rng(seed).permutation(n_items)
-    return order[n_held_out:], order[:n_held_out]
+        """Return the numbers of training and validation items, at least one of each."""
+        if n_items < 2:
+            raise ValueError(f"Training needs at least 2 rows, got {n_items}.")
+        n_held_out = min(max(1, round(self.validation_fraction * n_items)), n_items - 1)
+        order = np.random.default_rng(self.seed).permutation(n_items)
+        return order[n_held_out:], order[:n_held_out]
 
 
 def half_cosine(done: float, total: float = 1.0) -> float:
@@ -211,46 +206,41 @@ def train(
     least = _least_batch(module, len(items), settings.batch_size)
     rate = rate or (lambda done: settings.learning_rate * half_cosine(done, settings.epochs))
     state = _State(module, device, settings.learning_rate, epsilon)
-    file = _Checkpoint(checkpoint, {**asdict(settings), **(identity or {})}, pause, state)
+    run = {**asdict(settings), "device": device.type, **(identity or {})}
+    file = _Checkpoint(checkpoint, run, pause, state)
     if not state.log["train_loss"]:
         state.finish_epoch(None, judge)
-        file.write()  # before the first epoch, so that a bad folder costs no time
+        file.write(now=True)  # before the first epoch, so that a bad folder costs no time
     epochs = range(state.epoch + 1, settings.epochs + 1)
     for epoch in tqdm(epochs, desc="epochs", disable=not progress, ascii=True):
         if judge and settings.patience and epoch > state.log["best_epoch"] + settings.patience:
             break
         state.module.train()
-        total = 0.0
+        total, seen = 0.0, 0
         with reproducible([settings.seed, 1, epoch], device) as rng:
             order = (generator or rng).permutation(items)
-            for first, batch in _batches(order, settings.batch_size, least):
-                step = Step(rng, epoch - 1 + first / len(order))
+            # A rest that is too small for a batch of its own stays in the batch before.
+            ends = range(settings.batch_size, len(order) - least + 1, settings.batch_size)
+            for batch in np.split(order, ends):
+                step = Step(rng, epoch - 1 + seen / len(order))
                 total += state.step(loss, batch, step, rate(step.done)) * len(batch)
+                seen += len(batch)
         state.finish_epoch(total / len(order), judge)
         file.write()
-    file.write(last=True)
+    file.write(now=True)
     return state.result(module), {"settings": asdict(settings), **state.log}
 
 
 def _least_batch(module: nn.Module, n_items: int, batch_size: int) -> int:
     """Return the least number of items that a batch must have."""
-    parts = module.modules()
-    least = 2 if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in parts) else 1
+    norms = (isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
+    least = 2 if any(norms) else 1
     if min(n_items, batch_size) < least:
         raise ValueError(
-            "The module has batch normalisation, which needs at least 2 rows in a batch, got "
+            f"A batch needs at least {least} row(s), two for batch normalisation; got "
             f"{n_items} row(s) to train on and batch_size={batch_size}."
         )
     return least
-
-
-def _batches(items: np.ndarray, size: int, least: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Give each batch with the place of its first item."""
-    firsts = list(range(0, len(items), size))
-    if len(items) - firsts[-1] < least:
-        del firsts[-1]
-    for first, end in pairwise([*firsts, len(items)]):
-        yield first, items[first:end]
 
 
 class _State:
@@ -273,8 +263,7 @@ class _State:
 
     def step(self, loss: Loss, batch: np.ndarray, step: Step, rate: float) -> float:
         """Take one step of Adam; return the loss before it."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad()
         value = loss(self.module, batch, step)
         value.backward()
@@ -297,12 +286,10 @@ class _State:
 
     def result(self, start: nn.Module) -> nn.Module:
         """Return the module to keep, in the precision of the one that training began with."""
-        if self.best:
-            self.module.load_state_dict(self.best)
-        self.module.zero_grad()
-        for ours, given in zip(_tensors(self.module), _tensors(start), strict=True):
-            ours.data = ours.data.to(given.dtype)
-        return self.module.cpu().eval()
+        module = copy.deepcopy(start).cpu()
+        module.load_state_dict(self.best or self.module.state_dict())
+        module.zero_grad()
+        return module.eval()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything but the log, under names that `load` knows."""
@@ -338,41 +325,37 @@ class _Checkpoint:
         self, path: str | Path | None, identity: dict[str, Any], pause: float, state: _State
     ) -> None:
         self.path, self.pause, self.state = path and Path(path), pause, state
-        if not self.path:
-            return
-        self.identity = identity | {
-            "device": next(state.module.parameters()).device.type,
-            "first weights": sha256(state.arrays()),
-        }
-        if self.path.exists():
-            arrays, record = load_arrays(self.path, _KIND)
-            self._compare(record["identity"])
-            state.load(arrays, record["log"])
-        self.epoch, self.due = state.epoch, time.monotonic() + self.pause
+        if self.path:
+            self.identity = identity | {"first weights": sha256(state.arrays())}
+            if self.path.exists():
+                self._read()
+        self.epoch, self.due = state.epoch, time.monotonic() + pause
 
-    def _compare(self, other: Mapping[str, Any]) -> None:
-        """Raise an error if the file is of another run."""
-        names = [
-            name
-            for name, value in self.identity.items()
-            if name not in other or not _is_same(value, other[name])
-        ]
-        if names:
+    def _read(self) -> None:
+        """Go on from the file, unless it is of another run."""
+        try:
+            arrays, record = load_arrays(self.path, _KIND)
+        except DamagedFileError as error:
+            way_out = "Remove the file to start again, or name another."
+            raise DamagedFileError(f"{error} {way_out}") from error
+        theirs = record["identity"]
+        differing = [k for k, v in self.identity.items() if not _is_same(v, theirs.get(k))]
+        if differing:
             raise OSError(
                 f"The checkpoint {self.path} belongs to another run: it differs in "
-                f"{', '.join(names)}. It was left as it is; repeat that run's call, or name "
+                f"{', '.join(differing)}. It was left as it is; repeat that run's call, or name "
                 "another file."
             )
+        self.state.load(arrays, record["log"])
 
-    def write(self, last: bool = False) -> None:
+    def write(self, now: bool = False) -> None:
         """Replace the file, unless it is too early; whatever goes wrong, the old one stays."""
-        if not self.path or self.epoch == self.state.epoch:
-            return
-        if last or self.epoch < 0 or time.monotonic() >= self.due:
+        epoch = self.state.epoch
+        if self.path and self.epoch != epoch and (now or time.monotonic() >= self.due):
             known = {k: np.asarray(v).tolist() for k, v in self.identity.items()}
             record = {"identity": known, "log": self.state.log}
             save_arrays(self.path, _KIND, self.state.arrays(), record)
-            self.epoch, self.due = self.state.epoch, time.monotonic() + self.pause
+            self.epoch, self.due = epoch, time.monotonic() + self.pause
 
 
 def _is_same(ours: Any, theirs: Any) -> bool:
