@@ -85,8 +85,8 @@ def save_arrays(
         replace_file(path, content)
     except OSError as error:
         raise OSError(
-            f"{path} could not be written: {error.strerror or error}. An older file is still "
-            "there; make room or choose another folder, and call again."
+            f"{path} could not be written: {error.strerror or error}. An older file, if any, is "
+            "still there; make room or name another file, and call again."
         ) from error
 
 

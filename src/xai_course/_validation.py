@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from numbers import Integral, Real
+from operator import ge, gt, le, lt
 from typing import Any
 
 import numpy as np
@@ -20,16 +22,10 @@ __all__ = [
     "check_number",
     "check_rows",
     "check_whole",
-    "is_number",
 ]
 
 
 # Numbers and choices
-
-
-def is_number(value: object) -> bool:
-    """Return whether this is a real number; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_number(
@@ -48,19 +44,13 @@ def check_number(
     ValueError
         If it is none; the message names the bounds.
     """
-    good = (
-        is_number(value)
-        and np.isfinite(value)
-        and (above is None or value > above)
-        and (least is None or value >= least)
-        and (below is None or value < below)
-        and (most is None or value <= most)
-    )
-    if not good:
-        words = (("above", above), ("from", least), ("below", below), ("up to", most))
-        bounds = " and ".join(f"{word} {end:g}" for word, end in words if end is not None)
-        kind = "a number" if bounds else "a finite number"
-        raise ValueError(f"{name} must be {f'{kind} {bounds}'.strip()}, got {value!r}.")
+    limits = [("above", above, gt), ("from", least, ge), ("below", below, lt), ("up to", most, le)]
+    limits = [limit for limit in limits if limit[1] is not None]
+    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not all(holds(value, end) for _, end, holds in limits):
+        bounds = " and ".join(f"{word} {end:g}" for word, end, _ in limits)
+        accepted = f"a number {bounds}" if limits else "a finite number"
+        raise ValueError(f"{name} must be {accepted}, got {value!r}.")
     return float(value)
 
 
@@ -150,31 +140,29 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool = False) -> np.n
     return validate_data(estimator, X, reset=reset, dtype=np.float64, copy=True)
 
 
-def check_labels(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
     """Return the sorted classes, and the number of each row's class.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If there is not one label for each row, or one is missing (None, NaN, NA), or the labels are
         no classes.
     """
     labels = np.asarray(y)
     if labels.ndim != 1:
-        raise ValueError(f"y must have 1 dimension(s), got shape {labels.shape}.")
+        raise ValueError(f"{name} must have 1 dimension(s), got shape {labels.shape}.")
     if len(labels) != n_rows:
-        raise ValueError(f"X has {n_rows} rows, but y has {len(labels)}.")
+        raise ValueError(f"X has {n_rows} rows, but {name} has {len(labels)}.")
     missing = pd.isna(labels)
     if missing.any():
         raise ValueError(
-            f"y has {int(missing.sum())} missing label(s), the first in row "
+            f"{name} has {int(missing.sum())} missing label(s), the first in row "
             f"{int(missing.argmax())}; drop those rows."
         )
-    if labels.dtype == object:
-        values = labels.tolist()
-        if all(isinstance(value, bool | Real) for value in values):  # pandas' nullable dtypes
-            labels = np.array(values)
-        elif len({type(value) for value in values}) > 1:
-            raise TypeError("y must hold labels of one kind, such as numbers or texts.")
+    if labels.dtype == object:  # texts, or pandas' nullable numbers
+        labels = pd.Series(labels).infer_objects().to_numpy()
+        if labels.dtype == object and pd.api.types.infer_dtype(labels) != "string":
+            raise TypeError(f"{name} must hold labels of one kind, such as numbers or texts.")
     check_classification_targets(labels)
     return np.unique(labels, return_inverse=True)

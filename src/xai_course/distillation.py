@@ -20,37 +20,24 @@ from torch import nn
 
 import xai_course
 from xai_course._storage import sha256
-from xai_course._validation import check_array, check_choice, check_number, check_whole
+from xai_course._validation import check_choice, check_labels, check_number
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.training import (
-    Answer,
     Logits,
     Settings,
     TrainedClassifier,
+    as_inputs,
+    class_logits,
     class_numbers,
     evaluating,
     fit_classifier,
     listed,
     logits_of,
-    mlp,
-    one_per_class,
-    precision_of,
     prepare,
     rows_of,
-    train_classifier,
 )
 
-__all__ = [
-    "Distillation",
-    "confusion",
-    "consistency",
-    "distill",
-    "error_agreement",
-    "local_fidelity",
-    "mlp",
-    "tangents",
-    "train_classifier",
-]
+__all__ = ["Distillation", "confusion", "consistency", "distill", "error_agreement", "tangents"]
 
 _NOISE = 0.3  # largest standard deviation, in units of the features
 
@@ -80,14 +67,14 @@ def distill(
 
     Parameters
     ----------
-    teacher : torch.nn.Module, PiecewiseLinearNetwork or callable
+    teacher : torch.nn.Module, PiecewiseLinearNetwork, TrainedClassifier or callable
         Takes rows of features and gives logits, shape (n_samples, n_classes), or for two classes
         (n_samples, 1), the logit of the second. A sigmoid, softmax or log-softmax at the end of a
         module is recognised and left out. A callable gets and returns NumPy arrays, so that any
         classifier can be imitated; log-probabilities will do.
     student : torch.nn.Module
         A copy of it is trained, as `train_classifier` does. It must be a plain ReLU network, such
-        as `mlp` makes, if its local linear models are wanted.
+        as `xai_course.training.mlp` makes, if its local linear models are wanted.
     X : array_like, shape (n_samples, n_features)
         Inputs; they need no labels.
     y : array_like of int, shape (n_samples,), optional
@@ -129,7 +116,7 @@ def distill(
     check_choice(augment, "augment", (None, "noise"))
     if augment is not None and alpha > 0:
         raise ValueError(
-            f"augment={augment!r} makes inputs without labels, so alpha must be 0, got {alpha!r}."
+            f"augment={augment!r} makes rows without labels: alpha must be 0, got {alpha!r}."
         )
     if alpha > 0 and y is None:
         raise ValueError(f"alpha={alpha!r} weighs labels, so y is needed; or take alpha=0.")
@@ -151,25 +138,23 @@ def distill(
         torch.as_tensor(values, device=device) for values in (X, told.astype(X.dtype), labels)
     )
 
-    def lesson(
-        ask: Answer, rows: torch.Tensor, rng: np.random.Generator | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def examples(
+        rows: torch.Tensor, rng: np.random.Generator | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         seen, answers, changed = inputs[rows], target[rows], len(rows) // 2
         if augment and rng is not None and changed:
-            new = _with_noise(seen[:changed], rng)
-            known = torch.as_tensor(logits_of(teacher, new.cpu().numpy(), "The teacher"))
-            seen = torch.cat([new, seen[changed:]])
-            answers = torch.cat([known.to(answers), answers[changed:]])
-        outputs, parts = ask(seen), []
-        if alpha > 0:
-            parts.append(alpha * nn.functional.cross_entropy(outputs, labels[rows]))
-        if alpha < 1:
-            parts.append((1 - alpha) * _divergence(outputs, answers, temperature))
-        return sum(parts), outputs
+            seen[:changed] = _with_noise(seen[:changed], rng)
+            new = logits_of(teacher, seen[:changed].cpu().numpy(), "The teacher")
+            answers[:changed] = torch.as_tensor(new)
+        return seen, answers, labels[rows]
 
-    wanted, score = target.argmax(dim=1), "validation_consistency"
+    def loss_of(outputs: torch.Tensor, answers: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        to_labels = nn.functional.cross_entropy(outputs, truth)
+        return alpha * to_labels + (1 - alpha) * _divergence(outputs, answers, temperature)
+
+    goal = (loss_of, target.argmax(dim=1), "validation_consistency")
     options = {"identity": identity, "checkpoint": checkpoint, "progress": progress}
-    module, log = fit_classifier(student, lesson, wanted, score, settings, **options)
+    module, log = fit_classifier(student, examples, *goal, settings, **options)
     return Distillation(module, log | {"settings": log["settings"] | how})
 
 
@@ -196,7 +181,7 @@ def consistency(f: Any, g: Any, X: ArrayLike | None = None) -> float:
 
     Parameters
     ----------
-    f, g : torch.nn.Module, PiecewiseLinearNetwork, estimator with `predict`, or array_like
+    f, g : module, PiecewiseLinearNetwork, TrainedClassifier, estimator or array_like
         Modules and networks decide for the class of the largest logit, at a tie for the first. A
         single output is the logit of the second of two classes; a sigmoid, softmax or log-softmax
         at the end of a module is recognised. An array of shape (n_samples,) holds decisions
@@ -294,14 +279,13 @@ def confusion(
     Explained in the chapter *clime*.
     """
     first, second = _labels(X, teacher=teacher, student=student)
-    classes = names = np.unique(np.concatenate([first, second]))
+    found = classes = names = np.union1d(first, second)
     if target_names is not None:
         classes, names = np.arange(len(target_names)), list(target_names)
-        if not np.isin([*first, *second], classes).all():
-            raise ValueError(
-                f"target_names has {len(names)} names, but the decisions are "
-                f"{listed(np.unique([*first, *second]))}."
-            )
+    if not np.isin(found, classes).all():
+        raise ValueError(
+            f"target_names has {len(names)} names, but the decisions are {listed(found)}."
+        )
     return pd.DataFrame(
         confusion_matrix(second, first, labels=classes),
         index=pd.Index(names, name="student"),
@@ -309,7 +293,7 @@ def confusion(
     )
 
 
-# Local fidelity
+# Tangents
 
 
 def tangents(module: nn.Module, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -340,9 +324,9 @@ def tangents(module: nn.Module, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """
     X = rows_of(X)
     logits_of(module, X[:1], "The module")
-    with evaluating(module) as (before_link, device, dtype):
-        inputs = torch.as_tensor(X, device=device, dtype=dtype).requires_grad_()
-        outputs = one_per_class(before_link(inputs))
+    with evaluating(module):
+        inputs = as_inputs(module, X).requires_grad_()
+        outputs = class_logits(module, inputs.clone())  # a layer may work in place
         gradients = [
             torch.autograd.grad(column.sum(), inputs, retain_graph=True)[0]
             for column in outputs.unbind(dim=1)
@@ -350,109 +334,6 @@ def tangents(module: nn.Module, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     coef = torch.stack(gradients, dim=1).cpu().double().numpy()
     seen, values = (tensor.detach().cpu().double().numpy() for tensor in (inputs, outputs))
     return coef, values - np.einsum("nkd,nd->nk", coef, seen)
-
-
-def local_fidelity(
-    teacher: Logits,
-    explanation: PiecewiseLinearNetwork | TrainedClassifier | tuple[ArrayLike, ArrayLike],
-    X: ArrayLike,
-    *,
-    scale: float = 0.1,
-    n_samples: int = 200,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Return how well one linear model per row describes the teacher near that row.
-
-    Parameters
-    ----------
-    teacher : torch.nn.Module, PiecewiseLinearNetwork or callable
-        As in `distill`.
-    explanation : PiecewiseLinearNetwork, TrainedClassifier or pair of arrays
-        A network, or what `distill` returned, is read at each row: its local linear model there.
-        A pair is ``coef`` (n_samples, n_classes, n_features) and ``intercept`` (n_samples,
-        n_classes), such as `tangents` gives.
-    X : array_like, shape (n_samples, n_features)
-        The points.
-    scale : float
-        Standard deviation of the normal steps away from a point, in units of the features.
-    n_samples : int
-        Steps per point, at least 2.
-    seed : int
-        Seed of the steps; they are the same for every point and every explanation.
-
-    Returns
-    -------
-    DataFrame, one line per row of `X`
-        ``r2``: share of the variance of the teacher's logits that the linear model explains.
-        ``r2_change``: the same for their change from the point, so that an error at the point
-        itself does not count. ``consistency``: share of equal decisions. Logits are taken without
-        their mean over the classes, which says nothing about a decision.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an option or a shape is not accepted.
-
-    Notes
-    -----
-    Both R2 are 1 for a perfect explanation and have no lower limit; 0 is what a constant reaches.
-    They are NaN where the teacher's logits do not change beyond rounding.
-
-    Explained in the chapter *clime*.
-    """
-    check_number(scale, "scale", above=0)
-    check_whole(n_samples, "n_samples", 2)
-    precision = precision_of(teacher)
-    X = rows_of(X).astype(precision)
-    coef, intercept = _linear_models(explanation, X)
-    steps = np.random.default_rng(seed).normal(scale=scale, size=(n_samples, X.shape[1]))
-    lines = []
-    for x, slopes, offset in zip(X.astype(np.float64), coef, intercept, strict=True):
-        points = np.vstack([x, x + steps]).astype(precision)
-        truth = logits_of(teacher, points, "The teacher")
-        if truth.shape[1] != len(offset):
-            raise ValueError(
-                f"The teacher has {truth.shape[1]} classes, but the explanation has {len(offset)}."
-            )
-        told = points @ slopes.T + offset
-        equal = (truth[1:].argmax(axis=1) == told[1:].argmax(axis=1)).mean()
-        rounding = max(np.finfo(precision).eps, n_samples * np.finfo(float).eps)
-        rounding *= np.abs(truth).max()
-        truth, told = (v - v.mean(axis=1, keepdims=True) for v in (truth, told))
-        line = {"r2": _r2(truth[1:], told[1:], truth[1:].mean(axis=0), rounding)}
-        truth, told = truth[1:] - truth[0], told[1:] - told[0]
-        lines.append(line | {"r2_change": _r2(truth, told, 0, rounding), "consistency": equal})
-    return pd.DataFrame(lines)
-
-
-def _r2(truth: np.ndarray, told: np.ndarray, constant: ArrayLike, rounding: float) -> float:
-    squares = (truth - constant) ** 2
-    if squares.mean() <= rounding**2:
-        return np.nan
-    return 1 - ((told - truth) ** 2).sum() / squares.sum()
-
-
-def _linear_models(explanation: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(explanation, TrainedClassifier):
-        explanation = explanation.network
-    if isinstance(explanation, PiecewiseLinearNetwork):
-        coef, intercept = explanation.local_linear_models(explanation.activation_pattern(X))
-        if explanation.n_outputs == 1:  # the logit of the second class; that of the first is zero
-            coef, intercept = (np.concatenate([0 * v, v], axis=1) for v in (coef, intercept))
-        return coef, intercept
-    if not isinstance(explanation, tuple) or len(explanation) != 2:
-        raise TypeError(
-            "explanation must be a PiecewiseLinearNetwork, what distill returned, or a pair "
-            f"(coef, intercept), got {type(explanation).__name__}."
-        )
-    coef = check_array(explanation[0], "coef", 3)
-    intercept = check_array(explanation[1], "intercept", 2)
-    if len(coef) != len(X) or coef.shape != (*intercept.shape, X.shape[1]):
-        raise ValueError(
-            f"coef and intercept have shapes {coef.shape} and {intercept.shape}, expected "
-            f"({len(X)}, n_classes, {X.shape[1]}) and ({len(X)}, n_classes)."
-        )
-    return coef, intercept
 
 
 # Decisions
@@ -477,8 +358,7 @@ def _labels(X: ArrayLike | None, **models: Any) -> list[np.ndarray]:
 
 def _decisions(model: Any, X: ArrayLike | None, name: str) -> tuple[np.ndarray, int | None]:
     """Return decisions; with class numbers, as networks give them, also how many there are."""
-    model = model.module if isinstance(model, TrainedClassifier) else model
-    is_network = isinstance(model, nn.Module | PiecewiseLinearNetwork)
+    is_network = isinstance(model, nn.Module | PiecewiseLinearNetwork | TrainedClassifier)
     if X is None and (is_network or hasattr(model, "predict")):
         raise ValueError(f"X is needed: {name} is a {type(model).__name__}, not decisions.")
     if is_network:
@@ -490,14 +370,10 @@ def _decisions(model: Any, X: ArrayLike | None, name: str) -> tuple[np.ndarray, 
             f"{name} must be a torch.nn.Module, a PiecewiseLinearNetwork, an estimator with "
             f"predict, or an array of decisions, got {type(model).__name__}."
         )
-    if decisions.ndim != 1 or len(decisions) == 0:
-        raise ValueError(
-            f"{name} must hold one decision for each of at least one row, got shape "
-            f"{decisions.shape}."
-        )
-    if (n_missing := int(pd.isna(decisions).sum())) > 0:
-        raise ValueError(f"{name} has {n_missing} missing decision(s).")
-    return decisions, None
+    if not len(decisions):
+        raise ValueError(f"{name} holds no decisions; give at least one row.")
+    classes, codes = check_labels(decisions, len(decisions), name)
+    return classes[codes], None
 
 
 def _names(models: Iterable[Any], given: Sequence[np.ndarray], n_classes: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,9 +41,6 @@ __all__ = [
 
 CHUNK = 512  # rows per evaluation: convolutions over thousands of images leave the CPU's cache
 _KIND = "checkpoint 1"
-
-# What takes rows of features and gives rows of logits.
-Logits = nn.Module | PiecewiseLinearNetwork | Callable[[np.ndarray], ArrayLike]
 
 
 # How training goes
@@ -499,24 +497,18 @@ def train_classifier(
     identity = {"X": sha256({"X": X}), "y": sha256({"y": labels})}
     inputs, wanted = (torch.as_tensor(values, device=device) for values in (X, labels))
 
-    def lesson(ask: Answer, rows: torch.Tensor, _: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        outputs = ask(inputs[rows])
-        return nn.functional.cross_entropy(outputs, wanted[rows]), outputs
+    def examples(rows: torch.Tensor, _: object) -> tuple[torch.Tensor, ...]:
+        return inputs[rows], wanted[rows]
 
+    goal = (nn.functional.cross_entropy, wanted, "validation_accuracy")
     options = {"identity": identity, "checkpoint": checkpoint, "progress": progress}
-    score = "validation_accuracy"
-    return TrainedClassifier(*fit_classifier(module, lesson, wanted, score, settings, **options))
-
-
-Answer = Callable[[torch.Tensor], torch.Tensor]
-Lesson = Callable[
-    [Answer, torch.Tensor, np.random.Generator | None], tuple[torch.Tensor, torch.Tensor]
-]
+    return TrainedClassifier(*fit_classifier(module, examples, *goal, settings, **options))
 
 
 def fit_classifier(
     module: nn.Module,
-    lesson: Lesson,
+    examples: Callable[[torch.Tensor, np.random.Generator | None], tuple[torch.Tensor, ...]],
+    loss_of: Callable[..., torch.Tensor],
     wanted: torch.Tensor,
     score: str,
     settings: Settings,
@@ -527,9 +519,11 @@ def fit_classifier(
     Parameters
     ----------
     module : torch.nn.Module
-    lesson : callable
-        Gets a function from inputs to logits, numbers of rows and, in training, a generator;
-        returns the mean loss and the logits.
+    examples : callable
+        Gets numbers of rows and, in training, a generator; returns inputs and what `loss_of` needs
+        to know about them.
+    loss_of : callable
+        Gets logits and that knowledge; returns the mean loss.
     wanted : tensor of int, shape (n_samples,)
         The decisions that count as right, on the device where training is to be.
     score : str
@@ -546,29 +540,31 @@ def fit_classifier(
     """
     learn, held_out = settings.split(len(wanted))
 
-    def teach(
-        module: nn.Module, rows: np.ndarray, rng: np.random.Generator | None = None
+    def answer(
+        module: nn.Module, rows: np.ndarray, rng: np.random.Generator | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        before_link, _ = split_link(module)
-        index = torch.as_tensor(rows, device=wanted.device)
-        return lesson(lambda inputs: one_per_class(before_link(inputs)), index, rng)
+        inputs, *known = examples(torch.as_tensor(rows, device=wanted.device), rng)
+        logits = class_logits(module, inputs)
+        return logits, loss_of(logits, *known)
 
     def judge(module: nn.Module) -> dict[str, float]:
         loss, equal = 0.0, 0
         for rows in np.split(held_out, range(CHUNK, len(held_out), CHUNK)):
-            mean, outputs = teach(module, rows)
+            logits, mean = answer(module, rows, None)
             loss += float(mean) * len(rows)
-            equal += int((outputs.argmax(dim=1) == wanted[rows]).sum())
+            equal += int((logits.argmax(dim=1) == wanted[rows]).sum())
         return {"validation_loss": loss / len(held_out), score: equal / len(held_out)}
 
     def loss(module: nn.Module, rows: np.ndarray, step: Step) -> torch.Tensor:
-        return teach(module, rows, step.rng)[0]
+        return answer(module, rows, step.rng)[1]
 
-    options["device"] = wanted.device
-    return train(module, loss, learn, settings, judge=judge, **options)
+    return train(module, loss, learn, settings, judge=judge, device=wanted.device, **options)
 
 
 # What goes in
+
+# What takes rows of features and gives rows of logits.
+Logits = nn.Module | PiecewiseLinearNetwork | TrainedClassifier | Callable[[np.ndarray], ArrayLike]
 
 
 def rows_of(X: ArrayLike) -> np.ndarray:
@@ -601,7 +597,8 @@ def prepare(module: nn.Module, X: ArrayLike, seed: int, name: str) -> tuple[np.n
         raise TypeError(f"{name} must be a torch.nn.Module, got {type(module).__name__}.")
     with reproducible([seed, 0], torch.device("cpu")):  # lazy layers draw their first weights
         n_classes = logits_of(module, X[:2], name).shape[1]
-    return X.astype(precision_of(module)), n_classes
+    is_double = as_inputs(module, X[:1]).dtype is torch.float64
+    return X.astype(np.float64 if is_double else np.float32), n_classes
 
 
 def logits_of(model: Logits, X: np.ndarray, name: str) -> np.ndarray:
@@ -609,7 +606,7 @@ def logits_of(model: Logits, X: np.ndarray, name: str) -> np.ndarray:
 
     Parameters
     ----------
-    model : torch.nn.Module, PiecewiseLinearNetwork or callable
+    model : torch.nn.Module, PiecewiseLinearNetwork, TrainedClassifier or callable
         A sigmoid, softmax or log-softmax at the end of a module is taken off.
     X : ndarray, shape (n_samples, n_features)
     name : str
@@ -625,18 +622,17 @@ def logits_of(model: Logits, X: np.ndarray, name: str) -> np.ndarray:
     TypeError, ValueError
         If it is no such model, does not take the rows, or gives something else.
     """
+    if isinstance(model, nn.Module):
+        model = partial(_module_logits, model)
+    elif isinstance(model, PiecewiseLinearNetwork | TrainedClassifier):
+        model = model.logits
+    elif not callable(model):
+        raise TypeError(
+            f"{name} must be a torch.nn.Module, a PiecewiseLinearNetwork, a TrainedClassifier or a "
+            f"callable that gives logits, got {type(model).__name__}."
+        )
     try:
-        if isinstance(model, PiecewiseLinearNetwork):
-            logits = model.logits(X)
-        elif isinstance(model, nn.Module):
-            logits = _module_logits(model, X)
-        elif callable(model):
-            logits = np.asarray(model(X), dtype=np.float64)
-        else:
-            raise TypeError(
-                f"{name} must be a torch.nn.Module, a PiecewiseLinearNetwork or a callable that "
-                f"gives logits, got {type(model).__name__}."
-            )
+        logits = np.asarray(model(X.copy()), dtype=np.float64)  # it may work in place
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{name} does not take rows of {X.shape[1]} features: {reason}") from error
@@ -646,47 +642,41 @@ def logits_of(model: Logits, X: np.ndarray, name: str) -> np.ndarray:
         )
     if not np.isfinite(logits).all():
         raise ValueError(f"{name} gives NaN or infinite logits for some rows.")
-    if logits.shape[1] == 1:
-        logits = np.column_stack([np.zeros(len(logits)), logits])
-    return logits
+    return logits if logits.shape[1] > 1 else np.pad(logits, ((0, 0), (1, 0)))
 
 
 def _module_logits(module: nn.Module, X: np.ndarray) -> np.ndarray:
-    parts = []
-    with evaluating(module) as (before_link, device, dtype), torch.no_grad():
-        for first in range(0, len(X), CHUNK):
-            rows = torch.as_tensor(X[first : first + CHUNK], device=device, dtype=dtype)
-            parts.append(before_link(rows).cpu().double().numpy())
+    with evaluating(module), torch.no_grad():
+        parts = [
+            class_logits(module, as_inputs(module, rows)).cpu().double().numpy()
+            for rows in np.split(X, range(CHUNK, len(X), CHUNK))
+        ]
     return np.concatenate(parts)
 
 
-def one_per_class(outputs: torch.Tensor) -> torch.Tensor:
-    """Return logits of all classes: a single output is that of the second of two."""
-    if outputs.shape[1] > 1:
-        return outputs
-    return torch.cat([torch.zeros_like(outputs), outputs], dim=1)
+def class_logits(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Return the logits of all classes: a single output is that of the second of two."""
+    before_link, _ = split_link(module)
+    logits = before_link(inputs)
+    if logits.ndim != 2 or logits.shape[1] != 1:
+        return logits
+    return torch.cat([torch.zeros_like(logits), logits], dim=1)
+
+
+def as_inputs(module: nn.Module, X: np.ndarray) -> torch.Tensor:
+    """Return rows on the device and in the precision of a module's weights."""
+    floats = (tensor for tensor in _tensors(module) if tensor.is_floating_point())
+    weight = next(floats, torch.zeros(0))
+    return torch.as_tensor(X, device=weight.device, dtype=weight.dtype)
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[tuple[nn.Module, torch.device, torch.dtype]]:
-    """Put a module into evaluation mode for a while; give its logits' part, device and dtype."""
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode for a while."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        yield split_link(module)[0], *_place(module)
+        yield
     finally:
         for part, training in modes.items():
             part.training = training
-
-
-def _place(module: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Return the device and the precision of a module's weights."""
-    floats = (tensor for tensor in _tensors(module) if tensor.is_floating_point())
-    tensor = next(floats, torch.zeros(0))
-    return tensor.device, tensor.dtype
-
-
-def precision_of(model: Logits) -> type[np.floating]:
-    """Return the precision of the rows that a model sees: float64 unless a module has less."""
-    is_coarse = isinstance(model, nn.Module) and _place(model)[1] is not torch.float64
-    return np.float32 if is_coarse else np.float64

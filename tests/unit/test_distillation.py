@@ -1,6 +1,5 @@
 """Distillation: known answers, repeatable and resumable training, measures done by hand."""
 
-import math
 import pickle
 import warnings
 
@@ -21,7 +20,6 @@ from xai_course.distillation import (
     consistency,
     distill,
     error_agreement,
-    local_fidelity,
     tangents,
 )
 from xai_course.networks import PiecewiseLinearNetwork
@@ -354,9 +352,6 @@ def test_probabilities_are_not_taken_for_logits():
     assert error_agreement(module, decided, X, 1 - decided) == 1.0
     assert confusion(module, base, X).to_numpy().trace() == 100
     np.testing.assert_array_equal(tangents(module, X)[0], tangents(base, X)[0])
-    network = PiecewiseLinearNetwork.from_torch(base)
-    tables = [local_fidelity(teacher, network, X[:3]) for teacher in (module, base)]
-    pd.testing.assert_frame_equal(*tables)
 
 
 def test_a_logit_of_zero_is_the_first_class():
@@ -367,9 +362,9 @@ def test_a_logit_of_zero_is_the_first_class():
 
 def test_missing_decisions():
     for missing in (None, np.nan, pd.NA):
-        with pytest.raises(ValueError, match=r"g has 1 missing decision"):
+        with pytest.raises(ValueError, match=r"g has 1 missing label"):
             consistency(["a", "b"], np.array(["a", missing], dtype=object))
-    with pytest.raises(ValueError, match=r"y has 1 missing decision"):
+    with pytest.raises(ValueError, match=r"y has 1 missing label"):
         error_agreement([0, 1], [0, 1], None, pd.Series([1, None], dtype="Int64"))
     assert consistency(pd.Series([1, 0], dtype="Int64"), [1, 0]) == 1.0
     assert consistency(np.array(["a", "b"], dtype=object), ["a", "c"]) == 0.5
@@ -380,8 +375,10 @@ def test_missing_decisions():
     [
         ([0, 1], [0, 1, 1], None, ValueError, "numbers of decisions differ: {'f': 2, 'g': 3}"),
         ([0, 1], ["a", "b"], None, ValueError, "differ in kind"),
-        ([0, np.nan], [0, 1], None, ValueError, "f has 1 missing decision"),
-        ([], [], None, ValueError, "one decision for each of at least one row"),
+        (np.array([0, "b"], object), ["a", "b"], None, TypeError, "f must hold labels of one kind"),
+        ([0.2, 0.9], [0, 1], None, ValueError, "continuous"),
+        ([0, np.nan], [0, 1], None, ValueError, "f has 1 missing label"),
+        ([], [], None, ValueError, "f holds no decisions"),
         ([[0, 1]], [0, 1], None, ValueError, r"got shape \(1, 2\)"),
         (AFFINE, [0], None, ValueError, "X is needed: f is a PiecewiseLinearNetwork"),
         ([0], lambda X: X, [[1.0, 2]], TypeError, "g must be .* got function"),
@@ -397,7 +394,7 @@ def test_no_decisions(f, g, X, error, message):
         consistency(f, g, X)
 
 
-# Local fidelity
+# Tangents
 
 
 def test_tangents_are_local_linear_models():
@@ -421,81 +418,33 @@ def test_tangents_in_float64():
     assert not intercept[:, 0].any()
 
 
-def test_local_fidelity_of_a_perfect_and_of_a_constant_explanation():
-    X = np.random.default_rng(0).normal(size=(5, 2))
-    table = local_fidelity(AFFINE, AFFINE, X)
-    assert len(table) == 5
-    np.testing.assert_allclose(table, 1, atol=1e-9)
-    # Logits of one class more say the same.
-    shifted = PiecewiseLinearNetwork([AFFINE.weights[0] + [[1, 1]]], [AFFINE.biases[0] + 3])
-    np.testing.assert_allclose(local_fidelity(AFFINE, shifted, X), 1, atol=1e-9)
-    offset = (np.tile(AFFINE.weights[0], (5, 1, 1)), np.tile([0.0, 0, 5], (5, 1)))
-    table = local_fidelity(AFFINE, offset, X)
-    np.testing.assert_allclose(table["r2_change"], 1, atol=1e-9)
-    assert (table["r2"] < 0).all()
-    constant = (np.zeros((5, 3, 2)), AFFINE.forward(X))
-    table = local_fidelity(AFFINE, constant, X, scale=1e-4)
-    np.testing.assert_allclose(table["r2_change"], 0, atol=1e-9)
-
-
-@pytest.mark.parametrize("size", [0.0, 1e-9, 0.1, 1e9])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_no_fidelity_to_a_teacher_that_does_not_change(size, dtype):
-    X = np.random.default_rng(0).normal(size=(5, 2))
-    flat = PiecewiseLinearNetwork([np.zeros((2, 2))], [[size, size / 7]])
-    table = local_fidelity(flat.to_torch(dtype), flat, X)
-    assert table[["r2", "r2_change"]].isna().all(axis=None)
-    assert (table["consistency"] == 1).all()
-    # A teacher in any unit is described as well as in another.
-    teacher = random_network([2, 8, 3])
-    scaled = PiecewiseLinearNetwork(
-        [teacher.weights[0], teacher.weights[1] * (size or 1)],
-        [teacher.biases[0], teacher.biases[1] * (size or 1)],
+def test_layers_that_work_in_place():
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    body = mlp([2, 8, 3], seed=2)
+    plain, in_place = (
+        nn.Sequential(nn.ReLU(inplace=flag), body).double() for flag in (False, True)
     )
-    tables = [local_fidelity(network, network, X, scale=0.5) for network in (teacher, scaled)]
-    np.testing.assert_allclose(*tables, rtol=1e-6)
+    for ours, expected in zip(tangents(in_place, X), tangents(plain, X), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+    def shifting(rows):
+        rows -= 1.0
+        return rows @ np.ones((2, 3))
+
+    for teacher, still in ((in_place, plain), (shifting, lambda rows: shifting(rows.copy()))):
+        results = [
+            distill(one, mlp([2, 3]).double(), X, augment="noise", **QUICK)
+            for one in (teacher, still)
+        ]
+        np.testing.assert_array_equal(*map(weights, results))
+    done = distill(plain, in_place, X, **QUICK)
+    np.testing.assert_array_equal(weights(done), weights(distill(plain, plain, X, **QUICK)))
 
 
-def test_local_fidelity_by_hand(problem):
+def test_a_trained_classifier_is_a_teacher(problem):
     teacher, X, _, student = problem
-    scale, x = 0.5, X[:1]
-    table = local_fidelity(
-        teacher, TrainedClassifier(student, {}), x, scale=scale, n_samples=30, seed=4
-    )
-    points = x + np.random.default_rng(4).normal(scale=scale, size=(30, 2))
-    f = TrainedClassifier(teacher, {}).logits(points)
-    network = PiecewiseLinearNetwork.from_torch(student)
-    coef, intercept = network.local_linear_models(network.activation_pattern(x))
-    g = points @ coef[0].T + intercept[0]
-    assert table.loc[0, "consistency"] == (f.argmax(1) == g.argmax(1)).mean()
-    f, g = f - f.mean(1, keepdims=True), g - g.mean(1, keepdims=True)
-    expected = 1 - ((f - g) ** 2).sum() / ((f - f.mean(0)) ** 2).sum()
-    assert table.loc[0, "r2"] == pytest.approx(expected, rel=1e-4)
-    f0 = TrainedClassifier(teacher, {}).logits(x)
-    g0 = x @ coef[0].T + intercept[0]
-    f, g = f - (f0 - f0.mean()), g - (g0 - g0.mean())
-    expected = 1 - ((f - g) ** 2).sum() / (f**2).sum()
-    assert table.loc[0, "r2_change"] == pytest.approx(expected, rel=1e-4)
-    usual = local_fidelity(teacher, network, x)
-    explicit = local_fidelity(teacher, network, x, scale=0.1, n_samples=200, seed=0)
-    pd.testing.assert_frame_equal(usual, explicit)
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"scale": 0.0}, ValueError, "scale must be a number above 0"),
-        ({"n_samples": 1}, ValueError, "n_samples must be a whole number from 2"),
-        ({"explanation": "lime"}, TypeError, "explanation must be .* got str"),
-        ({"explanation": (np.ones((1, 3, 5)), np.ones((1, 3)))}, ValueError, r"expected \(1, n_"),
-        ({"explanation": random_network([2, 4])}, ValueError, "3 classes, .* explanation has 4"),
-        ({"X": [[1.0, math.inf]]}, ValueError, "X must be finite"),
-    ],
-)
-def test_bad_fidelity(change, error, message):
-    good = {"explanation": AFFINE, "X": [[1.0, 2.0]]}
-    with pytest.raises(error, match=message):
-        local_fidelity(AFFINE, **good | change)
+    results = [distill(t, student, X, **QUICK) for t in (teacher, TrainedClassifier(teacher, {}))]
+    np.testing.assert_array_equal(*map(weights, results))
 
 
 # Bad input

@@ -7,6 +7,7 @@ from torch import nn
 
 from xai_course.decisionnet import DecisionNet
 from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.training import TrainedClassifier, mlp
 
 
 @pytest.fixture
@@ -174,6 +175,40 @@ def test_near_by_hand(lime, halves):
     for name in ("lime", "whole"):
         assert found[name] == {"error": pytest.approx(0, abs=1e-12), "consistency": 1.0}
     assert found["zero"]["error"] > found["constant"]["error"] > 0
+
+
+def test_near_the_pixels_by_hand(lime, monkeypatch):
+    monkeypatch.setattr(lime, "STEPS", 30)
+    monkeypatch.setattr(lime, "PIXEL_NOISE", 0.5)
+    guide = TrainedClassifier(nn.Sequential(mlp([2, 8, 3], seed=1), nn.Tanh()), {})
+    x = np.array([[0.5, -1.0]])
+    slope, offset = np.array([[1.0, 2.0], [0.0, 1.0], [-1.0, 1.0]]), np.array([0.0, 1.0, 0.5])
+    found = lime.near_the_pixels(guide, slope[None], offset[None], x)
+    points = x + np.random.default_rng(0).normal(scale=0.5, size=(30, 2))
+    f, g = guide.logits(points), points @ slope.T + offset
+    assert found["consistency"] == (f.argmax(1) == g.argmax(1)).mean()
+    f, g = f - f.mean(1, keepdims=True), g - g.mean(1, keepdims=True)
+    expected = 1 - ((f - g) ** 2).sum() / ((f - f.mean(0)) ** 2).sum()
+    assert found["median_r2"] == pytest.approx(expected, rel=1e-4)
+    f0, g0 = guide.logits(x), x @ slope.T + offset
+    f, g = f - (f0 - f0.mean()), g - (g0 - g0.mean())
+    expected = 1 - ((f - g) ** 2).sum() / (f**2).sum()
+    assert found["median_r2_change"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_near_the_pixels_of_perfect_and_of_constant_models(lime):
+    network = PiecewiseLinearNetwork([[[1.0, 0], [0, 1], [-1, -1]]], [[0.0, 0, 0]])
+    guide = TrainedClassifier(network.to_torch(), {})
+    X = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32).astype(float)
+    slopes = np.tile(network.weights[0], (5, 1, 1))
+    # Logits of which each is larger by the same amount say the same.
+    perfect = lime.near_the_pixels(guide, slopes + 1, np.full((5, 3), 3.0), X)
+    assert perfect == dict.fromkeys(perfect, pytest.approx(1, abs=1e-9))
+    shifted = lime.near_the_pixels(guide, slopes, np.tile([0.0, 0, 5], (5, 1)), X)
+    assert shifted["median_r2_change"] == pytest.approx(1, abs=1e-9)
+    assert shifted["median_r2"] < 0
+    constant = lime.near_the_pixels(guide, 0 * slopes, network.forward(X), X)
+    assert constant["median_r2_change"] == pytest.approx(0, abs=1e-9)
 
 
 def test_lime_itself(lime):

@@ -583,7 +583,9 @@ def test_a_damaged_checkpoint(interrupted, damage):
     content = damage(before := path.read_bytes())
     assert content != before
     path.write_bytes(content)
-    with pytest.raises(OSError, match=r"run.safetensors cannot be read: .*Remove the file to start"):
+    with pytest.raises(
+        OSError, match=r"run.safetensors cannot be read: .*Remove the file to start"
+    ):
         call()
     assert path.read_bytes() == content
 
