@@ -152,9 +152,9 @@ def distill(
         to_labels = nn.functional.cross_entropy(outputs, truth)
         return alpha * to_labels + (1 - alpha) * _divergence(outputs, answers, temperature)
 
-    goal = (loss_of, target.argmax(dim=1), "validation_consistency")
+    wanted, score = target.argmax(dim=1), "validation_consistency"
     options = {"identity": identity, "checkpoint": checkpoint, "progress": progress}
-    module, log = fit_classifier(student, examples, *goal, settings, **options)
+    module, log = fit_classifier(student, examples, loss_of, wanted, score, settings, **options)
     return Distillation(module, log | {"settings": log["settings"] | how})
 
 

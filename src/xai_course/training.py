@@ -308,8 +308,7 @@ class _State:
         self.module.load_state_dict(parts.pop("module"))
         self.best, self.log = parts.pop("best"), log
         moments = {int(number): values for number, values in parts.items()}
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
 
 
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
@@ -500,9 +499,10 @@ def train_classifier(
     def examples(rows: torch.Tensor, _: object) -> tuple[torch.Tensor, ...]:
         return inputs[rows], wanted[rows]
 
-    goal = (nn.functional.cross_entropy, wanted, "validation_accuracy")
+    loss_of, score = nn.functional.cross_entropy, "validation_accuracy"
     options = {"identity": identity, "checkpoint": checkpoint, "progress": progress}
-    return TrainedClassifier(*fit_classifier(module, examples, *goal, settings, **options))
+    done = fit_classifier(module, examples, loss_of, wanted, score, settings, **options)
+    return TrainedClassifier(*done)
 
 
 def fit_classifier(
