@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from results import WORK, data_hash, over_seeds, verdict
+from sklearn.metrics import confusion_matrix
 from tqdm import tqdm
 
 from xai_course import data
 from xai_course.book.lenet import lenet
-from xai_course.distillation import confusion, consistency, distill, error_agreement
+from xai_course.distillation import consistency, distill, error_agreement
 from xai_course.training import TrainedClassifier, mlp, train_classifier
 
 DATASETS = ("mnist", "fashion_mnist")
@@ -210,7 +211,7 @@ def figure8() -> dict[str, Any]:
             runs.setdefault(key, []).append(measure(name, seed, student))
     ours = {key: over_seeds(values) for key, values in runs.items()}
     X, X_test, y, _ = rows(name)
-    table = confusion(_predictions(name, 0), taught(name, 0, "kd", rate | teaching).predict(X_test))
+    student = taught(name, 0, "kd", rate | teaching).predict(X_test)
     return {
         "printed": {"consistency": PRINTED_CONSISTENCY},
         "over_seeds": ours,
@@ -220,7 +221,7 @@ def figure8() -> dict[str, Any]:
         "confusion_of_seed_0": {
             "rows": "student",
             "columns": "LeNet",
-            "counts": table.to_numpy().tolist(),
+            "counts": confusion_matrix(student, _predictions(name, 0)).tolist(),
         },
         "settings": {
             "mlp_kd": {"sizes": SIZES, "epochs": EPOCHS, **rate, **teaching},

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike
-from sklearn.metrics import confusion_matrix
 from torch import nn
 
 import xai_course
@@ -37,7 +35,7 @@ from xai_course.training import (
     rows_of,
 )
 
-__all__ = ["Distillation", "confusion", "consistency", "distill", "error_agreement", "tangents"]
+__all__ = ["Distillation", "consistency", "distill", "error_agreement", "tangents"]
 
 _NOISE = 0.3  # largest standard deviation, in units of the features
 
@@ -245,52 +243,6 @@ def error_agreement(teacher: Any, student: Any, X: ArrayLike | None, y: ArrayLik
     if not wrong.any():
         raise ValueError("The teacher makes no error on these rows.")
     return float((first == second)[wrong].mean())
-
-
-def confusion(
-    teacher: Any,
-    student: Any,
-    X: ArrayLike | None = None,
-    *,
-    target_names: Sequence[str] | None = None,
-) -> pd.DataFrame:
-    """Return how often each pair of decisions occurs.
-
-    Parameters
-    ----------
-    teacher, student, X
-        As `f`, `g` and `X` in `consistency`.
-    target_names : sequence of str, optional
-        Name of each class number.
-
-    Returns
-    -------
-    DataFrame of int
-        Rows are the student's decisions, columns the teacher's, as in Figure 8 of Dong et al.
-        (2021). Without `target_names`, the classes that occur.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As in `consistency`, or if a class number has no name.
-
-    Notes
-    -----
-    Explained in the chapter *clime*.
-    """
-    first, second = _labels(X, teacher=teacher, student=student)
-    found = classes = names = np.union1d(first, second)
-    if target_names is not None:
-        classes, names = np.arange(len(target_names)), list(target_names)
-    if not np.isin(found, classes).all():
-        raise ValueError(
-            f"target_names has {len(names)} names, but the decisions are {listed(found)}."
-        )
-    return pd.DataFrame(
-        confusion_matrix(second, first, labels=classes),
-        index=pd.Index(names, name="student"),
-        columns=pd.Index(names, name="teacher"),
-    )
 
 
 # Tangents

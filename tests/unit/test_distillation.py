@@ -16,7 +16,6 @@ from torch import nn
 
 from xai_course.distillation import (
     Distillation,
-    confusion,
     consistency,
     distill,
     error_agreement,
@@ -267,20 +266,6 @@ def test_agreement_on_errors_by_hand():
         error_agreement(y, student, None, y)
 
 
-def test_confusion_by_hand():
-    table = confusion([0, 0, 2, 2], [0, 2, 2, 2])
-    expected = pd.DataFrame([[1, 0], [1, 2]], index=[0, 2], columns=[0, 2])
-    pd.testing.assert_frame_equal(table, expected, check_names=False)
-    assert (table.index.name, table.columns.name) == ("student", "teacher")
-    named = confusion([0, 0, 2, 2], [0, 2, 2, 2], target_names=["x", "y", "z"])
-    assert named.loc["z", "x"] == 1
-    assert named.loc["y"].sum() == named["y"].sum() == 0
-    assert np.trace(named) / 4 == consistency([0, 0, 2, 2], [0, 2, 2, 2])
-    with pytest.raises(ValueError, match="target_names has 2 names"):
-        confusion([0, 2], [0, 1], target_names=["x", "y"])
-    assert confusion(["b"], ["a"]).loc["a", "b"] == 1
-
-
 @pytest.fixture(scope="module", params=[(0, 1), (1, 2), (-1, 1), ("no", "yes"), (False, True)])
 def named(request):
     """Return rows, labels with these names, a fitted estimator, and its network."""
@@ -308,14 +293,6 @@ def test_decisions_are_compared_as_labels(named):
     expected = (good.predict(X) == weak.predict(X))[wrong].mean()
     for f, g in ((good, weak), (network, weak_network), (good, weak_network), (network, weak)):
         assert error_agreement(f, g, X, y) == expected
-    table = confusion(network, weak, X)
-    assert table.index.tolist() == table.columns.tolist() == list(np.unique(y))
-    assert table.to_numpy().sum() == 200
-    classes = np.unique(y)
-    by_hand = [
-        [((weak.predict(X) == a) & (good.predict(X) == b)).sum() for b in classes] for a in classes
-    ]
-    assert table.to_numpy().tolist() == by_hand
 
 
 def test_an_estimator_in_a_pipeline_names_the_classes(named):
@@ -350,7 +327,6 @@ def test_probabilities_are_not_taken_for_logits():
     assert consistency(module, decided, X) == 1.0
     assert consistency(module, base, X) == 1.0
     assert error_agreement(module, decided, X, 1 - decided) == 1.0
-    assert confusion(module, base, X).to_numpy().trace() == 100
     np.testing.assert_array_equal(tangents(module, X)[0], tangents(base, X)[0])
 
 
