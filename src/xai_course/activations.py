@@ -70,9 +70,10 @@ class PiecewiseLinear:
         *,
         name: str | None = None,
     ) -> None:
-        self.breakpoints = check_array(breakpoints, "breakpoints", 1)
-        self.slopes = check_array(slopes, "slopes", 1)
-        self.intercepts = check_array(intercepts, "intercepts", 1)
+        # Adding zero gives each zero one sign, since bytes are compared and hashed.
+        self.breakpoints = check_array(breakpoints, "breakpoints", 1) + 0.0
+        self.slopes = check_array(slopes, "slopes", 1) + 0.0
+        self.intercepts = check_array(intercepts, "intercepts", 1) + 0.0
         n = len(self.breakpoints) + 1
         if len(self.slopes) != n or len(self.intercepts) != n:
             raise ValueError(
@@ -145,6 +146,18 @@ class PiecewiseLinear:
             return np.maximum(z, 0.0)
         segments = self.segment(z)
         return self.slopes[segments] * z + self.intercepts[segments]
+
+    def error_after(self, z: np.ndarray | None, reach: np.ndarray) -> np.ndarray:
+        """Return how far outputs may be off whose inputs `z` (None: any) are off by `reach`.
+
+        Raises
+        ------
+        ValueError
+            If this is neither an approximation nor continuous.
+        """
+        if not self.is_continuous:
+            raise ValueError(f"{self!r} jumps and approximates nothing, so there is no bound.")
+        return np.abs(self.slopes).max() * reach
 
     def _key(self) -> tuple[bytes, bytes, bytes]:
         return self.breakpoints.tobytes(), self.slopes.tobytes(), self.intercepts.tobytes()

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from xai_course._validation import check_array
 from xai_course.activations import PiecewiseLinear, read_only
-from xai_course.approximation import Approximation, approximate, error_after
+from xai_course.approximation import Approximation, approximate
 
 if TYPE_CHECKING:
     import torch
@@ -311,7 +311,7 @@ class PiecewiseLinearNetwork:
     def _error_bound(self, inputs: Iterable[np.ndarray | None], error: np.ndarray) -> np.ndarray:
         layers = zip(self.weights, inputs, strict=True)
         for activation, (weight, z) in zip(self.activations, layers, strict=False):
-            error = error_after(activation, z, error @ np.abs(weight).T)
+            error = activation.error_after(z, error @ np.abs(weight).T)
         return error @ np.abs(self.weights[-1]).T
 
     def _unwrap(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

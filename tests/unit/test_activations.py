@@ -81,6 +81,9 @@ def test_equality_looks_at_all_three_arrays():
         other[i][0] -= 1
         assert PiecewiseLinear(*pieces) != PiecewiseLinear(*other)
     assert PiecewiseLinear(*pieces) != "relu"
+    relu = PiecewiseLinear([-0.0], [-0.0, 1.0], [0.0, -0.0])
+    assert relu.is_relu
+    assert hash(relu) == hash(PiecewiseLinear.relu())
 
 
 def test_names_are_printed():
