@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from xai_course._validation import check_array
 from xai_course.activations import PiecewiseLinear, read_only
-from xai_course.approximation import Approximation, approximate
+from xai_course.approximation import SMOOTH_ACTIVATIONS, Approximation, approximate
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,6 @@ _CHUNK_BYTES = 32 * 2**20
 
 # An activation, or the weight and bias of an affine map.
 _Step = PiecewiseLinear | tuple[np.ndarray, np.ndarray]
-_RELU = PiecewiseLinear.relu()
 
 
 class PiecewiseLinearNetwork:
@@ -93,7 +92,7 @@ class PiecewiseLinearNetwork:
                 "weights and biases must hold one entry per layer and at least one layer, got "
                 f"{len(weights)} and {len(biases)}."
             )
-        self.activations = _activations(activation, len(weights) - 1)
+        self.activations = _one_per_layer(activation, len(weights) - 1)
         self.weights = tuple(check_array(w, f"weights[{i}]", 2) for i, w in enumerate(weights))
         self.biases = tuple(check_array(b, f"biases[{i}]", 1) for i, b in enumerate(biases))
         self._check_shapes()
@@ -107,16 +106,12 @@ class PiecewiseLinearNetwork:
     def _check_shapes(self) -> None:
         n_in = self.n_features
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if weight.shape[1] != n_in or 0 in weight.shape:
+            if weight.shape != (len(bias), n_in) or 0 in weight.shape:
                 raise ValueError(
-                    f"weights[{i}] has shape {weight.shape}, expected (n_out, {n_in}) "
-                    "with no empty dimension."
+                    f"weights[{i}] and biases[{i}] must have shapes (n_out, {n_in}) and (n_out,) "
+                    f"with no empty dimension, got {weight.shape} and {bias.shape}."
                 )
-            if bias.shape != (weight.shape[0],):
-                raise ValueError(
-                    f"biases[{i}] has shape {bias.shape}, expected ({weight.shape[0]},)."
-                )
-            n_in = weight.shape[0]
+            n_in = len(bias)
 
     @property
     def n_features(self) -> int:
@@ -333,37 +328,33 @@ class PiecewiseLinearNetwork:
 
     def _preactivations(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the input ``z`` of every layer, the output layer's last."""
-        signal = X
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            z = signal @ weight.T + bias
+        z = X @ self.weights[0].T + self.biases[0]
+        yield z
+        later = zip(self.activations, self.weights[1:], self.biases[1:], strict=True)
+        for activation, weight, bias in later:
+            z = activation(z) @ weight.T + bias
             yield z
-            if i < len(self.activations):
-                signal = self.activations[i](z)
 
     def _row_chunks(self, n_rows: int, copies: int = 1) -> Iterator[slice]:
-        widest = max(self.n_features, self.n_outputs, *self.hidden_sizes, 1)
+        widest = max(self.n_features, self.n_outputs, *self.hidden_sizes)
         step = max(1, _CHUNK_BYTES // (8 * copies * widest))
         for start in range(0, n_rows, step):
             yield slice(start, start + step)
 
     def check_inputs(self, X: ArrayLike) -> np.ndarray:
         """Return rows for this network as finite float64, or raise as `forward` does."""
-        self._check_names(X)
+        names = list(getattr(self, "feature_names_in_", []))
+        columns = list(getattr(X, "columns", []))
+        if names and columns != names and any(isinstance(c, str) for c in columns):
+            raise ValueError(
+                f"X has the columns {columns}; the network was fitted on {names}, in this order."
+            )
         X = check_array(X, "X", 2)
         if X.shape[1] != self.n_features:
             raise ValueError(
                 f"X has {X.shape[1]} features, but the network has {self.n_features} inputs."
             )
         return X
-
-    def _check_names(self, X: ArrayLike) -> None:
-        names, columns = (
-            list(getattr(*at, [])) for at in ((self, "feature_names_in_"), (X, "columns"))
-        )
-        if names and columns and all(isinstance(c, str) for c in columns) and names != columns:
-            raise ValueError(
-                f"X has the columns {columns}; the network was fitted on {names}, in this order."
-            )
 
     def check_patterns(self, patterns: ArrayLike) -> np.ndarray:
         """Return patterns of this network as uint8, or raise as `local_linear_models` does."""
@@ -518,13 +509,19 @@ class PiecewiseLinearNetwork:
                 f"from_sklearn takes an MLPClassifier or MLPRegressor, got {type(mlp).__name__}."
             )
         check_is_fitted(mlp)
-        activation = _sklearn_activation(mlp.activation, n_segments)
-        steps: list[_Step] = []
-        for weight, bias in zip(mlp.coefs_, mlp.intercepts_, strict=True):
-            if steps and activation is not None:
-                steps.append(activation)
-            steps.append((weight.T, bias))
-        network = cls._from_steps(steps)
+        weights = [weight.T for weight in mlp.coefs_]
+        activation = {"logistic": "sigmoid"}.get(mlp.activation, mlp.activation)
+        if activation in SMOOTH_ACTIVATIONS:
+            if n_segments is None:
+                raise ValueError(
+                    f"activation must be 'relu' or 'identity', got {mlp.activation!r}, which is "
+                    "not piecewise linear; n_segments=3, say, approximates it with three pieces."
+                )
+            activation = approximate(activation, n_segments)
+        if activation == "identity":
+            network = cls._from_steps(list(zip(weights, mlp.intercepts_, strict=True)))
+        else:
+            network = cls(weights, mlp.intercepts_, activation)
         if hasattr(mlp, "feature_names_in_"):
             network.feature_names_in_ = mlp.feature_names_in_.copy()
         return network
@@ -533,20 +530,17 @@ class PiecewiseLinearNetwork:
     def _from_steps(cls, steps: Sequence[_Step]) -> PiecewiseLinearNetwork:
         """Chain affine maps and activations into layers that alternate."""
         width = next(step[0].shape[1] for step in steps if isinstance(step, tuple))
-        layers, activations = [], []
-        affine = None  # since the last activation
+        layers, activations = [(np.eye(width), np.zeros(width))], []
         for previous, step in zip([None, *steps], steps, strict=False):
             if isinstance(step, tuple):
-                weight, bias = step
-                affine = step if affine is None else (weight @ affine[0], weight @ affine[1] + bias)
+                (weight, bias), (before, offset) = step, layers[-1]
+                layers[-1] = weight @ before, weight @ offset + bias
                 width = len(bias)
             # A second ReLU changes nothing; a second function that ReLU approximates may.
             elif step != previous or not step.is_relu or isinstance(step, Approximation):
-                layers.append(affine or (np.eye(width), np.zeros(width)))
                 activations.append(step)
-                affine = None
-        weights, biases = zip(*layers, affine or (np.eye(width), np.zeros(width)), strict=True)
-        return cls(weights, biases, activations)
+                layers.append((np.eye(width), np.zeros(width)))
+        return cls(*zip(*layers, strict=True), activations)
 
     def to_torch(self, dtype: torch.dtype | None = None) -> torch.nn.Sequential:
         """Return the same network as a torch module on the CPU.
@@ -567,37 +561,16 @@ class PiecewiseLinearNetwork:
         return conversion.make_module(self.weights, self.biases, self.activations, dtype)
 
 
-def _activations(
-    given: str | PiecewiseLinear | Sequence[PiecewiseLinear], n_layers: int
-) -> tuple[PiecewiseLinear, ...]:
+def _one_per_layer(activation: Any, n_layers: int) -> tuple[PiecewiseLinear, ...]:
     """Return one activation per hidden layer."""
-    if isinstance(given, str):
-        if given != "relu":
-            raise ValueError(
-                f"activation must be 'relu' or a PiecewiseLinear, got {given!r}; a smooth one "
-                "becomes piecewise linear with xai_course.approximation.approximate."
-            )
-        return (_RELU,) * n_layers
-    if isinstance(given, PiecewiseLinear):
-        return (given,) * n_layers
-    activations = tuple(given)
-    if len(activations) != n_layers or not all(isinstance(a, PiecewiseLinear) for a in activations):
+    if activation == "relu":
+        activation = PiecewiseLinear.relu()
+    given = [activation] * n_layers if isinstance(activation, PiecewiseLinear) else activation
+    is_whole = isinstance(given, Sequence) and len(given) == n_layers
+    if not is_whole or not all(isinstance(one, PiecewiseLinear) for one in given):
         raise ValueError(
             f"activation must be 'relu', a PiecewiseLinear, or {n_layers} of them, one per hidden "
-            f"layer, got {given!r}."
+            f"layer, got {given!r}; xai_course.approximation.approximate makes one of a smooth "
+            "activation."
         )
-    return activations
-
-
-def _sklearn_activation(name: str, n_segments: int | None) -> PiecewiseLinear | None:
-    """Return the activation of a scikit-learn network; None for the identity."""
-    if name == "identity":
-        return None
-    if name == "relu":
-        return _RELU
-    if n_segments is None:
-        raise ValueError(
-            f"activation must be 'relu' or 'identity', got {name!r}, which is not piecewise "
-            "linear; n_segments=3, say, approximates it with three pieces."
-        )
-    return approximate({"logistic": "sigmoid"}.get(name, name), n_segments)
+    return tuple(given)
