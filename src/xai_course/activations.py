@@ -63,12 +63,7 @@ class PiecewiseLinear:
     """
 
     def __init__(
-        self,
-        breakpoints: ArrayLike,
-        slopes: ArrayLike,
-        intercepts: ArrayLike,
-        *,
-        name: str | None = None,
+        self, breakpoints: ArrayLike, slopes: ArrayLike, intercepts: ArrayLike, *, name: str = ""
     ) -> None:
         # Adding zero gives each zero one sign, since bytes are compared and hashed.
         self.breakpoints = check_array(breakpoints, "breakpoints", 1) + 0.0
@@ -173,7 +168,7 @@ class PiecewiseLinear:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        name = "" if self.name is None else f"{self.name!r}, "
+        name = f"{self.name!r}, " if self.name else ""
         return f"PiecewiseLinear({name}{self.n_segments} segments)"
 
 

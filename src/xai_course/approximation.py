@@ -16,13 +16,7 @@ from scipy.special import erf, expit
 from xai_course._validation import check_choice, check_number, check_whole
 from xai_course.activations import MOST_SEGMENTS, PiecewiseLinear
 
-__all__ = [
-    "SMOOTH_ACTIVATIONS",
-    "Approximation",
-    "SmoothActivation",
-    "approximate",
-    "elu",
-]
+__all__ = ["SMOOTH_ACTIVATIONS", "Approximation", "SmoothActivation", "approximate", "elu"]
 
 # Two errors are a tie when they differ by less than this share. Rounding, and slopes taken
 # numerically, move them by 1e-8 at most.
@@ -117,11 +111,8 @@ class SmoothActivation:
     def steepest(self, low: ArrayLike, high: ArrayLike) -> np.ndarray:
         """Return the largest slope in size on each interval from `low` to `high`."""
         # Between inflections the slope runs one way.
-        steepest = np.maximum(np.abs(self.slope(low)), np.abs(self.slope(high)))
-        for x in self.inflections:
-            inside = (np.asarray(low) < x) & (x < np.asarray(high))
-            steepest = np.where(inside, np.maximum(steepest, abs(self.slope(x))), steepest)
-        return steepest
+        turns = (np.clip(x, low, high) for x in self.inflections)
+        return np.abs(self.slope([low, *turns, high])).max(axis=0)
 
 
 # Functions with names, which pickles need.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from functools import partial
 from itertools import chain, pairwise
 from typing import Any
 
@@ -15,12 +14,7 @@ from torch import nn
 
 from xai_course._validation import check_array
 from xai_course.activations import PiecewiseLinear
-from xai_course.approximation import (
-    SMOOTH_ACTIVATIONS,
-    SmoothActivation,
-    approximate,
-    elu,
-)
+from xai_course.approximation import SMOOTH_ACTIVATIONS, SmoothActivation, approximate, elu
 
 __all__ = ["PiecewiseLinearActivation", "make_module", "read_module", "split_link"]
 
@@ -65,9 +59,7 @@ def make_module(
     layers: list[nn.Module] = []
     for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         linear = nn.Linear(*weight.shape[::-1], dtype=torch.float64, device="cpu")
-        with torch.no_grad():
-            linear.weight.copy_(torch.tensor(weight, device="cpu"))
-            linear.bias.copy_(torch.tensor(bias, device="cpu"))
+        linear.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
         layers.append(linear)
         if i < len(activations):
             relu = activations[i].is_relu
@@ -78,20 +70,10 @@ def make_module(
 # The link at the end
 
 # What turns logits into probabilities or their logarithms.
-_LINKS = {
-    nn.Sigmoid.forward: "sigmoid",
-    nn.Softmax.forward: "softmax",
-    nn.LogSoftmax.forward: "log_softmax",
-}
-_LINK_FUNCTIONS = {
-    "sigmoid": torch.sigmoid,
-    "softmax": partial(torch.softmax, dim=1),
-    "log_softmax": partial(torch.log_softmax, dim=1),
-    None: lambda outputs: outputs,
-}
+_LINKS = {nn.Sigmoid.forward, nn.Softmax.forward, nn.LogSoftmax.forward}
 
 
-def split_link(module: nn.Module) -> tuple[nn.Module, str | None]:
+def split_link(module: nn.Module) -> tuple[nn.Module, nn.Module | None]:
     """Take the link off the end of a module, so that what is left returns logits.
 
     Parameters
@@ -105,14 +87,14 @@ def split_link(module: nn.Module) -> tuple[nn.Module, str | None]:
     before : torch.nn.Module
         The module with `nn.Identity` in the link's place. It shares the layers of `module`, which
         stays as it is.
-    link : {"sigmoid", "softmax", "log_softmax", None}
+    link : nn.Sigmoid, nn.Softmax, nn.LogSoftmax or None
         None: the module does not end in a link, and `before` is `module`.
 
     Examples
     --------
     >>> before, link = split_link(nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()))
     >>> link
-    'sigmoid'
+    Sigmoid()
     >>> before[1]
     Identity()
     """
@@ -120,7 +102,7 @@ def split_link(module: nn.Module) -> tuple[nn.Module, str | None]:
     if "forward" in vars(module):
         return module, None
     if forward in _LINKS and getattr(module, "dim", None) in (None, 1, -1):
-        return nn.Identity(), _LINKS[forward]
+        return nn.Identity(), module
     if forward is not nn.Sequential.forward:
         return module, None
     for name, part in reversed(module._modules.items()):
@@ -146,7 +128,8 @@ def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]
         rows = _probes(module, _read(before, n_segments))
         try:
             outputs, logits = module(rows), before(rows)
-            linked = torch.allclose(_LINK_FUNCTIONS[link](logits), outputs, equal_nan=True)
+            end = nn.Identity() if link is None else link
+            linked = torch.allclose(type(end).forward(end, logits), outputs, equal_nan=True)
         except Exception as error:
             raise ValueError(
                 f"The module cannot be checked: for rows of shape {tuple(rows.shape)} it raises "
@@ -185,20 +168,14 @@ def _at_rest(module: nn.Module) -> Iterator[None]:
 
 
 def _affine(layer: nn.Linear) -> list[_Affine]:
-    if nn.parameter.is_lazy(layer.weight):
+    weight, bias = layer.weight, layer.bias
+    if nn.parameter.is_lazy(weight):
         raise ValueError(f"{layer} has no weights yet; call the module once on rows.")
-    if not layer.weight.is_floating_point():
-        raise TypeError(f"The weights of {layer} must be real, got {layer.weight.dtype}.")
-    weight = check_array(layer.weight.detach().cpu().double(), f"The weight of {layer}", 2)
-    if layer.bias is None:
-        return [(weight, np.zeros(len(weight)))]
-    return [(weight, check_array(layer.bias.detach().cpu().double(), f"The bias of {layer}", 1))]
-
-
-def _flatten(layer: nn.Flatten) -> list[_Step]:
-    if (layer.start_dim, layer.end_dim) != (1, -1):
-        raise ValueError(f"{layer} must flatten all but the batch dimension (start_dim=1).")
-    return []
+    if not weight.is_floating_point():
+        raise TypeError(f"The weights of {layer} must be real, got {weight.dtype}.")
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
+    parts = (weight, "weight", 2), (bias, "bias", 1)
+    return [tuple(check_array(_numbers(x), f"The {name} of {layer}", n) for x, name, n in parts)]
 
 
 def _dropout(layer: nn.Dropout) -> list[_Step]:
@@ -213,7 +190,7 @@ _READERS: dict[type[nn.Module], Callable[[Any], list[_Step | SmoothActivation] |
     nn.Linear: _affine,
     nn.Identity: lambda layer: [],
     nn.Dropout: _dropout,
-    nn.Flatten: _flatten,
+    nn.Flatten: lambda layer: [],
     nn.ReLU: lambda layer: [PiecewiseLinear.relu()],
     nn.LeakyReLU: lambda layer: [PiecewiseLinear.leaky_relu(layer.negative_slope)],
     nn.Hardtanh: lambda layer: [PiecewiseLinear.hardtanh(layer.min_val, layer.max_val)],
@@ -235,32 +212,37 @@ def _where(module: nn.Module, name: str) -> str:
 
 def _read(module: nn.Module, n_segments: int | None) -> list[_Step | SmoothActivation]:
     """Return the steps of a module, smooth activations as they are, or raise an error."""
-    steps = list(_steps(module, "", n_segments is not None))
-    widths = [(w.shape[1], len(b)) for w, b in (s for s in steps if isinstance(s, tuple))]
-    if not widths:
+    steps: list[_Step | SmoothActivation] = []
+    for name, layer in _layers(module):
+        kind = next((kind for kind in type(layer).__mro__ if kind in _READERS), None)
+        found = None if kind is None else _READERS[kind](layer)
+        is_smooth = bool(found) and isinstance(found[0], SmoothActivation)
+        if found is None or (is_smooth and n_segments is None):
+            hint = " n_segments=3, say, approximates it with three pieces." if is_smooth else ""
+            raise TypeError(
+                f"from_torch cannot read {_where(layer, name)}. It reads "
+                f"{', '.join(kind.__name__ for kind in _KINDS)}.{hint}"
+            )
+        steps += found
+    weights = [step[0] for step in steps if isinstance(step, tuple)]
+    if not weights:
         raise ValueError("The network has no linear layer.")
-    for (_, given), (taken, _) in pairwise(widths):
-        if taken != given:
-            raise ValueError(f"A linear layer takes {taken} inputs, but gets {given}.")
+    for before, after in pairwise(weights):
+        if after.shape[1] != len(before):
+            raise ValueError(
+                f"A linear layer takes {after.shape[1]} inputs, but gets {len(before)}."
+            )
     return steps
 
 
-def _steps(module: nn.Module, name: str, smooth: bool) -> Iterator[_Step | SmoothActivation]:
-    if isinstance(module, nn.Sequential):
-        # Not named_children, which lists a module that stands in two places only once.
-        for key, part in module._modules.items():
-            yield from _steps(part, f"{name}.{key}".lstrip("."), smooth)
+def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Yield the layers of a module, which may stand in nested nn.Sequential, with their names."""
+    if not isinstance(module, nn.Sequential):
+        yield name, module
         return
-    kind = next((kind for kind in type(module).__mro__ if kind in _READERS), None)
-    steps = None if kind is None else _READERS[kind](module)
-    is_smooth = bool(steps) and isinstance(steps[0], SmoothActivation)
-    if steps is None or (is_smooth and not smooth):
-        hint = " n_segments=3, say, approximates it with three pieces." if is_smooth else ""
-        raise TypeError(
-            f"from_torch cannot read {_where(module, name)}. It reads "
-            f"{', '.join(kind.__name__ for kind in _KINDS)}.{hint}"
-        )
-    yield from steps
+    # Not named_children, which lists a module that stands in two places only once.
+    for key, part in module._modules.items():
+        yield from _layers(part, f"{name}.{key}".lstrip("."))
 
 
 # The proof
