@@ -100,9 +100,8 @@ class PiecewiseLinear:
     @classmethod
     def hardtanh(cls, low: float = -1.0, high: float = 1.0) -> PiecewiseLinear:
         """Return ``z`` cut off at `low` and `high`."""
-        return cls(
-            [low, high], [0.0, 1.0, 0.0], [low, 0.0, high], name=f"hardtanh({low:g},{high:g})"
-        )
+        name = f"hardtanh({low:g},{high:g})"
+        return cls([low, high], [0.0, 1.0, 0.0], [low, 0.0, high], name=name)
 
     @property
     def n_segments(self) -> int:
@@ -158,11 +157,7 @@ class PiecewiseLinear:
         return self.breakpoints.tobytes(), self.slopes.tobytes(), self.intercepts.tobytes()
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, PiecewiseLinear):
-            return NotImplemented
-        return self._key() == other._key()
+        return isinstance(other, PiecewiseLinear) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())

@@ -332,8 +332,7 @@ def _errors(found: Approximation) -> list[tuple[float, float]]:
 
 def _where_slope(target: SmoothActivation, slope: float, low: float, high: float) -> float | None:
     """Return where the target has a slope, between two places where its slope runs one way."""
-    if np.isinf(low) or np.isinf(high):
-        return None  # an outer piece has the slope that the target only approaches
+    low, high = np.clip([low, high], -_FAR, _FAR)
     a, b = target.slope([low, high]) - slope
     if a * b >= 0:
         return None
@@ -356,8 +355,7 @@ def _equioscillating(target: SmoothActivation, n_segments: int, high: float) -> 
             high, best = delta, lines
     if best is None:
         raise ValueError(
-            f"There is no equioscillating approximation of {target.name} with {n_segments} "
-            "pieces; take more."
+            f"There are no {n_segments} equioscillating pieces for {target.name}; take more."
         )
     return best
 
@@ -417,9 +415,9 @@ def _crossing(
     """Return two places of one slope, before and after an inflection, with tangents `gap` apart."""
     if np.isinf(turn):
         return turn, turn  # the last line is parallel to the asymptote
-    low, high = max(low, -_FAR), min(high, _FAR)
     steepest = target.tangent(turn)[0]
-    flattest = min(target.slope([low, high]), key=lambda slope: abs(slope - steepest))
+    ends = target.slope(np.clip([low, high], -_FAR, _FAR))
+    flattest = min(ends, key=lambda slope: abs(slope - steepest))
 
     def places(slope: float) -> list[float]:
         return [_where_slope(target, slope, *part) for part in ((low, turn), (turn, high))]

@@ -7,7 +7,7 @@ space. Everything that the book says about such networks starts from the class o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -95,15 +95,6 @@ class PiecewiseLinearNetwork:
         self.activations = _one_per_layer(activation, len(weights) - 1)
         self.weights = tuple(check_array(w, f"weights[{i}]", 2) for i, w in enumerate(weights))
         self.biases = tuple(check_array(b, f"biases[{i}]", 1) for i, b in enumerate(biases))
-        self._check_shapes()
-        read_only(*self.weights, *self.biases)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # Copies and pickles of an array may be written to.
-        self.__dict__.update(state)
-        read_only(*self.weights, *self.biases)
-
-    def _check_shapes(self) -> None:
         n_in = self.n_features
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if weight.shape != (len(bias), n_in) or 0 in weight.shape:
@@ -112,6 +103,12 @@ class PiecewiseLinearNetwork:
                     f"with no empty dimension, got {weight.shape} and {bias.shape}."
                 )
             n_in = len(bias)
+        read_only(*self.weights, *self.biases)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Copies and pickles of an array may be written to.
+        self.__dict__.update(state)
+        read_only(*self.weights, *self.biases)
 
     @property
     def n_features(self) -> int:
@@ -258,10 +255,9 @@ class PiecewiseLinearNetwork:
         used.
         """
         patterns = self.check_patterns(patterns)
-        n_patterns = len(patterns)
-        coef = np.empty((n_patterns, self.n_outputs, self.n_features))
-        intercept = np.empty((n_patterns, self.n_outputs))
-        for rows in self._row_chunks(n_patterns, copies=self.n_outputs):
+        coef = np.empty((len(patterns), self.n_outputs, self.n_features))
+        intercept = np.empty((len(patterns), self.n_outputs))
+        for rows in self._row_chunks(len(patterns), copies=self.n_outputs):
             coef[rows], intercept[rows] = self._unwrap(patterns[rows])
         return coef, intercept
 
@@ -304,16 +300,14 @@ class PiecewiseLinearNetwork:
         return bound
 
     def _error_bound(self, inputs: Iterable[np.ndarray | None], error: np.ndarray) -> np.ndarray:
-        layers = zip(self.weights, inputs, strict=True)
-        for activation, (weight, z) in zip(self.activations, layers, strict=False):
+        for activation, weight, z in zip(self.activations, self.weights, inputs, strict=False):
             error = activation.error_after(z, error @ np.abs(weight).T)
         return error @ np.abs(self.weights[-1]).T
 
     def _unwrap(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         by_layer = np.split(patterns, np.cumsum(self.hidden_sizes)[:-1], axis=1)
-        n_patterns = len(patterns)
-        coef = np.broadcast_to(self.weights[-1], (n_patterns, *self.weights[-1].shape))
-        intercept = np.broadcast_to(self.biases[-1], (n_patterns, self.n_outputs))
+        coef = np.broadcast_to(self.weights[-1], (len(patterns), *self.weights[-1].shape))
+        intercept = np.broadcast_to(self.biases[-1], (len(patterns), self.n_outputs))
         layers = zip(self.weights[:-1], self.biases[:-1], self.activations, by_layer, strict=False)
         for weight, bias, activation, segments in reversed(list(layers)):
             if activation.is_relu:
@@ -368,8 +362,7 @@ class PiecewiseLinearNetwork:
         most = np.repeat([a.n_segments - 1 for a in self.activations], self.hidden_sizes)
         if not ((array >= 0) & (array <= most)).all() or (array % 1).any():
             top = most.max(initial=1)
-            allowed = "0 and 1 only" if top == 1 else f"whole numbers from 0 to {top} only"
-            raise ValueError(f"patterns must hold {allowed}, one segment for each neuron.")
+            raise ValueError(f"patterns must be whole numbers from 0 to {top}, one a neuron.")
         return array.astype(np.uint8, copy=False)
 
     # Regions
@@ -428,9 +421,7 @@ class PiecewiseLinearNetwork:
     # Conversion
 
     @classmethod
-    def from_torch(
-        cls, module: torch.nn.Module, n_segments: int | None = None
-    ) -> PiecewiseLinearNetwork:
+    def from_torch(cls, module: torch.nn.Module, n_segments: int | None = None) -> Self:
         """Read a torch network, and prove on random rows that what was read is what it computes.
 
         Parameters
@@ -472,9 +463,7 @@ class PiecewiseLinearNetwork:
         return cls._from_steps(conversion.read_module(module, n_segments))
 
     @classmethod
-    def from_sklearn(
-        cls, mlp: MLPClassifier | MLPRegressor, n_segments: int | None = None
-    ) -> PiecewiseLinearNetwork:
+    def from_sklearn(cls, mlp: MLPClassifier | MLPRegressor, n_segments: int | None = None) -> Self:
         """Read a fitted scikit-learn network.
 
         Parameters
@@ -527,7 +516,7 @@ class PiecewiseLinearNetwork:
         return network
 
     @classmethod
-    def _from_steps(cls, steps: Sequence[_Step]) -> PiecewiseLinearNetwork:
+    def _from_steps(cls, steps: Sequence[_Step]) -> Self:
         """Chain affine maps and activations into layers that alternate."""
         width = next(step[0].shape[1] for step in steps if isinstance(step, tuple))
         layers, activations = [(np.eye(width), np.zeros(width))], []
@@ -558,7 +547,7 @@ class PiecewiseLinearNetwork:
         """
         from xai_course import conversion
 
-        return conversion.make_module(self.weights, self.biases, self.activations, dtype)
+        return conversion.make_module(self, dtype)
 
 
 def _one_per_layer(activation: Any, n_layers: int) -> tuple[PiecewiseLinear, ...]:
@@ -569,8 +558,7 @@ def _one_per_layer(activation: Any, n_layers: int) -> tuple[PiecewiseLinear, ...
     is_whole = isinstance(given, Sequence) and len(given) == n_layers
     if not is_whole or not all(isinstance(one, PiecewiseLinear) for one in given):
         raise ValueError(
-            f"activation must be 'relu', a PiecewiseLinear, or {n_layers} of them, one per hidden "
-            f"layer, got {given!r}; xai_course.approximation.approximate makes one of a smooth "
-            "activation."
+            "activation must be 'relu', a PiecewiseLinear (as xai_course.approximation.approximate "
+            f"makes), or {n_layers} of them, one per hidden layer, got {given!r}."
         )
     return tuple(given)

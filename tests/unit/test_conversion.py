@@ -306,7 +306,7 @@ def test_a_module_that_does_not_take_rows_is_refused_in_words():
 
     with pytest.raises(ValueError, match=r"cannot be checked.*it raises TypeError"):
         PiecewiseLinearNetwork.from_torch(small(Pair))
-    with pytest.raises(ValueError, match="no weights yet; call the module once"):
+    with pytest.raises(ValueError, match="Call `forward` with a dummy batch to initialize"):
         PiecewiseLinearNetwork.from_torch(nn.Sequential(nn.LazyLinear(2)))
     with pytest.raises(TypeError, match=r"must be real, got torch\.complex64"):
         PiecewiseLinearNetwork.from_torch(nn.Linear(2, 1, dtype=torch.complex64))

@@ -152,9 +152,9 @@ def test_bad_inputs(X, error, message):
 @pytest.mark.parametrize(
     ("patterns", "error", "message"),
     [
-        ([[0, 2]], ValueError, "0 and 1 only"),
+        ([[0, 2]], ValueError, "whole numbers from 0 to 1, one"),
         ([[0, 1, 1]], ValueError, r"\(n_patterns, 2\), got \(1, 3\)"),
-        ([[0.5, 0.0]], ValueError, "0 and 1 only"),
+        ([[0.5, 0.0]], ValueError, "whole numbers from 0 to 1, one"),
         ([["on", "off"]], TypeError, "dtype"),
     ],
 )
@@ -182,7 +182,7 @@ def test_bad_parameters(weights, biases, message):
 
 @pytest.mark.parametrize("activation", ["sigmoid", 3, None, [np.tanh], np.tanh])
 def test_unknown_activation_is_named(activation):
-    message = r"'relu', a PiecewiseLinear, or 1 of them.*got .*approximate makes one"
+    message = r"'relu', a PiecewiseLinear .*approximate makes.*or 1 of them.*got "
     with pytest.raises(ValueError, match=message):
         PiecewiseLinearNetwork([[[1.0]]] * 2, [[0.0]] * 2, activation)
     with pytest.raises(ValueError, match="'sigmoid'"):
