@@ -289,9 +289,8 @@ def _greedy_tangents(target: SmoothActivation, n_segments: int) -> Approximation
                 break
         else:
             raise ValueError(
-                f"No tangent comes nearer to {target.name} than {found.n_segments} pieces do, "
-                f"which are off by {found.max_error:.3g}; take fewer pieces, or correct its "
-                "derivative or inflections."
+                f"{found.n_segments} pieces are as near to {target.name} as tangents come, off by "
+                f"{found.max_error:.3g}; take fewer, or correct its derivative or inflections."
             )
         points, found = more, option
     return found
@@ -374,15 +373,13 @@ def _fewest_within(target: SmoothActivation, delta: float) -> list[_Line] | None
         if touching is None or touching[0] <= start:
             return None
         stop, after = touching
-        points = _tangents_between(target, start, stop, 2 * shift)
+        points = _touch_points(target, start, stop, 2 * shift)
         lines += [(slope, height + shift) for slope, height in map(target.tangent, points)]
         start = after
     return [*lines, (target.right[0], target.right[1] + shift)]
 
 
-def _tangents_between(
-    target: SmoothActivation, start: float, stop: float, gap: float
-) -> list[float]:
+def _touch_points(target: SmoothActivation, start: float, stop: float, gap: float) -> list[float]:
     """Return the fewest places, `start` first, whose tangents and that at `stop` stay close.
 
     Neighbouring tangents meet at most `gap` away from the target.
@@ -397,8 +394,7 @@ def _tangents_between(
         line = target.tangent(points[-1])
         if line[0] == last[0]:
             raise ValueError(
-                f"The slope of {target.name} jumps, or an inflection is missing, and so there is "
-                "no equioscillating approximation; take knots='tangents'."
+                f"The slope of {target.name} jumps, or an inflection is missing; take tangents."
             )
         meet = (line[1] - last[1]) / (last[0] - line[0])
         if excess(meet, points[-1]) <= 1e-12:

@@ -321,10 +321,9 @@ def _follow(
 
 def _likely_cause(module: nn.Module) -> str:
     known = {kind.forward for kind in _KINDS}
+    parts = [(name, part) for name, part in module.named_modules() if isinstance(part, _KINDS)]
     causes = []
-    for name, part in module.named_modules():
-        if not isinstance(part, _KINDS):
-            continue
+    for name, part in parts:
         if _forward(part) not in known:
             causes.append(f"{_where(part, name)} has a forward of its own")
         if part._forward_hooks or part._forward_pre_hooks:

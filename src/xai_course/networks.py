@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_is_fitted
 
 from xai_course._validation import check_array
 from xai_course.activations import PiecewiseLinear, read_only
@@ -18,7 +20,6 @@ from xai_course.approximation import SMOOTH_ACTIVATIONS, Approximation, approxim
 
 if TYPE_CHECKING:
     import torch
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     from xai_course.regions import Region, Regions
 
@@ -222,10 +223,11 @@ class PiecewiseLinearNetwork:
         X = self.check_inputs(X)
         patterns = np.empty((len(X), self.n_hidden), dtype=np.uint8)
         for rows in self._row_chunks(len(X)):
-            *hidden, _ = self._preactivations(X[rows])
-            if hidden:
-                pairs = zip(self.activations, hidden, strict=True)
-                patterns[rows] = np.concatenate([a.segment(z) for a, z in pairs], axis=1)
+            # The output layer's inputs, the last, belong to no activation.
+            pairs = zip(self.activations, self._preactivations(X[rows]), strict=False)
+            segments = [activation.segment(z) for activation, z in pairs]
+            if segments:
+                patterns[rows] = np.concatenate(segments, axis=1)
         return patterns
 
     def local_linear_models(self, patterns: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -490,9 +492,6 @@ class PiecewiseLinearNetwork:
         sklearn.exceptions.NotFittedError
             If `mlp` is not fitted.
         """
-        from sklearn.neural_network import MLPClassifier, MLPRegressor
-        from sklearn.utils.validation import check_is_fitted
-
         if not isinstance(mlp, MLPClassifier | MLPRegressor):
             raise TypeError(
                 f"from_sklearn takes an MLPClassifier or MLPRegressor, got {type(mlp).__name__}."
