@@ -18,8 +18,7 @@ from xai_course.activations import MOST_SEGMENTS, PiecewiseLinear
 
 __all__ = ["SMOOTH_ACTIVATIONS", "Approximation", "SmoothActivation", "approximate", "elu"]
 
-# Two errors are a tie when they differ by less than this share. Rounding, and slopes taken
-# numerically, move them by 1e-8 at most.
+# Two errors are a tie when they differ by less than this share; rounding moves them by far less.
 _TIE = 1e-6
 
 # And two lines are parallel when their slopes differ by less than this share of the steepest.

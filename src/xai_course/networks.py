@@ -449,10 +449,9 @@ class PiecewiseLinearNetwork:
         TypeError
             If the module holds another kind of layer; the message names it.
         ValueError
-            If a dropout layer is in training mode, a flatten layer keeps more than the batch
-            dimension, or there is no linear layer. Also if the module computes something else than
-            its layers say (with the smooth activations in their places): through a forward of its
-            own or through hooks.
+            If a dropout layer is in training mode, there is no linear layer, or the module does not
+            take rows. Also if it computes something else than its layers say (with the smooth
+            activations in their places): through a forward of its own or through hooks.
 
         Notes
         -----

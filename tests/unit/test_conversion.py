@@ -144,6 +144,12 @@ def test_from_torch_reads_a_layer_that_stands_in_two_places():
     assert assert_same_as_torch(torch_network(*layers), X).hidden_sizes == (6, 5)
 
 
+def test_from_torch_reads_a_single_output_that_is_flattened():
+    layers = [nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1)]
+    flat = PiecewiseLinearNetwork.from_torch(torch_network(*layers, nn.Flatten(0)))
+    assert_array_equal(flat.weights[1], layers[2].weight.detach())
+
+
 def test_from_torch_reads_a_single_linear_layer():
     assert PiecewiseLinearNetwork.from_torch(nn.Linear(3, 2)).hidden_sizes == ()
 
