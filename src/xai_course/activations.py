@@ -63,16 +63,12 @@ class PiecewiseLinear:
     """
 
     def __init__(
-        self,
-        breakpoints: ArrayLike,
-        slopes: ArrayLike,
-        intercepts: ArrayLike,
-        *,
-        name: str | None = None,
+        self, breakpoints: ArrayLike, slopes: ArrayLike, intercepts: ArrayLike, *, name: str = ""
     ) -> None:
-        self.breakpoints = check_array(breakpoints, "breakpoints", 1)
-        self.slopes = check_array(slopes, "slopes", 1)
-        self.intercepts = check_array(intercepts, "intercepts", 1)
+        # Adding zero gives each zero one sign, since bytes are compared and hashed.
+        self.breakpoints = check_array(breakpoints, "breakpoints", 1) + 0.0
+        self.slopes = check_array(slopes, "slopes", 1) + 0.0
+        self.intercepts = check_array(intercepts, "intercepts", 1) + 0.0
         n = len(self.breakpoints) + 1
         if len(self.slopes) != n or len(self.intercepts) != n:
             raise ValueError(
@@ -104,9 +100,8 @@ class PiecewiseLinear:
     @classmethod
     def hardtanh(cls, low: float = -1.0, high: float = 1.0) -> PiecewiseLinear:
         """Return ``z`` cut off at `low` and `high`."""
-        return cls(
-            [low, high], [0.0, 1.0, 0.0], [low, 0.0, high], name=f"hardtanh({low:g},{high:g})"
-        )
+        name = f"hardtanh({low:g},{high:g})"
+        return cls([low, high], [0.0, 1.0, 0.0], [low, 0.0, high], name=name)
 
     @property
     def n_segments(self) -> int:
@@ -146,21 +141,29 @@ class PiecewiseLinear:
         segments = self.segment(z)
         return self.slopes[segments] * z + self.intercepts[segments]
 
+    def error_after(self, z: np.ndarray | None, reach: np.ndarray) -> np.ndarray:
+        """Return how far outputs may be off whose inputs `z` (None: any) are off by `reach`.
+
+        Raises
+        ------
+        ValueError
+            If this is neither an approximation nor continuous.
+        """
+        if not self.is_continuous:
+            raise ValueError(f"{self!r} jumps and approximates nothing, so there is no bound.")
+        return np.abs(self.slopes).max() * reach
+
     def _key(self) -> tuple[bytes, bytes, bytes]:
         return self.breakpoints.tobytes(), self.slopes.tobytes(), self.intercepts.tobytes()
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, PiecewiseLinear):
-            return NotImplemented
-        return self._key() == other._key()
+        return isinstance(other, PiecewiseLinear) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        name = "" if self.name is None else f"{self.name!r}, "
+        name = f"{self.name!r}, " if self.name else ""
         return f"PiecewiseLinear({name}{self.n_segments} segments)"
 
 

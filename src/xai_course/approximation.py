@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
@@ -16,23 +16,15 @@ from scipy.special import erf, expit
 from xai_course._validation import check_choice, check_number, check_whole
 from xai_course.activations import MOST_SEGMENTS, PiecewiseLinear
 
-__all__ = [
-    "SMOOTH_ACTIVATIONS",
-    "Approximation",
-    "SmoothActivation",
-    "approximate",
-    "elu",
-    "error_after",
-]
+__all__ = ["SMOOTH_ACTIVATIONS", "Approximation", "SmoothActivation", "approximate", "elu"]
 
-# Two errors are a tie when they differ by less than this share. Rounding, and slopes taken
-# numerically, move them by 1e-8 at most.
+# Two errors are a tie when they differ by less than this share; rounding moves them by far less.
 _TIE = 1e-6
 
 # And two lines are parallel when their slopes differ by less than this share of the steepest.
 _PARALLEL = 1e-8
 
-# Where a smooth activation is as good as its asymptote.
+# Where a smooth activation is taken for its asymptote.
 _FAR = 1e4
 
 _Line = tuple[float, float]  # slope and intercept
@@ -42,6 +34,8 @@ _Line = tuple[float, float]  # slope and intercept
 class SmoothActivation:
     """A smooth activation with a straight line to approach on either side.
 
+    All that is said of its approximations rests on what is stated here.
+
     Parameters
     ----------
     function : callable
@@ -49,12 +43,11 @@ class SmoothActivation:
         can: one with a name can, a lambda cannot.
     left, right : tuple of two floats
         Slope and intercept of the asymptotes at minus and plus infinity.
-    derivative : callable, optional
-        Takes and returns an array. Taken numerically when it is not given.
-    inflections : sequence of float, optional
-        Where the function changes between convex and concave, in order. Looked for between -50 and
-        50 when not given.
-    name : str, optional
+    derivative : callable
+        Takes and returns an array.
+    inflections : tuple of float
+        Where the function changes between convex and concave, in order; () for nowhere.
+    name : str
         How it is printed.
 
     Raises
@@ -64,7 +57,9 @@ class SmoothActivation:
 
     Examples
     --------
-    >>> arctan = SmoothActivation(np.arctan, left=(0, -np.pi / 2), right=(0, np.pi / 2))
+    >>> arctan = SmoothActivation(
+    ...     np.arctan, (0, -np.pi / 2), (0, np.pi / 2), lambda z: 1 / (1 + z**2), inflections=(0.0,)
+    ... )
     >>> approximate(arctan, 3).breakpoints.round(6)
     array([-1.570796,  1.570796])
     """
@@ -72,24 +67,19 @@ class SmoothActivation:
     function: Callable[[Any], Any]
     left: _Line
     right: _Line
-    derivative: Callable[[Any], Any] | None = None
-    inflections: Sequence[float] | None = None
-    name: str | None = None
+    derivative: Callable[[Any], Any]
+    inflections: tuple[float, ...]
+    name: str = "this activation"
 
     def __post_init__(self) -> None:
-        for side, (slope, intercept), sign in (("left", self.left, -1), ("right", self.right, 1)):
+        for side, line, sign in (("left", self.left, -1), ("right", self.right, 1)):
             with np.errstate(all="ignore"):
-                near, far = (
-                    abs(float(self.function(sign * x)) - slope * sign * x - intercept)
-                    for x in (30.0, 300.0)
-                )
+                near, far = (abs(self.above(line, sign * x)) for x in (30.0, 300.0))
             if not far <= 0.5 * near + 1e-9:
                 raise ValueError(
-                    f"The function does not approach its {side} asymptote {slope:g} * z + "
-                    f"{intercept:g}: it is {far:.3g} away at z = {sign * 300}."
+                    f"The function does not approach its {side} asymptote {line[0]:g} * z + "
+                    f"{line[1]:g}: it is {far:.3g} away at z = {sign * 300}."
                 )
-        found = self._find_inflections() if self.inflections is None else self.inflections
-        object.__setattr__(self, "inflections", tuple(sorted(map(float, found))))
 
     def __call__(self, z: ArrayLike) -> np.ndarray:
         """Return the values, in the shape of `z`."""
@@ -102,11 +92,7 @@ class SmoothActivation:
 
     def slope(self, z: ArrayLike) -> np.ndarray:
         """Return the derivative, in the shape of `z`."""
-        z = np.asarray(z, dtype=float)
-        if self.derivative is not None:
-            return np.asarray(self.derivative(z))
-        h = 1e-5 * (1 + np.abs(z))
-        return (self(z + h) - self(z - h)) / (2 * h)
+        return np.asarray(self.derivative(np.asarray(z, dtype=float)))
 
     def tangent(self, x: float) -> _Line:
         """Return slope and intercept of the tangent at `x`; at infinity, of the asymptote."""
@@ -115,26 +101,17 @@ class SmoothActivation:
         slope = float(self.slope(x))
         return slope, float(self.function(x)) - slope * x
 
+    def above(self, line: _Line, x: float) -> float:
+        """Return how far it is above a line at `x`; at infinity, above a parallel one."""
+        if np.isinf(x):
+            return self.tangent(x)[1] - line[1]
+        return float(self.function(x)) - line[0] * x - line[1]
+
     def steepest(self, low: ArrayLike, high: ArrayLike) -> np.ndarray:
         """Return the largest slope in size on each interval from `low` to `high`."""
         # Between inflections the slope runs one way.
-        steepest = np.maximum(np.abs(self.slope(low)), np.abs(self.slope(high)))
-        for x in self.inflections:
-            inside = (np.asarray(low) < x) & (x < np.asarray(high))
-            steepest = np.where(inside, np.maximum(steepest, abs(self.slope(x))), steepest)
-        return steepest
-
-    def _find_inflections(self) -> list[float]:
-        grid = np.linspace(-50, 50, 20_002)  # without zero, where some have a kink
-        bend = np.diff(self.slope(grid))
-        bend[np.abs(bend) < 1e-9] = 0.0
-        known = np.flatnonzero(bend)
-        changes = [(a, b) for a, b in pairwise(known) if bend[a] * bend[b] < 0]
-
-        def curvature(x: float) -> float:
-            return float(self.slope(x + 1e-3) - self.slope(x - 1e-3))
-
-        return [brentq(curvature, grid[a], grid[b + 1]) for a, b in changes]
+        turns = (np.clip(x, low, high) for x in self.inflections)
+        return np.abs(self.slope([low, *turns, high])).max(axis=0)
 
 
 # Functions with names, which pickles need.
@@ -208,15 +185,21 @@ class Approximation(PiecewiseLinear):
 
     def __init__(self, lines: Sequence[_Line], target: SmoothActivation) -> None:
         """Join lines where they meet; two parallel ones at the inflection in the middle."""
-        turns = target.inflections
-        middle = turns[len(turns) // 2] if turns else 0.0
-        meetings = [_meeting(target, *pair) for pair in pairwise(lines)]
-        breakpoints = [middle if x is None else x for x in meetings]
-        slopes, intercepts = zip(*lines, strict=True)
-        name = f"{_name(target)} in {len(lines)} pieces"
+        turns = target.inflections or (0.0,)
+        breakpoints = _meetings(target, lines)
+        breakpoints[np.isnan(breakpoints)] = turns[len(turns) // 2]
+        slopes, intercepts = np.transpose(lines)
+        name = f"{target.name} in {len(lines)} pieces"
         super().__init__(breakpoints, slopes, intercepts, name=name)
         self.target = target
         self.max_error = max(error for _, error in _errors(self))
+
+    def error_after(self, z: np.ndarray | None, reach: np.ndarray) -> np.ndarray:
+        """Return how far outputs are from the target's; see `PiecewiseLinear.error_after`."""
+        if z is None:
+            return self.target.lipschitz * reach + self.max_error
+        steepest = self.target.steepest(z - reach, z + reach)
+        return steepest * reach + np.abs(self.target(z) - self(z))
 
 
 def approximate(
@@ -270,31 +253,22 @@ def approximate(
     >>> approximate("sigmoid", 3).breakpoints
     array([-2.,  2.])
     """
-    target = _smooth(activation)
-    check_choice(knots, "knots", ("tangents", "equioscillating"))
-    least = 2 if knots == "tangents" else 2 + len(target.inflections)
-    name = f"n_segments for {_name(target)} with {knots} knots"
-    n_segments = check_whole(n_segments, name, least, MOST_SEGMENTS)
-    if knots == "tangents":
-        return _greedy_tangents(target, n_segments)
-    return Approximation(_equioscillating(target, n_segments), target)
-
-
-def _smooth(activation: object) -> SmoothActivation:
-    if isinstance(activation, SmoothActivation):
-        return activation
     if isinstance(activation, str):
-        if activation not in SMOOTH_ACTIVATIONS:
-            raise ValueError(
-                f"activation must be one of {', '.join(SMOOTH_ACTIVATIONS)} or a "
-                f"SmoothActivation, got {activation!r}."
-            )
-        return SMOOTH_ACTIVATIONS[activation]
-    kind = "a callable without asymptotes" if callable(activation) else type(activation).__name__
-    raise TypeError(
-        f"activation must be a name or SmoothActivation(function, left, right), which says what "
-        f"lines it approaches on either side; got {kind}."
-    )
+        check_choice(activation, "activation", SMOOTH_ACTIVATIONS)
+        activation = SMOOTH_ACTIVATIONS[activation]
+    if not isinstance(activation, SmoothActivation):
+        raise TypeError(
+            "activation must be a name or a SmoothActivation, which says what lines a function "
+            f"approaches on either side; got {type(activation).__name__}."
+        )
+    check_choice(knots, "knots", ("tangents", "equioscillating"))
+    least = 2 if knots == "tangents" else 2 + len(activation.inflections)
+    name = f"n_segments for {activation.name} with {knots} knots"
+    n_segments = check_whole(n_segments, name, least, MOST_SEGMENTS)
+    found = _greedy_tangents(activation, n_segments)
+    if knots == "tangents":
+        return found
+    return Approximation(_equioscillating(activation, n_segments, found.max_error), activation)
 
 
 def _greedy_tangents(target: SmoothActivation, n_segments: int) -> Approximation:
@@ -302,49 +276,40 @@ def _greedy_tangents(target: SmoothActivation, n_segments: int) -> Approximation
     points = [-np.inf, np.inf]  # where each line touches the target
     found = Approximation([target.tangent(x) for x in points], target)
     while found.n_segments < n_segments:
-        errors = [(x, error) for x, error in _errors(found) if x not in points]
-        if max(error for _, error in errors) < 1e-13:
-            raise ValueError(f"{_name(target)} is exact with {found.n_segments} pieces.")
-        options = (_with_tangent(target, points, x) for x in _worst_first(errors))
-        valid = (option for option in options if option is not None)
+        errors = {x: error for x, error in _errors(found) if x not in points}
         limit = found.max_error * (1 + _TIE)
-        points, found = next(option for option in valid if option[1].max_error <= limit)
+        for x in _worst_first(errors):
+            more = sorted([*points, x])
+            lines = [target.tangent(x) for x in more]
+            if not (np.diff(_meetings(target, lines)) > 0).all():
+                continue  # the function would jump
+            option = Approximation(lines, target)
+            if option.max_error <= limit:
+                break
+        else:
+            raise ValueError(
+                f"{found.n_segments} pieces are as near to {target.name} as tangents come, off by "
+                f"{found.max_error:.3g}; take fewer, or correct its derivative or inflections."
+            )
+        points, found = more, option
     return found
 
 
-def _worst_first(errors: list[tuple[float, float]]) -> list[float]:
-    """Return the places by falling error, the smaller first where errors tie."""
-    ordered: list[float] = []
-    left = dict(errors)
-    while left:
-        largest = max(left.values())
-        tied = sorted(x for x, error in left.items() if error >= largest * (1 - _TIE))
-        ordered += tied
-        left = {x: error for x, error in left.items() if x not in tied}
-    return ordered
+def _worst_first(errors: dict[float, float]) -> Iterator[float]:
+    """Yield the places by falling error, of those that tie the smallest first."""
+    while errors:
+        largest = max(errors.values())
+        worst = min(x for x, error in errors.items() if error >= largest * (1 - _TIE))
+        del errors[worst]
+        yield worst
 
 
-def _with_tangent(
-    target: SmoothActivation, points: list[float], x: float
-) -> tuple[list[float], Approximation] | None:
-    """Return the function with one more tangent; None where it would jump."""
-    points = sorted([*points, x])
-    lines = [target.tangent(x) for x in points]
-    meetings = [_meeting(target, *pair) for pair in pairwise(lines)]
-    if None in meetings or any(b <= a for a, b in pairwise(meetings)):
-        return None
-    return points, Approximation(lines, target)
-
-
-def _meeting(target: SmoothActivation, first: _Line, second: _Line) -> float | None:
-    """Return where two lines meet; None for ones that are parallel, up to rounding."""
-    if abs(first[0] - second[0]) <= _PARALLEL * target.lipschitz:
-        return None
-    return (first[1] - second[1]) / (second[0] - first[0])
-
-
-def _name(target: SmoothActivation) -> str:
-    return target.name or "This activation"
+def _meetings(target: SmoothActivation, lines: Sequence[_Line]) -> np.ndarray:
+    """Return where each line meets the next; NaN for ones that are parallel, up to rounding."""
+    slopes, intercepts = np.array(lines, dtype=float).T
+    turns = np.diff(slopes)
+    turns[np.abs(turns) <= _PARALLEL * target.lipschitz] = np.nan
+    return (intercepts[:-1] - intercepts[1:]) / turns
 
 
 def _errors(found: Approximation) -> list[tuple[float, float]]:
@@ -354,30 +319,18 @@ def _errors(found: Approximation) -> list[tuple[float, float]]:
     largest at an end or where the two slopes agree.
     """
     target = found.target
-    ends = [-np.inf, *found.breakpoints, np.inf]
     errors = []
-    for s, (low, high) in enumerate(pairwise(ends)):
-        slope, intercept = found.slopes[s], found.intercepts[s]
-
-        def error(x: float, slope: float = slope, intercept: float = intercept) -> float:
-            if np.isinf(x):
-                line = target.tangent(x)
-                return abs(line[1] - intercept) if np.isclose(line[0], slope) else np.inf
-            return abs(float(target(x)) - slope * x - intercept)
-
-        inside = [x for x in target.inflections if low < x < high]
-        errors += [(x, error(x)) for x in (low, *inside, high)]
-        for a, b in pairwise([low, *inside, high]):
-            x = _where_slope(target, slope, a, b)
-            if x is not None:
-                errors.append((x, error(x)))
+    for low, high in pairwise(sorted({-np.inf, *found.breakpoints, *target.inflections, np.inf})):
+        s = found.segment(low)
+        line = found.slopes[s], found.intercepts[s]
+        places = (low, high, _where_slope(target, line[0], low, high))
+        errors += [(x, abs(target.above(line, x))) for x in places if x is not None]
     return errors
 
 
 def _where_slope(target: SmoothActivation, slope: float, low: float, high: float) -> float | None:
     """Return where the target has a slope, between two places where its slope runs one way."""
-    if np.isinf(low) or np.isinf(high):
-        return None  # an outer piece has the slope that the target only approaches
+    low, high = np.clip([low, high], -_FAR, _FAR)
     a, b = target.slope([low, high]) - slope
     if a * b >= 0:
         return None
@@ -388,144 +341,86 @@ def _where_slope(target: SmoothActivation, slope: float, low: float, high: float
 # so that there the pieces are tangents whose neighbours meet `2 * delta` below the function.
 
 
-def _equioscillating(target: SmoothActivation, n_segments: int) -> list[_Line]:
-    """Return the lines whose largest error is least, by bisection on that error."""
-    low, high = 0.0, approximate(target, n_segments).max_error
-    best = None
+def _equioscillating(target: SmoothActivation, n_segments: int, high: float) -> list[_Line]:
+    """Return the lines whose largest error is least, by bisection on that error below `high`."""
+    low, best = 0.0, None
     while high - low > 1e-13:
-        delta = high if best is None else (low + high) / 2
-        crossings = _crossings(target, delta)
-        lines = None if crossings is None else _within(target, delta, crossings, n_segments)
-        if crossings is None:
-            high = 0.9 * delta  # no line crosses a tunnel this wide
-        elif lines is not None:
-            high, best = delta, lines
-        else:
+        delta = (low + high) / 2
+        lines = _fewest_within(target, delta)
+        if lines is not None and len(lines) > n_segments:
             low = delta
-            if best is None:
-                break
+        else:
+            high, best = delta, lines
     if best is None:
         raise ValueError(
-            f"{_name(target)} has no equioscillating approximation with "
-            f"{n_segments} pieces; take more."
+            f"There are no {n_segments} equioscillating pieces for {target.name}; take more."
         )
     return best
 
 
-def _crossings(target: SmoothActivation, delta: float) -> list[tuple[float, float]] | None:
-    """Return where the lines through the inflections touch; None where there are no such lines."""
-    edges = [-np.inf, *target.inflections, np.inf]
-    gaps = [2 * bend * delta for bend in _bends(target)[:-1]]
-    found = [_crossing(target, edges[i : i + 3], gap) for i, gap in enumerate(gaps)]
-    return None if None in found else found
+def _fewest_within(target: SmoothActivation, delta: float) -> list[_Line] | None:
+    """Return the fewest lines that stay within `delta` of the target.
 
-
-def _bends(target: SmoothActivation) -> list[int]:
-    """Return 1 for each part between inflections that is convex and -1 for each concave one."""
-    slopes = [target.tangent(x)[0] for x in (-np.inf, *target.inflections, np.inf)]
-    return [1 if b > a else -1 for a, b in pairwise(slopes)]
-
-
-def _within(
-    target: SmoothActivation, delta: float, crossings: list[tuple[float, float]], most: int
-) -> list[_Line] | None:
-    """Return the fewest lines that stay within `delta` of the target; None for more than `most`."""
-    starts = [-np.inf, *(after for _, after in crossings)]
-    stops = [*(before for before, _ in crossings), np.inf]
-    bends = _bends(target)
+    None where that is too wide for a line that touches it on both sides of an inflection.
+    """
     lines: list[_Line] = []
-    for start, stop, bend in zip(starts, stops, bends, strict=True):
-        if start >= stop:
+    start = -np.inf
+    edges = [-np.inf, *target.inflections, np.inf, np.inf]
+    for low, turn, high in zip(edges, edges[1:], edges[2:], strict=False):
+        shift = delta if target.tangent(turn)[0] > target.tangent(low)[0] else -delta
+        touching = _crossing(target, low, turn, high, 2 * shift)
+        if touching is None or touching[0] <= start:
             return None
-        between = _tangents_between(target, start, stop, 2 * bend * delta, most - len(lines))
-        if between is None:
-            return None
-        lines += [_moved(target.tangent(t), bend * delta) for t in (start, *between)]
-    lines.append(_moved(target.right, bends[-1] * delta))
-    return lines if len(lines) <= most else None
+        stop, after = touching
+        points = _touch_points(target, start, stop, 2 * shift)
+        lines += [(slope, height + shift) for slope, height in map(target.tangent, points)]
+        start = after
+    return [*lines, (target.right[0], target.right[1] + shift)]
 
 
-def _moved(line: _Line, shift: float) -> _Line:
-    return line[0], line[1] + shift
+def _touch_points(target: SmoothActivation, start: float, stop: float, gap: float) -> list[float]:
+    """Return the fewest places, `start` first, whose tangents and that at `stop` stay close.
 
+    Neighbouring tangents meet at most `gap` away from the target.
+    """
 
-def _tangents_between(
-    target: SmoothActivation, start: float, stop: float, gap: float, most: int
-) -> list[float] | None:
-    """Return the fewest tangents between two so that neighbours meet at most `gap` away."""
-    points: list[float] = []
+    def excess(x: float, point: float) -> float:
+        return target.above(target.tangent(point), x) / gap - 1
+
+    points, end = [start], min(stop, _FAR)
     last = target.tangent(stop)
     while True:
-        line = target.tangent(points[-1] if points else start)
-
-        def excess(x: float, line: _Line = line) -> float:
-            return (float(target(x)) - line[0] * x - line[1]) / gap - 1
-
-        if line == last:
+        line = target.tangent(points[-1])
+        if line[0] == last[0]:
             raise ValueError(
-                f"The slope of {_name(target)} jumps, and so it has no equioscillating "
-                "approximation; take knots='tangents'."
+                f"The slope of {target.name} jumps, or an inflection is missing; take tangents."
             )
         meet = (line[1] - last[1]) / (last[0] - line[0])
-        if excess(meet) <= 1e-12:
+        if excess(meet, points[-1]) <= 1e-12:
             return points
-        if len(points) >= most:
-            return None
-        knot = brentq(excess, max(points[-1] if points else start, -_FAR), meet, xtol=1e-14)
-        height = float(target(knot)) - gap
-
-        def miss(t: float, knot: float = knot, height: float = height) -> float:
-            slope, intercept = target.tangent(t)
-            return slope * knot + intercept - height
-
-        points.append(brentq(miss, knot, min(stop, _FAR), xtol=1e-14))
+        knot = brentq(excess, max(points[-1], -_FAR), meet, args=(points[-1],), xtol=1e-14)
+        if excess(knot, end) <= 0:
+            return points
+        points.append(brentq(partial(excess, knot), knot, end, xtol=1e-14))
 
 
 def _crossing(
-    target: SmoothActivation, edges: Sequence[float], gap: float
-) -> tuple[float, float] | None:
+    target: SmoothActivation, low: float, turn: float, high: float, gap: float
+) -> Sequence[float] | None:
     """Return two places of one slope, before and after an inflection, with tangents `gap` apart."""
-    low, inflection, high = np.clip(edges, -_FAR, _FAR)
-    steepest = target.tangent(inflection)[0]
-    ends = [target.tangent(x)[0] for x in (low, high)]
+    if np.isinf(turn):
+        return turn, turn  # the last line is parallel to the asymptote
+    steepest = target.tangent(turn)[0]
+    ends = target.slope(np.clip([low, high], -_FAR, _FAR))
     flattest = min(ends, key=lambda slope: abs(slope - steepest))
 
     def places(slope: float) -> list[float]:
-        return [
-            brentq(lambda x: target.tangent(x)[0] - slope, a, b, xtol=1e-14)
-            for a, b in ((low, inflection), (inflection, high))
-        ]
+        return [_where_slope(target, slope, *part) for part in ((low, turn), (turn, high))]
 
     def miss(slope: float) -> float:
-        (_, before), (_, after) = (target.tangent(x) for x in places(slope))
+        before, after = (target.tangent(x)[1] for x in places(slope))
         return (after - before) / gap - 1
 
     # Not quite at the ends, where the slope is that of one place only.
     a, b = (flattest + share * (steepest - flattest) for share in (1e-9, 1 - 1e-9))
-    if miss(a) * miss(b) > 0:
-        return None
-    before, after = places(brentq(miss, a, b, xtol=1e-15))
-    return before, after
-
-
-# The certified bound
-
-
-def error_after(activation: PiecewiseLinear, z: np.ndarray | None, reach: np.ndarray) -> np.ndarray:
-    """Return how far outputs may be off whose inputs `z` (None: any) are off by `reach`.
-
-    Raises
-    ------
-    ValueError
-        If the activation is neither an approximation nor continuous.
-    """
-    if not isinstance(activation, Approximation):
-        if not activation.is_continuous:
-            raise ValueError(
-                f"{activation!r} jumps and approximates nothing, so there is no bound."
-            )
-        return np.abs(activation.slopes).max() * reach
-    target = activation.target
-    if z is None:
-        return target.lipschitz * reach + activation.max_error
-    return target.steepest(z - reach, z + reach) * reach + np.abs(target(z) - activation(z))
+    return None if miss(a) * miss(b) > 0 else places(brentq(miss, a, b, xtol=1e-15))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from functools import partial
 from itertools import chain, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,18 +14,16 @@ from torch import nn
 
 from xai_course._validation import check_array
 from xai_course.activations import PiecewiseLinear
-from xai_course.approximation import (
-    SMOOTH_ACTIVATIONS,
-    SmoothActivation,
-    approximate,
-    elu,
-)
+from xai_course.approximation import SMOOTH_ACTIVATIONS, SmoothActivation, approximate, elu
+
+if TYPE_CHECKING:
+    from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["PiecewiseLinearActivation", "make_module", "read_module", "split_link"]
 
-# An activation, or the weight and bias of an affine map.
+# The weight and bias of an affine map, or an activation.
 _Affine = tuple[np.ndarray, np.ndarray]
-_Step = _Affine | PiecewiseLinear
+_Step = _Affine | PiecewiseLinear | SmoothActivation
 
 
 # Out
@@ -55,43 +52,27 @@ class PiecewiseLinearActivation(nn.Module):
         return PiecewiseLinear(**{name: _numbers(array) for name, array in held.items()})
 
 
-def make_module(
-    weights: Sequence[np.ndarray],
-    biases: Sequence[np.ndarray],
-    activations: Sequence[PiecewiseLinear],
-    dtype: torch.dtype | None = None,
-) -> nn.Sequential:
-    """Return layers and the activations between them as a module; see `to_torch` of a network."""
+def make_module(network: PiecewiseLinearNetwork, dtype: torch.dtype | None) -> nn.Sequential:
+    """Return the layers of a network as a module; see its `to_torch`."""
     layers: list[nn.Module] = []
-    for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+    parts = zip(network.weights, network.biases, [*network.activations, None], strict=True)
+    for weight, bias, activation in parts:
         linear = nn.Linear(*weight.shape[::-1], dtype=torch.float64, device="cpu")
-        with torch.no_grad():
-            linear.weight.copy_(torch.tensor(weight, device="cpu"))
-            linear.bias.copy_(torch.tensor(bias, device="cpu"))
+        linear.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
         layers.append(linear)
-        if i < len(activations):
-            relu = activations[i].is_relu
-            layers.append(nn.ReLU() if relu else PiecewiseLinearActivation(activations[i]))
+        if activation is not None:
+            is_relu = activation.is_relu
+            layers.append(nn.ReLU() if is_relu else PiecewiseLinearActivation(activation))
     return nn.Sequential(*layers).to(dtype or torch.float64).eval()
 
 
 # The link at the end
 
 # What turns logits into probabilities or their logarithms.
-_LINKS = {
-    nn.Sigmoid.forward: "sigmoid",
-    nn.Softmax.forward: "softmax",
-    nn.LogSoftmax.forward: "log_softmax",
-}
-_LINK_FUNCTIONS = {
-    "sigmoid": torch.sigmoid,
-    "softmax": partial(torch.softmax, dim=1),
-    "log_softmax": partial(torch.log_softmax, dim=1),
-    None: lambda outputs: outputs,
-}
+_LINKS = {nn.Sigmoid.forward, nn.Softmax.forward, nn.LogSoftmax.forward}
 
 
-def split_link(module: nn.Module) -> tuple[nn.Module, str | None]:
+def split_link(module: nn.Module) -> tuple[nn.Module, nn.Module | None]:
     """Take the link off the end of a module, so that what is left returns logits.
 
     Parameters
@@ -105,25 +86,22 @@ def split_link(module: nn.Module) -> tuple[nn.Module, str | None]:
     before : torch.nn.Module
         The module with `nn.Identity` in the link's place. It shares the layers of `module`, which
         stays as it is.
-    link : {"sigmoid", "softmax", "log_softmax", None}
+    link : nn.Sigmoid, nn.Softmax, nn.LogSoftmax or None
         None: the module does not end in a link, and `before` is `module`.
 
     Examples
     --------
     >>> before, link = split_link(nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()))
     >>> link
-    'sigmoid'
+    Sigmoid()
     >>> before[1]
     Identity()
     """
-    forward = type(module).forward
-    if "forward" in vars(module):
-        return module, None
+    forward = _forward(module)
     if forward in _LINKS and getattr(module, "dim", None) in (None, 1, -1):
-        return nn.Identity(), _LINKS[forward]
-    if forward is not nn.Sequential.forward:
-        return module, None
-    for name, part in reversed(module._modules.items()):
+        return nn.Identity(), module
+    parts = module._modules if forward is nn.Sequential.forward else {}
+    for name, part in reversed(parts.items()):
         before, link = split_link(part)
         if link is not None:
             split = copy(module)
@@ -134,6 +112,10 @@ def split_link(module: nn.Module) -> tuple[nn.Module, str | None]:
     return module, None
 
 
+def _forward(module: nn.Module) -> Callable[..., Any]:
+    return vars(module).get("forward", type(module).forward)
+
+
 # In
 
 
@@ -141,12 +123,16 @@ def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]
     """Return the affine maps and the activations of a module, in order; see `from_torch`."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"from_torch cannot read {type(module).__name__}, which is no module.")
+    for layer in module.modules():
+        if isinstance(layer, nn.Dropout) and layer.training and layer.p > 0:
+            raise ValueError(f"{layer} is in training mode; call .eval() on the network first.")
     with _at_rest(module):
         before, link = split_link(module)
         rows = _probes(module, _read(before, n_segments))
         try:
             outputs, logits = module(rows), before(rows)
-            linked = torch.allclose(_LINK_FUNCTIONS[link](logits), outputs, equal_nan=True)
+            end = nn.Identity() if link is None else link
+            linked = torch.allclose(type(end).forward(end, logits), outputs, equal_nan=True)
         except Exception as error:
             raise ValueError(
                 f"The module cannot be checked: for rows of shape {tuple(rows.shape)} it raises "
@@ -168,8 +154,7 @@ def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]
 @contextmanager
 def _at_rest(module: nn.Module) -> Iterator[None]:
     """Evaluate without gradients; leave modes and random numbers as they were."""
-    # A dropout layer in training mode is refused.
-    modes = {m: m.training for m in module.modules() if not isinstance(m, nn.Dropout)}
+    modes = {part: part.training for part in module.modules()}
     devices = {parameter.device for parameter in module.parameters() if parameter.is_cuda}
     try:
         for part in modes:
@@ -185,39 +170,24 @@ def _at_rest(module: nn.Module) -> Iterator[None]:
 
 
 def _affine(layer: nn.Linear) -> list[_Affine]:
-    if nn.parameter.is_lazy(layer.weight):
-        raise ValueError(f"{layer} has no weights yet; call the module once on rows.")
     if not layer.weight.is_floating_point():
         raise TypeError(f"The weights of {layer} must be real, got {layer.weight.dtype}.")
-    weight = check_array(layer.weight.detach().cpu().double(), f"The weight of {layer}", 2)
+    weight = check_array(_numbers(layer.weight), f"The weight of {layer}", 2)
     if layer.bias is None:
         return [(weight, np.zeros(len(weight)))]
-    return [(weight, check_array(layer.bias.detach().cpu().double(), f"The bias of {layer}", 1))]
-
-
-def _flatten(layer: nn.Flatten) -> list[_Step]:
-    if (layer.start_dim, layer.end_dim) != (1, -1):
-        raise ValueError(f"{layer} must flatten all but the batch dimension (start_dim=1).")
-    return []
-
-
-def _dropout(layer: nn.Dropout) -> list[_Step]:
-    if layer.training and layer.p > 0:
-        raise ValueError(f"{layer} is in training mode; call .eval() on the network first.")
-    return []
+    return [(weight, check_array(_numbers(layer.bias), f"The bias of {layer}", 1))]
 
 
 # What each kind of layer does; None for a variant that cannot be read. A kind derived from one of
 # these is taken for it until the outputs are compared.
-_READERS: dict[type[nn.Module], Callable[[Any], list[_Step | SmoothActivation] | None]] = {
+_READERS: dict[type[nn.Module], Callable[[Any], list[_Step] | None]] = {
     nn.Linear: _affine,
     nn.Identity: lambda layer: [],
-    nn.Dropout: _dropout,
-    nn.Flatten: _flatten,
+    nn.Dropout: lambda layer: [],
+    nn.Flatten: lambda layer: [],
     nn.ReLU: lambda layer: [PiecewiseLinear.relu()],
     nn.LeakyReLU: lambda layer: [PiecewiseLinear.leaky_relu(layer.negative_slope)],
     nn.Hardtanh: lambda layer: [PiecewiseLinear.hardtanh(layer.min_val, layer.max_val)],
-    nn.ReLU6: lambda layer: [PiecewiseLinear.hardtanh(layer.min_val, layer.max_val)],
     PiecewiseLinearActivation: lambda layer: [layer.activation],
     nn.Sigmoid: lambda layer: [SMOOTH_ACTIVATIONS["sigmoid"]],
     nn.Tanh: lambda layer: [SMOOTH_ACTIVATIONS["tanh"]],
@@ -233,34 +203,37 @@ def _where(module: nn.Module, name: str) -> str:
     return f"layer {name!r} ({type(module).__name__})" if name else type(module).__name__
 
 
-def _read(module: nn.Module, n_segments: int | None) -> list[_Step | SmoothActivation]:
+def _read(module: nn.Module, n_segments: int | None) -> list[_Step]:
     """Return the steps of a module, smooth activations as they are, or raise an error."""
-    steps = list(_steps(module, "", n_segments is not None))
-    widths = [(w.shape[1], len(b)) for w, b in (s for s in steps if isinstance(s, tuple))]
-    if not widths:
+    steps: list[_Step] = []
+    for name, layer in _layers(module):
+        kind = next((kind for kind in type(layer).__mro__ if kind in _READERS), None)
+        found = None if kind is None else _READERS[kind](layer)
+        is_smooth = bool(found) and isinstance(found[0], SmoothActivation)
+        if found is None or (is_smooth and n_segments is None):
+            hint = " n_segments=3, say, approximates it with three pieces." if is_smooth else ""
+            raise TypeError(
+                f"from_torch cannot read {_where(layer, name)}. It reads "
+                f"{', '.join(kind.__name__ for kind in _KINDS)}.{hint}"
+            )
+        steps += found
+    shapes = [step[0].shape for step in steps if isinstance(step, tuple)]
+    if not shapes:
         raise ValueError("The network has no linear layer.")
-    for (_, given), (taken, _) in pairwise(widths):
+    for (given, _), (_, taken) in pairwise(shapes):
         if taken != given:
             raise ValueError(f"A linear layer takes {taken} inputs, but gets {given}.")
     return steps
 
 
-def _steps(module: nn.Module, name: str, smooth: bool) -> Iterator[_Step | SmoothActivation]:
-    if isinstance(module, nn.Sequential):
-        # Not named_children, which lists a module that stands in two places only once.
-        for key, part in module._modules.items():
-            yield from _steps(part, f"{name}.{key}".lstrip("."), smooth)
+def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Yield the layers of a module, which may stand in nested nn.Sequential, with their names."""
+    if not isinstance(module, nn.Sequential):
+        yield name, module
         return
-    kind = next((kind for kind in type(module).__mro__ if kind in _READERS), None)
-    steps = None if kind is None else _READERS[kind](module)
-    is_smooth = bool(steps) and isinstance(steps[0], SmoothActivation)
-    if steps is None or (is_smooth and not smooth):
-        hint = " n_segments=3, say, approximates it with three pieces." if is_smooth else ""
-        raise TypeError(
-            f"from_torch cannot read {_where(module, name)}. It reads "
-            f"{', '.join(kind.__name__ for kind in _KINDS)}.{hint}"
-        )
-    yield from steps
+    # Not named_children, which lists a module that stands in two places only once.
+    for key, part in module._modules.items():
+        yield from _layers(part, f"{name}.{key}".lstrip("."))
 
 
 # The proof
@@ -272,7 +245,7 @@ _MARGIN = 16
 _LEAST_ROUNDING = 1e-8
 
 
-def _probes(module: nn.Module, steps: Sequence[_Step | SmoothActivation]) -> torch.Tensor:
+def _probes(module: nn.Module, steps: Sequence[_Step]) -> torch.Tensor:
     """Return random rows of several sizes, in units of one and in those of the first weights."""
     weight, bias = next(step for step in steps if isinstance(step, tuple))
     normal = np.random.default_rng(0).normal(size=(64, weight.shape[1]))
@@ -285,16 +258,15 @@ def _probes(module: nn.Module, steps: Sequence[_Step | SmoothActivation]) -> tor
 
 
 def _compare(
-    steps: Sequence[_Step | SmoothActivation],
-    rows: torch.Tensor,
-    outputs: torch.Tensor,
-    module: nn.Module,
+    steps: Sequence[_Step], rows: torch.Tensor, outputs: torch.Tensor, module: nn.Module
 ) -> None:
     """Raise an error unless the steps come to the outputs of the module, up to rounding."""
-    expected, reach, largest = _follow(steps, _numbers(rows), _rounding(steps, rows))
+    path = list(_follow(steps, _numbers(rows), _rounding(steps, rows)))
+    expected, reach = path[-1]
     found = _numbers(outputs).reshape(len(rows), -1)
     differs = f"shape {found.shape} instead of {expected.shape}"
     if found.shape == expected.shape:
+        largest = np.max([np.abs(signal).max(axis=1) for signal, _ in path], axis=0)
         held = largest < torch.finfo(rows.dtype).max / 4  # rows whose numbers do not overflow
         wrong = ~(np.abs(found - expected) <= reach) & held[:, None]
         if not wrong.any():
@@ -315,7 +287,7 @@ def _numbers(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().double().numpy()
 
 
-def _rounding(steps: Sequence[_Step | SmoothActivation], rows: torch.Tensor) -> float:
+def _rounding(steps: Sequence[_Step], rows: torch.Tensor) -> float:
     """Return the share of its terms' size by which rounding may move a sum, on this device."""
     weight, _ = next(step for step in steps if isinstance(step, tuple))
     plain = nn.functional.linear(rows, torch.tensor(weight).to(rows))
@@ -327,10 +299,10 @@ def _rounding(steps: Sequence[_Step | SmoothActivation], rows: torch.Tensor) -> 
 
 
 def _follow(
-    steps: Sequence[_Step | SmoothActivation], signal: np.ndarray, rounding: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return outputs, how far rounding may move each, and the largest number on each row's way."""
-    reach, largest = np.zeros(signal.shape), np.abs(signal).max(axis=1)
+    steps: Sequence[_Step], signal: np.ndarray, rounding: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the numbers after each step, and how far rounding may move each."""
+    reach = np.zeros(signal.shape)
     for step in steps:
         if isinstance(step, tuple):
             weight, bias = step
@@ -344,17 +316,15 @@ def _follow(
             moved = [np.abs(step(signal + by) - value) for by in (-reach, reach)]
             reach = np.maximum(*moved) + rounding * (np.abs(value) + unit)
             signal = value
-        largest = np.maximum(largest, np.abs(signal).max(axis=1))
-    return signal, reach, largest
+        yield signal, reach
 
 
 def _likely_cause(module: nn.Module) -> str:
     known = {kind.forward for kind in _KINDS}
+    parts = [(name, part) for name, part in module.named_modules() if isinstance(part, _KINDS)]
     causes = []
-    for name, part in module.named_modules():
-        if not isinstance(part, _KINDS):
-            continue
-        if "forward" in vars(part) or type(part).forward not in known:
+    for name, part in parts:
+        if _forward(part) not in known:
             causes.append(f"{_where(part, name)} has a forward of its own")
         if part._forward_hooks or part._forward_pre_hooks:
             causes.append(f"{_where(part, name)} has hooks")

@@ -7,18 +7,19 @@ space. Everything that the book says about such networks starts from the class o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_is_fitted
 
 from xai_course._validation import check_array
 from xai_course.activations import PiecewiseLinear, read_only
-from xai_course.approximation import Approximation, approximate, error_after
+from xai_course.approximation import SMOOTH_ACTIVATIONS, Approximation, approximate
 
 if TYPE_CHECKING:
     import torch
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     from xai_course.regions import Region, Regions
 
@@ -30,7 +31,6 @@ _CHUNK_BYTES = 32 * 2**20
 
 # An activation, or the weight and bias of an affine map.
 _Step = PiecewiseLinear | tuple[np.ndarray, np.ndarray]
-_RELU = PiecewiseLinear.relu()
 
 
 class PiecewiseLinearNetwork:
@@ -93,30 +93,23 @@ class PiecewiseLinearNetwork:
                 "weights and biases must hold one entry per layer and at least one layer, got "
                 f"{len(weights)} and {len(biases)}."
             )
-        self.activations = _activations(activation, len(weights) - 1)
+        self.activations = _one_per_layer(activation, len(weights) - 1)
         self.weights = tuple(check_array(w, f"weights[{i}]", 2) for i, w in enumerate(weights))
         self.biases = tuple(check_array(b, f"biases[{i}]", 1) for i, b in enumerate(biases))
-        self._check_shapes()
+        n_in = self.n_features
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if weight.shape != (len(bias), n_in) or 0 in weight.shape:
+                raise ValueError(
+                    f"weights[{i}] and biases[{i}] must have shapes (n_out, {n_in}) and (n_out,) "
+                    f"with no empty dimension, got {weight.shape} and {bias.shape}."
+                )
+            n_in = len(bias)
         read_only(*self.weights, *self.biases)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Copies and pickles of an array may be written to.
         self.__dict__.update(state)
         read_only(*self.weights, *self.biases)
-
-    def _check_shapes(self) -> None:
-        n_in = self.n_features
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if weight.shape[1] != n_in or 0 in weight.shape:
-                raise ValueError(
-                    f"weights[{i}] has shape {weight.shape}, expected (n_out, {n_in}) "
-                    "with no empty dimension."
-                )
-            if bias.shape != (weight.shape[0],):
-                raise ValueError(
-                    f"biases[{i}] has shape {bias.shape}, expected ({weight.shape[0]},)."
-                )
-            n_in = weight.shape[0]
 
     @property
     def n_features(self) -> int:
@@ -230,10 +223,11 @@ class PiecewiseLinearNetwork:
         X = self.check_inputs(X)
         patterns = np.empty((len(X), self.n_hidden), dtype=np.uint8)
         for rows in self._row_chunks(len(X)):
-            *hidden, _ = self._preactivations(X[rows])
-            if hidden:
-                pairs = zip(self.activations, hidden, strict=True)
-                patterns[rows] = np.concatenate([a.segment(z) for a, z in pairs], axis=1)
+            # The output layer's inputs, the last, belong to no activation.
+            pairs = zip(self.activations, self._preactivations(X[rows]), strict=False)
+            segments = [activation.segment(z) for activation, z in pairs]
+            if segments:
+                patterns[rows] = np.concatenate(segments, axis=1)
         return patterns
 
     def local_linear_models(self, patterns: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -263,10 +257,9 @@ class PiecewiseLinearNetwork:
         used.
         """
         patterns = self.check_patterns(patterns)
-        n_patterns = len(patterns)
-        coef = np.empty((n_patterns, self.n_outputs, self.n_features))
-        intercept = np.empty((n_patterns, self.n_outputs))
-        for rows in self._row_chunks(n_patterns, copies=self.n_outputs):
+        coef = np.empty((len(patterns), self.n_outputs, self.n_features))
+        intercept = np.empty((len(patterns), self.n_outputs))
+        for rows in self._row_chunks(len(patterns), copies=self.n_outputs):
             coef[rows], intercept[rows] = self._unwrap(patterns[rows])
         return coef, intercept
 
@@ -309,16 +302,14 @@ class PiecewiseLinearNetwork:
         return bound
 
     def _error_bound(self, inputs: Iterable[np.ndarray | None], error: np.ndarray) -> np.ndarray:
-        layers = zip(self.weights, inputs, strict=True)
-        for activation, (weight, z) in zip(self.activations, layers, strict=False):
-            error = error_after(activation, z, error @ np.abs(weight).T)
+        for activation, weight, z in zip(self.activations, self.weights, inputs, strict=False):
+            error = activation.error_after(z, error @ np.abs(weight).T)
         return error @ np.abs(self.weights[-1]).T
 
     def _unwrap(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         by_layer = np.split(patterns, np.cumsum(self.hidden_sizes)[:-1], axis=1)
-        n_patterns = len(patterns)
-        coef = np.broadcast_to(self.weights[-1], (n_patterns, *self.weights[-1].shape))
-        intercept = np.broadcast_to(self.biases[-1], (n_patterns, self.n_outputs))
+        coef = np.broadcast_to(self.weights[-1], (len(patterns), *self.weights[-1].shape))
+        intercept = np.broadcast_to(self.biases[-1], (len(patterns), self.n_outputs))
         layers = zip(self.weights[:-1], self.biases[:-1], self.activations, by_layer, strict=False)
         for weight, bias, activation, segments in reversed(list(layers)):
             if activation.is_relu:
@@ -333,37 +324,33 @@ class PiecewiseLinearNetwork:
 
     def _preactivations(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the input ``z`` of every layer, the output layer's last."""
-        signal = X
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            z = signal @ weight.T + bias
+        z = X @ self.weights[0].T + self.biases[0]
+        yield z
+        later = zip(self.activations, self.weights[1:], self.biases[1:], strict=True)
+        for activation, weight, bias in later:
+            z = activation(z) @ weight.T + bias
             yield z
-            if i < len(self.activations):
-                signal = self.activations[i](z)
 
     def _row_chunks(self, n_rows: int, copies: int = 1) -> Iterator[slice]:
-        widest = max(self.n_features, self.n_outputs, *self.hidden_sizes, 1)
+        widest = max(self.n_features, self.n_outputs, *self.hidden_sizes)
         step = max(1, _CHUNK_BYTES // (8 * copies * widest))
         for start in range(0, n_rows, step):
             yield slice(start, start + step)
 
     def check_inputs(self, X: ArrayLike) -> np.ndarray:
         """Return rows for this network as finite float64, or raise as `forward` does."""
-        self._check_names(X)
+        names = list(getattr(self, "feature_names_in_", []))
+        columns = list(getattr(X, "columns", []))
+        if names and columns != names and any(isinstance(c, str) for c in columns):
+            raise ValueError(
+                f"X has the columns {columns}; the network was fitted on {names}, in this order."
+            )
         X = check_array(X, "X", 2)
         if X.shape[1] != self.n_features:
             raise ValueError(
                 f"X has {X.shape[1]} features, but the network has {self.n_features} inputs."
             )
         return X
-
-    def _check_names(self, X: ArrayLike) -> None:
-        names, columns = (
-            list(getattr(*at, [])) for at in ((self, "feature_names_in_"), (X, "columns"))
-        )
-        if names and columns and all(isinstance(c, str) for c in columns) and names != columns:
-            raise ValueError(
-                f"X has the columns {columns}; the network was fitted on {names}, in this order."
-            )
 
     def check_patterns(self, patterns: ArrayLike) -> np.ndarray:
         """Return patterns of this network as uint8, or raise as `local_linear_models` does."""
@@ -377,8 +364,7 @@ class PiecewiseLinearNetwork:
         most = np.repeat([a.n_segments - 1 for a in self.activations], self.hidden_sizes)
         if not ((array >= 0) & (array <= most)).all() or (array % 1).any():
             top = most.max(initial=1)
-            allowed = "0 and 1 only" if top == 1 else f"whole numbers from 0 to {top} only"
-            raise ValueError(f"patterns must hold {allowed}, one segment for each neuron.")
+            raise ValueError(f"patterns must be whole numbers from 0 to {top}, one a neuron.")
         return array.astype(np.uint8, copy=False)
 
     # Regions
@@ -437,9 +423,7 @@ class PiecewiseLinearNetwork:
     # Conversion
 
     @classmethod
-    def from_torch(
-        cls, module: torch.nn.Module, n_segments: int | None = None
-    ) -> PiecewiseLinearNetwork:
+    def from_torch(cls, module: torch.nn.Module, n_segments: int | None = None) -> Self:
         """Read a torch network, and prove on random rows that what was read is what it computes.
 
         Parameters
@@ -465,10 +449,9 @@ class PiecewiseLinearNetwork:
         TypeError
             If the module holds another kind of layer; the message names it.
         ValueError
-            If a dropout layer is in training mode, a flatten layer keeps more than the batch
-            dimension, or there is no linear layer. Also if the module computes something else than
-            its layers say (with the smooth activations in their places): through a forward of its
-            own or through hooks.
+            If a dropout layer is in training mode, there is no linear layer, or the module does not
+            take rows. Also if it computes something else than its layers say (with the smooth
+            activations in their places): through a forward of its own or through hooks.
 
         Notes
         -----
@@ -481,9 +464,7 @@ class PiecewiseLinearNetwork:
         return cls._from_steps(conversion.read_module(module, n_segments))
 
     @classmethod
-    def from_sklearn(
-        cls, mlp: MLPClassifier | MLPRegressor, n_segments: int | None = None
-    ) -> PiecewiseLinearNetwork:
+    def from_sklearn(cls, mlp: MLPClassifier | MLPRegressor, n_segments: int | None = None) -> Self:
         """Read a fitted scikit-learn network.
 
         Parameters
@@ -510,43 +491,43 @@ class PiecewiseLinearNetwork:
         sklearn.exceptions.NotFittedError
             If `mlp` is not fitted.
         """
-        from sklearn.neural_network import MLPClassifier, MLPRegressor
-        from sklearn.utils.validation import check_is_fitted
-
         if not isinstance(mlp, MLPClassifier | MLPRegressor):
             raise TypeError(
                 f"from_sklearn takes an MLPClassifier or MLPRegressor, got {type(mlp).__name__}."
             )
         check_is_fitted(mlp)
-        activation = _sklearn_activation(mlp.activation, n_segments)
-        steps: list[_Step] = []
-        for weight, bias in zip(mlp.coefs_, mlp.intercepts_, strict=True):
-            if steps and activation is not None:
-                steps.append(activation)
-            steps.append((weight.T, bias))
-        network = cls._from_steps(steps)
+        weights = [weight.T for weight in mlp.coefs_]
+        activation = {"logistic": "sigmoid"}.get(mlp.activation, mlp.activation)
+        if activation in SMOOTH_ACTIVATIONS:
+            if n_segments is None:
+                raise ValueError(
+                    f"activation must be 'relu' or 'identity', got {mlp.activation!r}, which is "
+                    "not piecewise linear; n_segments=3, say, approximates it with three pieces."
+                )
+            activation = approximate(activation, n_segments)
+        if activation == "identity":
+            network = cls._from_steps(list(zip(weights, mlp.intercepts_, strict=True)))
+        else:
+            network = cls(weights, mlp.intercepts_, activation)
         if hasattr(mlp, "feature_names_in_"):
             network.feature_names_in_ = mlp.feature_names_in_.copy()
         return network
 
     @classmethod
-    def _from_steps(cls, steps: Sequence[_Step]) -> PiecewiseLinearNetwork:
+    def _from_steps(cls, steps: Sequence[_Step]) -> Self:
         """Chain affine maps and activations into layers that alternate."""
         width = next(step[0].shape[1] for step in steps if isinstance(step, tuple))
-        layers, activations = [], []
-        affine = None  # since the last activation
+        layers, activations = [(np.eye(width), np.zeros(width))], []
         for previous, step in zip([None, *steps], steps, strict=False):
             if isinstance(step, tuple):
-                weight, bias = step
-                affine = step if affine is None else (weight @ affine[0], weight @ affine[1] + bias)
+                (weight, bias), (before, offset) = step, layers[-1]
+                layers[-1] = weight @ before, weight @ offset + bias
                 width = len(bias)
             # A second ReLU changes nothing; a second function that ReLU approximates may.
             elif step != previous or not step.is_relu or isinstance(step, Approximation):
-                layers.append(affine or (np.eye(width), np.zeros(width)))
                 activations.append(step)
-                affine = None
-        weights, biases = zip(*layers, affine or (np.eye(width), np.zeros(width)), strict=True)
-        return cls(weights, biases, activations)
+                layers.append((np.eye(width), np.zeros(width)))
+        return cls(*zip(*layers, strict=True), activations)
 
     def to_torch(self, dtype: torch.dtype | None = None) -> torch.nn.Sequential:
         """Return the same network as a torch module on the CPU.
@@ -564,40 +545,18 @@ class PiecewiseLinearNetwork:
         """
         from xai_course import conversion
 
-        return conversion.make_module(self.weights, self.biases, self.activations, dtype)
+        return conversion.make_module(self, dtype)
 
 
-def _activations(
-    given: str | PiecewiseLinear | Sequence[PiecewiseLinear], n_layers: int
-) -> tuple[PiecewiseLinear, ...]:
+def _one_per_layer(activation: Any, n_layers: int) -> tuple[PiecewiseLinear, ...]:
     """Return one activation per hidden layer."""
-    if isinstance(given, str):
-        if given != "relu":
-            raise ValueError(
-                f"activation must be 'relu' or a PiecewiseLinear, got {given!r}; a smooth one "
-                "becomes piecewise linear with xai_course.approximation.approximate."
-            )
-        return (_RELU,) * n_layers
-    if isinstance(given, PiecewiseLinear):
-        return (given,) * n_layers
-    activations = tuple(given)
-    if len(activations) != n_layers or not all(isinstance(a, PiecewiseLinear) for a in activations):
+    if activation == "relu":
+        activation = PiecewiseLinear.relu()
+    given = [activation] * n_layers if isinstance(activation, PiecewiseLinear) else activation
+    is_whole = isinstance(given, Sequence) and len(given) == n_layers
+    if not is_whole or not all(isinstance(one, PiecewiseLinear) for one in given):
         raise ValueError(
-            f"activation must be 'relu', a PiecewiseLinear, or {n_layers} of them, one per hidden "
-            f"layer, got {given!r}."
+            "activation must be 'relu', a PiecewiseLinear (as xai_course.approximation.approximate "
+            f"makes), or {n_layers} of them, one per hidden layer, got {given!r}."
         )
-    return activations
-
-
-def _sklearn_activation(name: str, n_segments: int | None) -> PiecewiseLinear | None:
-    """Return the activation of a scikit-learn network; None for the identity."""
-    if name == "identity":
-        return None
-    if name == "relu":
-        return _RELU
-    if n_segments is None:
-        raise ValueError(
-            f"activation must be 'relu' or 'identity', got {name!r}, which is not piecewise "
-            "linear; n_segments=3, say, approximates it with three pieces."
-        )
-    return approximate({"logistic": "sigmoid"}.get(name, name), n_segments)
+    return tuple(given)

@@ -81,6 +81,9 @@ def test_equality_looks_at_all_three_arrays():
         other[i][0] -= 1
         assert PiecewiseLinear(*pieces) != PiecewiseLinear(*other)
     assert PiecewiseLinear(*pieces) != "relu"
+    relu = PiecewiseLinear([-0.0], [-0.0, 1.0], [0.0, -0.0])
+    assert relu.is_relu
+    assert hash(relu) == hash(PiecewiseLinear.relu())
 
 
 def test_names_are_printed():
@@ -189,9 +192,9 @@ def test_one_activation_per_layer():
     assert network.activation_pattern(X)[:, 3:].max() == 2
     with pytest.raises(ValueError, match="or 2 of them, one per hidden layer"):
         piecewise([2, 3, 4, 1], given_ones[:1])
-    with pytest.raises(ValueError, match="whole numbers from 0 to 2 only"):
+    with pytest.raises(ValueError, match="whole numbers from 0 to 2, one"):
         network.local_linear_models(np.full((1, 7), 3))
-    with pytest.raises(ValueError, match="whole numbers from 0 to 2 only"):
+    with pytest.raises(ValueError, match="whole numbers from 0 to 2, one"):
         network.local_linear_models(np.full((1, 7), 2))  # a ReLU neuron has no segment 2
 
 

@@ -26,6 +26,7 @@ TORCH = {
     "silu": nn.SiLU(),
     "softplus": nn.Softplus(),
 }
+KNOTS = ("tangents", "equioscillating")
 LINE = np.linspace(-40, 40, 160_001)
 
 
@@ -50,10 +51,12 @@ def test_smooth_activations_agree_with_torch(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_stated_inflections_are_those_found_numerically(name):
-    known = SMOOTH_ACTIVATIONS[name]
-    found = SmoothActivation(known.function, known.left, known.right)
-    assert_allclose(found.inflections, known.inflections, atol=1e-4)
+def test_stated_inflections_are_where_the_slope_turns(name):
+    z = np.linspace(-10, 10, 40_000)  # without zero, where some have a kink
+    bend = np.diff(SMOOTH_ACTIVATIONS[name].slope(z))
+    bent = np.flatnonzero(np.abs(bend) > 1e-12)
+    turns = [i for i, j in pairwise(bent) if bend[i] * bend[j] < 0]
+    assert_allclose(SMOOTH_ACTIVATIONS[name].inflections, z[turns], atol=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,6 +134,16 @@ def test_equioscillating_error_is_the_least_that_a_search_finds():
     assert found.fun == pytest.approx(best.max_error, rel=1e-3)
 
 
+def moved(known, shift, scale):
+    """Return an activation, shifted to the right by `shift` and stretched by `scale`."""
+    return SmoothActivation(
+        lambda z: known((z - shift) / scale),
+        *((a / scale, b - a * shift / scale) for a, b in (known.left, known.right)),
+        lambda z: known.slope((z - shift) / scale) / scale,
+        tuple(shift + scale * x for x in known.inflections),
+    )
+
+
 @examples(100)
 @given(
     name=st.sampled_from(NAMES),
@@ -139,34 +152,48 @@ def test_equioscillating_error_is_the_least_that_a_search_finds():
     n=st.integers(3, 16),
 )
 def test_shifting_and_stretching_the_activation_moves_the_knots(name, shift, scale, n):
-    """Ties within rounding, and slopes and inflections found numerically, change nothing."""
-    known = SMOOTH_ACTIVATIONS[name]
-    lines = [(a / scale, b - a * shift / scale) for a, b in (known.left, known.right)]
-    moved = SmoothActivation(lambda z: known((z - shift) / scale), *lines)
-    plain, found = approximate(name, n), approximate(moved, n)
-    assert_allclose((found.breakpoints - shift) / scale, plain.breakpoints, atol=1e-4)
-    assert found.max_error == pytest.approx(plain.max_error, rel=1e-4)
+    """Ties within rounding change nothing."""
+    plain = approximate(name, n)
+    found = approximate(moved(SMOOTH_ACTIVATIONS[name], shift, scale), n)
+    assert_allclose((found.breakpoints - shift) / scale, plain.breakpoints, atol=1e-6)
+    assert found.max_error == pytest.approx(plain.max_error, rel=1e-6)
 
 
 @pytest.mark.parametrize("shift", [-3, -2, -0.5, 0, 1, 2.3])
 @pytest.mark.parametrize("scale", [0.3, 0.5, 0.8, 1, 2, 4])
 def test_ties_of_a_moved_symmetric_activation_go_to_the_smaller_place(shift, scale):
-    moved = SmoothActivation(lambda z: np.tanh((z - shift) / scale), (0, -1), (0, 1))
+    tanh = moved(SMOOTH_ACTIVATIONS["tanh"], shift, scale)
     for n in range(4, 17):
-        plain, found = approximate("tanh", n), approximate(moved, n)
+        plain, found = approximate("tanh", n), approximate(tanh, n)
         assert_allclose((found.breakpoints - shift) / scale, plain.breakpoints, atol=1e-6)
+
+
+def test_an_activation_of_ones_own_that_approaches_its_lines_slowly():
+    arctan = SmoothActivation(
+        np.arctan, (0, -np.pi / 2), (0, np.pi / 2), lambda z: 1 / (1 + z**2), (0.0,)
+    )
+    assert_allclose(approximate(arctan, 3).breakpoints, [-np.pi / 2, np.pi / 2])
+    for n in (5, 8, 11):
+        plain, best = (approximate(arctan, n, knots) for knots in KNOTS)
+        assert plain.max_error == pytest.approx(on_grid(plain), rel=1e-5)
+        assert best.max_error == pytest.approx(on_grid(best), rel=1e-5)
+        assert best.max_error < plain.max_error
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((np.sin, 4), TypeError, "a callable without asymptotes"),
+        ((np.sin, 4), TypeError, "says what lines a function approaches.*got ufunc"),
         ((3, 4), TypeError, "got int"),
-        (("swish", 4), ValueError, "sigmoid, tanh, elu.*'swish'"),
+        (("swish", 4), ValueError, "'sigmoid', 'tanh', 'elu'.*'swish'"),
         (("sigmoid", 1), ValueError, "sigmoid with tangents knots must be.*from 2 to 256, got 1"),
         (("sigmoid", 2.0), ValueError, "whole number"),
         (("sigmoid", 2, "equioscillating"), ValueError, "from 3 to 256"),
-        (("gelu", 4, "equioscillating"), ValueError, "no equioscillating.*4 pieces; take more"),
+        (
+            ("gelu", 4, "equioscillating"),
+            ValueError,
+            "no 4 equioscillating pieces for gelu; take more",
+        ),
         (("sigmoid", 3, "splines"), ValueError, "knots must be"),
         ((elu(0.5), 5, "equioscillating"), ValueError, r"slope of elu\(0.5\) jumps.*tangents"),
         ((elu(2), 5, "equioscillating"), ValueError, r"slope of elu\(2\) jumps.*tangents"),
@@ -182,13 +209,23 @@ def test_bad_approximations(arguments, error, message):
 )
 def test_functions_that_do_not_approach_the_stated_line(function, right):
     with pytest.raises(ValueError, match=r"does not approach its (left|right) asymptote"):
-        SmoothActivation(function, (0, -1), right)
+        SmoothActivation(function, (0, -1), right, np.cos, ())
 
 
 def test_an_activation_that_is_piecewise_linear_already_says_so():
-    clip = SmoothActivation(lambda z: np.maximum(z, 0), (0, 0), (1, 0), inflections=())
-    with pytest.raises(ValueError, match="exact with 2 pieces"):
-        approximate(clip, 3)
+    clip = SmoothActivation(lambda z: np.maximum(z, 0), (0, 0), (1, 0), lambda z: z > 0.0, ())
+    for knots in KNOTS:
+        with pytest.raises(ValueError, match=r"^2 pieces are as near .*, off by 0; take fewer"):
+            approximate(clip, 3, knots)
+
+
+def test_an_activation_that_is_stated_wrongly_says_so():
+    flat = SmoothActivation(np.tanh, (0, -1), (0, 1), np.zeros_like, (0.0,))
+    with pytest.raises(ValueError, match=r"^2 pieces are as near .*, off by 1;.*derivative"):
+        approximate(flat, 3)
+    unturned = SmoothActivation(np.tanh, (0, -1), (0, 1), lambda z: 1 - np.tanh(z) ** 2, ())
+    with pytest.raises(ValueError, match="an inflection is missing"):
+        approximate(unturned, 5, "equioscillating")
 
 
 # The certified bound

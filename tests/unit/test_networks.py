@@ -152,9 +152,9 @@ def test_bad_inputs(X, error, message):
 @pytest.mark.parametrize(
     ("patterns", "error", "message"),
     [
-        ([[0, 2]], ValueError, "0 and 1 only"),
+        ([[0, 2]], ValueError, "whole numbers from 0 to 1, one"),
         ([[0, 1, 1]], ValueError, r"\(n_patterns, 2\), got \(1, 3\)"),
-        ([[0.5, 0.0]], ValueError, "0 and 1 only"),
+        ([[0.5, 0.0]], ValueError, "whole numbers from 0 to 1, one"),
         ([["on", "off"]], TypeError, "dtype"),
     ],
 )
@@ -170,7 +170,7 @@ def test_bad_patterns(patterns, error, message):
         ([], [], "at least one layer"),
         ([np.ones((2, 2))], [np.zeros(2), np.zeros(1)], "got 1 and 2"),
         ([np.ones((2, 3)), np.ones((1, 4))], [np.zeros(2), np.zeros(1)], r"weights\[1\].*\(1, 4\)"),
-        ([np.ones((2, 3))], [np.zeros(3)], r"biases\[0\] has shape \(3,\)"),
+        ([np.ones((2, 3))], [np.zeros(3)], r"biases\[0\] must have shapes.*\(2, 3\) and \(3,\)"),
         ([np.full((1, 2), np.nan)], [np.zeros(1)], r"weights\[0\] must be finite"),
         ([np.ones((0, 2))], [np.zeros(0)], "no empty dimension"),
     ],
@@ -180,7 +180,11 @@ def test_bad_parameters(weights, biases, message):
         PiecewiseLinearNetwork(weights, biases)
 
 
-def test_unknown_activation_is_named():
+@pytest.mark.parametrize("activation", ["sigmoid", 3, None, [np.tanh], np.tanh])
+def test_unknown_activation_is_named(activation):
+    message = r"'relu', a PiecewiseLinear .*approximate makes.*or 1 of them.*got "
+    with pytest.raises(ValueError, match=message):
+        PiecewiseLinearNetwork([[[1.0]]] * 2, [[0.0]] * 2, activation)
     with pytest.raises(ValueError, match="'sigmoid'"):
         PiecewiseLinearNetwork([[[1.0]]], [[0.0]], activation="sigmoid")
 
