@@ -74,7 +74,7 @@ def test_each_network_may_have_its_own_rows():
 def test_predict_in_chunks(monkeypatch):
     nets, X = random_nets(7), points()
     expected = nets.predict(X), nets.predict(np.stack([X] * 7))
-    monkeypatch.setattr("xai_course.inet.lambda_nets._CHUNK", 100)
+    monkeypatch.setattr("xai_course.polynomials._CHUNK", 100)
     assert_allclose(nets.predict(X), expected[0], atol=1e-13)
     assert_allclose(nets.predict(np.stack([X] * 7)), expected[1], atol=1e-13)
 

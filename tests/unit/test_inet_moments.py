@@ -194,7 +194,7 @@ def test_moments_do_not_see_order_scale_or_silent_neurons(seed):
 def test_chunks_give_the_same(monkeypatch):
     nets = random_nets(20, 6, 3)
     expected = closed_form_moments(nets)
-    monkeypatch.setattr("xai_course.inet.moments._CHUNK", 40)
+    monkeypatch.setattr("xai_course.polynomials._CHUNK", 40)
     assert_allclose(closed_form_moments(nets), expected, atol=1e-13)
 
 

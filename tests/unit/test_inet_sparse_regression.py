@@ -113,7 +113,7 @@ def test_order_is_the_enumerations_and_no_monomial_twice():
 def test_a_batch_equals_one_at_a_time(monkeypatch, chunk):
     gram, correlations = problems(15, 3, 3, 5)
     alone = [best_monomials(gram, c[None], 4) for c in correlations]
-    monkeypatch.setattr("xai_course.inet.sparse_regression._CHUNK", chunk)
+    monkeypatch.setattr("xai_course.polynomials._CHUNK", chunk)
     chosen, coef = best_monomials(gram, correlations, 4)
     assert_array_equal(chosen, np.concatenate([a for a, _ in alone]))
     assert_allclose(coef, np.concatenate([b for _, b in alone]), rtol=1e-8, atol=1e-10)

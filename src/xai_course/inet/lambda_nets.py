@@ -18,11 +18,9 @@ from numpy.typing import ArrayLike
 
 from xai_course._validation import check_array
 from xai_course.networks import PiecewiseLinearNetwork
-from xai_course.polynomials import SparsePolynomial, check_points, evaluate_polynomials
+from xai_course.polynomials import SparsePolynomial, check_points, chunks, evaluate_polynomials
 
 __all__ = ["LambdaNets", "binary_unit", "check_lambda_nets", "concatenate", "fidelity_error"]
-
-_CHUNK = 2**22  # numbers in one temporary array
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +57,13 @@ class LambdaNets:
         for name, values in self.arrays().items():
             array = check_array(values, name, _ARRAYS.get(name, 1))
             object.__setattr__(self, name, array)
-        n_nets, width, _ = self.hidden_weights.shape
-        shapes = [array.shape for array in self.weights().values()]
-        if shapes[1:] != [(n_nets, width), (n_nets, width), (n_nets,)]:
-            raise ValueError(
-                "The arrays must have shapes (N, h, n), (N, h), (N, h) and (N,), got "
-                f"{', '.join(map(str, shapes))}."
-            )
-        for name, values in self.arrays().items():
-            if len(values) != n_nets:
-                raise ValueError(f"{name} must have {n_nets} value(s), got {len(values)}.")
+            # (N, h, n), (N, h) or (N,)
+            expected = self.hidden_weights.shape[: array.ndim]
+            if array.shape != expected:
+                raise ValueError(
+                    f"{name} must have shape {expected}, since hidden_weights has "
+                    f"{self.hidden_weights.shape}; got {array.shape}."
+                )
 
     def __len__(self) -> int:
         """Return the number of networks."""
@@ -119,9 +114,7 @@ class LambdaNets:
         """
         X = check_points(X, "network(s)", len(self), {self.n_variables})
         found = np.empty((len(self), X.shape[-2]))
-        at_once = max(1, _CHUNK // (X.shape[-2] * self.n_hidden))
-        for first in range(0, len(self), at_once):
-            part = slice(first, first + at_once)
+        for part in chunks(len(self), X.shape[-2] * self.n_hidden):
             rows = X[part] if X.ndim == 3 else X
             hidden = self.hidden_weights[part] @ np.swapaxes(rows, -1, -2)
             hidden += self.hidden_biases[part, :, None]
@@ -302,28 +295,17 @@ def concatenate(parts: list[LambdaNets]) -> LambdaNets:
 
 
 def _one_hidden_layer(network: Any, number: int) -> LambdaNets:
-    name = f"Network {number}"
     if not isinstance(network, PiecewiseLinearNetwork):
         is_torch = any(base.__module__.startswith("torch.") for base in type(network).__mro__)
-        read = (
-            PiecewiseLinearNetwork.from_torch if is_torch else PiecewiseLinearNetwork.from_sklearn
-        )
-        network = read(network)
-    sizes = network.hidden_sizes
-    if len(sizes) != 1:
+        reader = "from_torch" if is_torch else "from_sklearn"
+        network = getattr(PiecewiseLinearNetwork, reader)(network)
+    activations = [activation.name for activation in network.activations]
+    if activations != ["relu"] or network.n_outputs != 1:
         raise ValueError(
-            f"{name} has {len(sizes)} hidden layers; an I-Net reads networks with one. Flatten it "
-            "first: merge(...).flatten() of an unwrapper gives a network with one hidden layer."
-        )
-    activation = network.activations[0]
-    if activation.name != "relu":
-        raise ValueError(
-            f"{name} has the activation {activation.name or activation!r}; an I-Net reads ReLU "
-            "networks."
-        )
-    if network.n_outputs != 1:
-        raise ValueError(
-            f"{name} has {network.n_outputs} outputs; an I-Net reads networks with one."
+            f"Network {number} has {len(activations)} hidden layer(s) with the activations "
+            f"{activations} and {network.n_outputs} output(s); an I-Net reads networks with one "
+            "hidden layer, 'relu' and one output. Flatten a deep one first: "
+            "merge(...).flatten() of an unwrapper gives a network with one hidden layer."
         )
     return LambdaNets(
         network.weights[0][None], network.biases[0][None], network.weights[1], network.biases[1]

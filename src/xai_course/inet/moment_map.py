@@ -19,7 +19,7 @@ from torch import nn
 from xai_course._storage import sha256
 from xai_course.inet.lambda_nets import LambdaNets, binary_unit
 from xai_course.inet.moments import affine_moments, bent_on_cube, series_moments
-from xai_course.polynomials import monomial_exponents, monomial_factors, monomial_indices
+from xai_course.polynomials import chunks, monomial_exponents, monomial_factors, monomial_indices
 from xai_course.training import Settings, Step, train
 
 __all__ = ["MomentMap", "scaled_units", "train_moment_map"]
@@ -160,8 +160,7 @@ class _Pool:
         self.first = np.searchsorted(kept // width, np.arange(n_nets + 1))
         self.exponents, self.degree = monomial_exponents(n_variables, degree), degree
         self.targets = np.empty((len(kept), len(self.exponents)), dtype=np.float32)
-        for start in range(0, len(kept), 4096):
-            part = slice(start, start + 4096)
+        for part in chunks(len(kept), len(self.exponents)):
             odd = affine_moments(weights[part], biases[part], degree) / 2
             even = series_moments(degree, None, weights[part], biases[part]) - odd
             self.targets[part] = even / length[part, None]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from xai_course._validation import check_array, check_whole
+from xai_course.polynomials import chunks
 
 __all__ = ["best_monomials"]
 
 _LEAST_GAIN = 1e-10  # of the mean square that is explained: smaller gains are rounding
 _INDEPENDENT = 1e-9  # squared sine of a monomial to the chosen ones below which it adds nothing
-_CHUNK = 2**22  # numbers in one temporary array
 
 
 def best_monomials(
@@ -77,9 +77,7 @@ def best_monomials(
     gram, correlations = gram / np.outer(length, length), correlations / length
     chosen = np.empty((len(correlations), n_terms), dtype=np.int64)
     n_first = min(width * n_terms, m)
-    at_once = max(1, _CHUNK // (m * n_first))
-    for first in range(0, len(correlations), at_once):
-        part = slice(first, first + at_once)
+    for part in chunks(len(correlations), m * n_first):
         first_choice = _greedy(gram, correlations[part], n_first, n_terms)
         chosen[part] = _drop(gram, correlations[part], first_choice, n_terms)
         _swap(gram, correlations[part], chosen[part], max_swaps)
