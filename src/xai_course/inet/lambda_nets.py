@@ -297,9 +297,11 @@ def concatenate(parts: list[LambdaNets]) -> LambdaNets:
 def _one_hidden_layer(network: Any, number: int) -> LambdaNets:
     if not isinstance(network, PiecewiseLinearNetwork):
         is_torch = any(base.__module__.startswith("torch.") for base in type(network).__mro__)
-        reader = "from_torch" if is_torch else "from_sklearn"
-        network = getattr(PiecewiseLinearNetwork, reader)(network)
-    activations = [activation.name for activation in network.activations]
+        if is_torch:
+            network = PiecewiseLinearNetwork.from_torch(network)
+        else:
+            network = PiecewiseLinearNetwork.from_sklearn(network)
+    activations = [activation.name or repr(activation) for activation in network.activations]
     if activations != ["relu"] or network.n_outputs != 1:
         raise ValueError(
             f"Network {number} has {len(activations)} hidden layer(s) with the activations "
