@@ -324,7 +324,6 @@ def test_one_generation_at_a_time_is_one_long_run():
     reference = search._regressor(2).set_params(generations=6, warm_start=False).fit(X, y)
     assert evolution.stopped == "generations"
     np.testing.assert_array_equal(evolution.errors, reference.run_details_["best_fitness"])
-    np.testing.assert_array_equal(evolution.lengths, reference.run_details_["best_length"])
 
 
 def test_the_best_of_all_generations_is_returned():
