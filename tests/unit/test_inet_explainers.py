@@ -14,6 +14,7 @@ from xai_course.inet import (
     InterpretationNetwork,
     LambdaNets,
     closed_form_moments,
+    fidelity_error,
     train_interpretation_network,
     train_lambda_nets,
 )
@@ -115,6 +116,27 @@ def test_the_moment_network_is_made_of_numbers():
             InterpretationNetwork(*bad)
     with pytest.raises(TypeError):
         InterpretationNetwork(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("kind", ["closed form", "greedy swaps"])
+def test_powers_of_one_variable_are_used_until_float64_cannot_tell_them_apart(kind):
+    nets = random_nets(n_variables=1)
+
+    def explained(degree, sparsity):
+        if kind == "closed form":
+            return InterpretationNetwork.closed_form(1, degree, sparsity).explain(nets)
+        return GreedySwaps(degree=degree, sparsity=sparsity).explain(nets)
+
+    X = (np.arange(1000)[:, None] + 0.5) / 1000
+    for degree in (7, 9):
+        basis = np.polynomial.legendre.legvander(2 * X[:, 0] - 1, degree)
+        fitted = basis @ np.linalg.lstsq(basis, nets.predict(X).T, rcond=None)[0]
+        best = np.abs(fitted.T - nets.predict(X)).mean(axis=1)
+        found = explained(degree, 8 if degree == 7 else 9)  # of 8 and of 10 powers
+        assert all(len(np.unique(g.exponents)) == len(g) for g in found)
+        assert (fidelity_error(nets, found, X) < 1.3 * best + 1e-6).all()
+    with pytest.raises(ValueError, match="all others depend on them.*too few for 10 terms"):
+        explained(9, 10)
 
 
 # Units

@@ -159,6 +159,9 @@ def test_no_functions():
         (np.eye(3), [[1, np.nan, 1]], 1, {}, "correlations must be finite"),
         (np.eye(3), np.ones((1, 3)), 4, {}, "There are 3 monomials, too few for 4 terms"),
         (np.eye(3), np.ones((1, 3)), 0, {}, "n_terms must be a whole number"),
+        (np.ones((3, 3)), np.ones((1, 3)), 2, {}, "After 1 monomials .* too few for 2 terms"),
+        (np.diag([1.0, 0, 1]), np.ones((1, 3)), 1, {}, "Monomial 1 has no length"),
+        (np.diag([1.0, 1, -1]), np.ones((1, 3)), 1, {}, "Monomial 2 has no length"),
         (np.eye(3), np.ones((1, 3)), 1, {"max_swaps": -1}, "max_swaps must be a whole number"),
     ],
 )
