@@ -135,7 +135,7 @@ def test_powers_of_one_variable_are_used_until_float64_cannot_tell_them_apart(ki
     np.testing.assert_allclose(fidelity_error(nets, all_eight, X), best, rtol=0.05, atol=1e-5)
     assert (fidelity_error(nets, nine_of_ten, X) < 1.5 * best + 1e-5).all()
     assert all(len(np.unique(g.exponents)) == 9 for g in nine_of_ten)
-    with pytest.raises(ValueError, match="all others depend on them.*too few for 10 terms"):
+    with pytest.raises(ValueError, match=r"all others depend on them.*too few for 10 terms"):
         explained(9, 10)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -96,7 +98,8 @@ def test_the_loss_is_the_mean_absolute_error_of_the_soft_polynomial():
     nets = random_nets()
     inet = train_softmax_network(nets, epochs=1, **SMALL)
     plan = Settings(epochs=1, batch_size=8)
-    objective = softmax_net._Objective(nets, inet._shape, plan, 4000, False, False, "cpu")
+    design = replace(inet._design, n_points=4000)
+    objective = softmax_net._Objective(nets, design, plan, "cpu")
     points = objective.points(np.random.default_rng(3))
     loss, _ = objective.parts(inet._module, np.arange(40), points)
     X = points[0][:, :-1].double().numpy()
@@ -109,7 +112,8 @@ def test_straight_through_adds_the_entropy_and_takes_the_arg_max_in_the_second_h
     nets = random_nets()
     inet = train_softmax_network(nets, epochs=1, **SMALL)
     plan = Settings(epochs=8, batch_size=8, patience=None)
-    objective = softmax_net._Objective(nets, inet._shape, plan, 500, True, False, "cpu")
+    design = replace(inet._design, straight_through=True)
+    objective = softmax_net._Objective(nets, design, plan, "cpu")
     step = Step(np.random.default_rng(3), 8 * done)
     found = float(objective.loss(inet._module, np.arange(40), step).detach())
     X = objective.points(np.random.default_rng(3))[0][:, :-1].double().numpy()
@@ -265,14 +269,12 @@ def test_patience_stops_early_and_takes_the_best_weights():
     assert_same_weights(inet, shorter)
 
 
-def plain_training(nets, shape, plan, n_points, straight_through=False, released_loss=False):
+def plain_training(nets, design, plan):
     """Train by the obvious loop; return the module and the loss before each epoch's end."""
-    objective = softmax_net._Objective(
-        nets, shape, plan, n_points, straight_through, released_loss, "cpu"
-    )
+    objective = softmax_net._Objective(nets, design, plan, "cpu")
     with reproducible([plan.seed, 0], torch.device("cpu")):
-        module = softmax_net._Module(shape)
-    module.standardise_like(softmax_net._inputs(nets, shape.encoder))
+        module = softmax_net._Module(design)
+    module.standardise_like(softmax_net._inputs(nets, design.encoder))
     optimizer = torch.optim.Adam(module.parameters(), eps=1e-7)
     order, held_out = np.arange(len(nets)), None
     if plan.patience:
@@ -321,7 +323,7 @@ def test_a_plain_loop_gives_the_same_weights(encoder, options, way):
     inet = train_softmax_network(nets, **settings, **way)
     kept = ("epochs", "batch_size", "learning_rate", "patience", "seed")
     plan = Settings(**{"patience": None} | {k: settings[k] for k in kept if k in settings})
-    expected = plain_training(nets, inet._shape, plan, SMALL["n_points"], **way)
+    expected = plain_training(nets, inet._design, plan)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(inet).items())
 
 
@@ -428,7 +430,7 @@ def test_a_saved_network_says_the_same(tmp_path, encoder):
 def test_another_safetensors_file_is_no_such_network(tmp_path):
     file = tmp_path / "run.safetensors"
     train_softmax_network(random_nets(), epochs=1, checkpoint=file, **SMALL)
-    with pytest.raises(OSError, match="not a 'softmax I-Net 1'"):
+    with pytest.raises(OSError, match="not a 'softmax I-Net 2'"):
         SoftmaxInterpretationNetwork.load(file)
 
 
