@@ -103,9 +103,7 @@ def monomial_indices(exponents: ArrayLike, degree: int) -> np.ndarray:
     exponents = _check_exponents(exponents)
     highest = exponents.sum(axis=-1).max(initial=0)
     if highest > degree:
-        raise ValueError(
-            f"A monomial has degree {highest}, but the enumeration ends at degree {degree}."
-        )
+        raise ValueError(f"A monomial has degree {highest}, but the enumeration ends at {degree}.")
     # A monomial comes after all those that agree in the first variables and have a higher exponent
     # in the next: if k variables are still to come, that one included, and `left` degrees are left
     # after it, these are C(k + left - 1, k).
@@ -218,9 +216,7 @@ def _check_exponents(exponents: ArrayLike, n_variables: int | None = None) -> np
     if array.dtype.kind not in "iu" or array.ndim < 1 or array.min(initial=0) < 0:
         raise ValueError("exponents must be whole numbers from 0 on.")
     if n_variables is not None and array.shape[-1] != n_variables:
-        raise ValueError(
-            f"The monomials have {array.shape[-1]} variables, but X has {n_variables} column(s)."
-        )
+        raise ValueError(f"X has {n_variables} columns, the monomials {array.shape[-1]} variables.")
     return array
 
 
@@ -259,8 +255,7 @@ class SparsePolynomial:
         exponents = _check_exponents(self.exponents).astype(np.int64)
         if exponents.ndim != 2 or len(exponents) != len(coef):
             raise ValueError(
-                f"exponents must have one row per coefficient, got shape {exponents.shape} for "
-                f"{len(coef)} coefficient(s)."
+                f"exponents must have one row per coefficient, {len(coef)}, got {exponents.shape}."
             )
         for name, array in (("coef", coef), ("exponents", exponents)):
             array.flags.writeable = False

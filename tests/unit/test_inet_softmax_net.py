@@ -10,11 +10,7 @@ import torch
 from scipy import stats
 
 from xai_course.inet import LambdaNets, softmax_net, train_lambda_nets
-from xai_course.inet.softmax_net import (
-    PAPER_SETTINGS,
-    SoftmaxInterpretationNetwork,
-    train_softmax_network,
-)
+from xai_course.inet.softmax_net import SoftmaxInterpretationNetwork, train_softmax_network
 from xai_course.polynomials import evaluate_polynomials, sample_polynomials
 from xai_course.training import Settings, Step, reproducible
 
@@ -70,15 +66,6 @@ def test_the_output_layer_is_that_of_figure_3(encoder):
 
 def test_the_sparsity_is_the_number_of_variables_unless_given():
     assert train_softmax_network(random_nets(), epochs=0, **SMALL).sparsity == 2
-
-
-def test_the_paper_sized_network_has_table_2():
-    assert PAPER_SETTINGS["hidden"] == (4096, 2048, 1024, 512)
-    wanted = {"batch_size": 256, "learning_rate": 1e-4, "epochs": 500, "n_points": 500}
-    assert wanted.items() <= PAPER_SETTINGS.items()
-    train_softmax_network(
-        random_nets(), **{**PAPER_SETTINGS, "hidden": (8,), "epochs": 1}, progress=False
-    )
 
 
 def test_soft_and_hard_agree_where_each_softmax_is_certain():

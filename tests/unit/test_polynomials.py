@@ -108,7 +108,7 @@ def test_enumeration_refuses(n, d, message):
 @pytest.mark.parametrize(
     ("exponents", "message"),
     [
-        ([[4, 0]], "has degree 4, but the enumeration ends at degree 3"),
+        ([[4, 0]], "has degree 4, but the enumeration ends at 3"),
         ([[-1, 0]], "whole numbers from 0 on"),
         ([[0.5, 0]], "whole numbers from 0 on"),
     ],
@@ -280,7 +280,7 @@ def test_many_at_once_refuse(X, message):
 
 
 def test_wrong_width_is_named():
-    with pytest.raises(ValueError, match=r"have 2 variables, but X has 3 column"):
+    with pytest.raises(ValueError, match=r"X has 3 columns, the monomials 2 variables"):
         FIGURE_2(np.ones((4, 3)))
 
 

@@ -510,8 +510,9 @@ def expand_program(program: list[Any], n_variables: int) -> SparsePolynomial:
         If the program holds another function, an unknown variable, or is incomplete.
     """
     check_whole(n_variables, "n_variables", 1)
-    one = (0,) * n_variables
-    stack: list[dict[tuple[int, ...], float]] = []
+    one = np.zeros((1, n_variables), dtype=np.int64)
+    variables = np.eye(n_variables, dtype=np.int64)
+    stack: list[SparsePolynomial] = []
     for node in reversed(program):  # from the leaves: a function finds its arguments on the stack
         name = getattr(node, "name", None)
         if name is not None:
@@ -525,31 +526,27 @@ def expand_program(program: list[Any], n_variables: int) -> SparsePolynomial:
         elif isinstance(node, Integral):
             if not 0 <= node < n_variables:
                 raise ValueError(f"The program has the variable {node} of {n_variables}.")
-            stack.append({(*one[:node], 1, *one[node + 1 :]): 1.0})
+            stack.append(SparsePolynomial([1.0], variables[[node]]))
         else:
-            stack.append({one: float(node)})
+            stack.append(SparsePolynomial([node], one))
     if len(stack) != 1:
         raise ValueError("The program is incomplete.")
-    terms = {exponents: c for exponents, c in stack[0].items() if c != 0} or {one: 0.0}
-    exponents = sorted(terms, reverse=True)
-    return SparsePolynomial([terms[e] for e in exponents], np.array(exponents))
+    return stack[0].simplified()
 
 
-def _add(left: dict, right: dict, sign: float = 1.0) -> dict:
-    return {e: left.get(e, 0.0) + sign * right.get(e, 0.0) for e in left | right}
+def _add(f: SparsePolynomial, g: SparsePolynomial, sign: float = 1.0) -> SparsePolynomial:
+    coef = np.concatenate([f.coef, sign * g.coef])
+    return SparsePolynomial(coef, np.concatenate([f.exponents, g.exponents])).simplified()
 
 
-def _subtract(left: dict, right: dict) -> dict:
-    return _add(left, right, -1.0)
+def _subtract(f: SparsePolynomial, g: SparsePolynomial) -> SparsePolynomial:
+    return _add(f, g, -1.0)
 
 
-def _multiply(left: dict, right: dict) -> dict:
-    product: dict[tuple[int, ...], float] = {}
-    for a, c in left.items():
-        for b, d in right.items():
-            exponents = tuple(i + j for i, j in zip(a, b, strict=True))
-            product[exponents] = product.get(exponents, 0.0) + c * d
-    return product
+def _multiply(f: SparsePolynomial, g: SparsePolynomial) -> SparsePolynomial:
+    exponents = f.exponents[:, None] + g.exponents
+    coef = np.outer(f.coef, g.coef).ravel()
+    return SparsePolynomial(coef, exponents.reshape(len(coef), f.n_variables)).simplified()
 
 
 _OPERATIONS = {"add": _add, "sub": _subtract, "mul": _multiply}

@@ -57,13 +57,9 @@ class LambdaNets:
         for name, values in self.arrays().items():
             array = check_array(values, name, _ARRAYS.get(name, 1))
             object.__setattr__(self, name, array)
-            # (N, h, n), (N, h) or (N,)
-            expected = self.hidden_weights.shape[: array.ndim]
+            expected = self.hidden_weights.shape[: array.ndim]  # (N, h, n), (N, h) or (N,)
             if array.shape != expected:
-                raise ValueError(
-                    f"{name} must have shape {expected}, since hidden_weights has "
-                    f"{self.hidden_weights.shape}; got {array.shape}."
-                )
+                raise ValueError(f"{name} must have shape {expected}, got {array.shape}.")
 
     def __len__(self) -> int:
         """Return the number of networks."""
@@ -181,8 +177,7 @@ class LambdaNets:
         bounds = check_array(bounds, "bounds", 2)
         if bounds.shape != (self.n_variables, 2) or (bounds[:, 0] >= bounds[:, 1]).any():
             raise ValueError(
-                f"bounds must hold a lower and a higher number for each of the "
-                f"{self.n_variables} variable(s), got shape {bounds.shape}."
+                f"bounds must hold a lower and a higher number for each variable, got {bounds}."
             )
         return replace(
             self,
@@ -233,11 +228,9 @@ def check_lambda_nets(lambda_nets: Any, n_variables: int | None = None) -> None:
         )
     if not len(lambda_nets):
         raise ValueError("At least one lambda-net is needed, got none.")
-    if n_variables not in (None, lambda_nets.n_variables):
-        raise ValueError(
-            f"This I-Net reads networks of {n_variables} variable(s), got "
-            f"{lambda_nets.n_variables}."
-        )
+    found = lambda_nets.n_variables
+    if n_variables not in (None, found):
+        raise ValueError(f"This I-Net reads networks of {n_variables} variable(s), got {found}.")
 
 
 def fidelity_error(
@@ -257,9 +250,7 @@ def fidelity_error(
     ndarray, shape (N,)
     """
     if len(polynomials) != len(lambda_nets):
-        raise ValueError(
-            f"There are {len(lambda_nets)} network(s) but {len(polynomials)} polynomial(s)."
-        )
+        raise ValueError(f"{len(lambda_nets)} network(s) but {len(polynomials)} polynomial(s).")
     difference = lambda_nets.predict(X) - evaluate_polynomials(polynomials, X)
     return np.abs(difference).mean(axis=1)
 
@@ -285,10 +276,7 @@ def concatenate(parts: list[LambdaNets]) -> LambdaNets:
     """
     shapes = sorted({(part.n_variables, part.n_hidden) for part in parts})
     if len(shapes) != 1:
-        raise ValueError(
-            "Networks of one shape are needed, got (variables, hidden neurons) "
-            f"{', '.join(map(str, shapes)) or 'of none'}."
-        )
+        raise ValueError(f"Networks must have one shape, got (variables, hidden neurons) {shapes}.")
     arrays = [part.arrays() for part in parts]
     common = [name for name in arrays[0] if all(name in a for a in arrays)]
     return LambdaNets(**{name: np.concatenate([a[name] for a in arrays]) for name in common})
@@ -304,10 +292,9 @@ def _one_hidden_layer(network: Any, number: int) -> LambdaNets:
     activations = [activation.name or repr(activation) for activation in network.activations]
     if activations != ["relu"] or network.n_outputs != 1:
         raise ValueError(
-            f"Network {number} has {len(activations)} hidden layer(s) with the activations "
-            f"{activations} and {network.n_outputs} output(s); an I-Net reads networks with one "
-            "hidden layer, 'relu' and one output. Flatten a deep one first: "
-            "merge(...).flatten() of an unwrapper gives a network with one hidden layer."
+            f"Network {number} has {len(activations)} hidden layer(s), {activations}, and "
+            f"{network.n_outputs} output(s); an I-Net reads one hidden layer, 'relu', and one "
+            "output. Flatten a deep network: merge(...).flatten() of an unwrapper gives one layer."
         )
     return LambdaNets(
         network.weights[0][None], network.biases[0][None], network.weights[1], network.biases[1]

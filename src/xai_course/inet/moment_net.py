@@ -166,15 +166,12 @@ class MomentInterpretationNetwork:
                 f"{n_variables}"
             ) from error
 
-    def tensors(self) -> dict[str, np.ndarray]:
-        """Return the weights of the moment map by name, as float32 arrays."""
-        if self.module is None:
-            raise ValueError("The closed form has no weights.")
-        return {k: v.detach().cpu().numpy().copy() for k, v in self.module.state_dict().items()}
-
     def save(self, path: str | Path) -> None:
         """Write weights, settings and log into one safetensors file, in one step."""
-        save_arrays(Path(path), _KIND, self.tensors(), self.log)
+        if self.module is None:
+            raise ValueError("The closed form has no weights.")
+        arrays = {name: tensor.numpy() for name, tensor in self.module.state_dict().items()}
+        save_arrays(Path(path), _KIND, arrays, self.log)
 
     @classmethod
     def load(cls, path: str | Path) -> MomentInterpretationNetwork:

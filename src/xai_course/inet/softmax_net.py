@@ -27,7 +27,7 @@ from xai_course.polynomials import (
 )
 from xai_course.training import Settings, Step, reproducible, train
 
-__all__ = ["PAPER_SETTINGS", "SoftmaxInterpretationNetwork", "train_softmax_network"]
+__all__ = ["SoftmaxInterpretationNetwork", "train_softmax_network"]
 
 _KIND = "softmax I-Net 2"
 _ENCODERS = ("flat", "canonical", "sum")
@@ -36,18 +36,6 @@ _ENTROPY = 0.03  # weight of the entropy at the end of training with `straight_t
 _HARD_FROM = 0.5  # share of the epochs after which `straight_through` takes the arg-max
 _PAUSE = 20.0  # seconds between two checkpoints: the paper's size writes 200 MB
 _CHUNK = 1024  # networks per forward pass without gradient
-
-#: Table 2, for `train_softmax_network`. The paper says "early stopping" and no more; the patience
-#: is ours, that of its lambda-nets. The paper has 45,000 lambda-nets.
-PAPER_SETTINGS: dict[str, Any] = {
-    "encoder": "flat",
-    "hidden": (4096, 2048, 1024, 512),
-    "epochs": 500,
-    "patience": 10,
-    "batch_size": 256,
-    "learning_rate": 1e-4,
-    "n_points": 500,
-}
 
 
 def train_softmax_network(
@@ -73,7 +61,9 @@ def train_softmax_network(
 
     The loss is the paper's: the mean absolute difference between network and polynomial on
     `n_points` uniform points, drawn anew for every step. No target polynomial is used. Adam takes
-    the steps. `PAPER_SETTINGS` holds Table 2; the defaults are a size for two CPU cores.
+    the steps. The defaults are a size for two CPU cores. Table 2 has 45,000 lambda-nets and
+    ``hidden=(4096, 2048, 1024, 512), epochs=500, batch_size=256, learning_rate=1e-4`` with "early
+    stopping"; ``patience=10`` is what the paper says of its lambda-nets.
 
     Parameters
     ----------
