@@ -8,8 +8,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 from gplearn.genetic import SymbolicRegressor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from xai_course.inet import LambdaNets, train_lambda_nets
 from xai_course.inet.baselines import (
@@ -265,7 +266,7 @@ def test_an_expansion_by_hand():
 
 
 @given(st.recursive(st.integers(0, 2) | st.floats(-2, 2), lambda c: st.tuples(c, c), max_leaves=12))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_expansion_of_any_product_tree(tree):
     from gplearn.functions import mul2
 

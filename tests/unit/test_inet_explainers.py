@@ -5,9 +5,11 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
+import random_networks
 import torch
 
 from xai_course.inet import (
@@ -51,10 +53,7 @@ EXPLAINERS = {
 OF_ONE_UNIT = {"softmax", "gplearn"}
 
 
-def random_nets(n_nets: int = 12, n_variables: int = 3, width: int = 6) -> LambdaNets:
-    rng = np.random.default_rng(1)
-    shapes = (n_nets, width, n_variables), (n_nets, width), (n_nets, width), (n_nets,)
-    return LambdaNets(*(rng.normal(size=shape) for shape in shapes))
+random_nets = partial(random_networks.random_nets, n_nets=12, seed=1)
 
 
 def times(nets: LambdaNets, unit: float) -> LambdaNets:
@@ -224,7 +223,7 @@ def test_a_third_of_the_constants_error_is_the_most_that_fits(error):
 
 def test_explainers_survive_a_pickle(explainer):
     _, reader = explainer
-    nets = random_nets(3)
+    nets = random_nets(n_nets=3)
     again = pickle.loads(pickle.dumps(reader))  # noqa: S301
     for one, other in zip(reader.explain(nets), again.explain(nets), strict=True):
         assert type(one) is type(other)
@@ -236,7 +235,7 @@ def test_explainers_survive_a_pickle(explainer):
     "value",
     [
         random_nets(),
-        LambdaNets(*random_nets(2).weights().values(), [0.1, 0.2], [3, 4]),
+        LambdaNets(*random_nets(n_nets=2).weights().values(), [0.1, 0.2], [3, 4]),
         SparsePolynomial([1.0, 2.0], [[1, 0], [0, 2]]),
         Explanation([1.0], [[1]], estimated_error=0.1, relative_error=0.2),
     ],

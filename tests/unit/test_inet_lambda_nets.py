@@ -5,26 +5,17 @@ import re
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from properties import examples
+from random_networks import random_nets, rescaled
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from xai_course.inet.lambda_nets import LambdaNets, binary_unit
 from xai_course.networks import PiecewiseLinearNetwork
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def random_nets(n_nets=4, n_hidden=6, n_variables=3, seed=0, **more):
-    rng = np.random.default_rng(seed)
-    return LambdaNets(
-        rng.normal(size=(n_nets, n_hidden, n_variables)),
-        rng.normal(size=(n_nets, n_hidden)),
-        rng.normal(size=(n_nets, n_hidden)),
-        rng.normal(size=n_nets),
-        **more,
-    )
 
 
 def points(n_variables=3, n=9, seed=1):
@@ -50,7 +41,7 @@ def fitted(kind=MLPRegressor, **options):
 # Values
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=seeds, n_hidden=st.integers(1, 8), n_variables=st.integers(1, 4))
 def test_predict_equals_every_single_network(seed, n_hidden, n_variables):
     nets = random_nets(3, n_hidden, n_variables, seed)
@@ -138,16 +129,6 @@ def test_a_stack_refuses(change, message):
 
 
 # Symmetries
-
-
-def rescaled(nets, seed):
-    factors = np.exp(np.random.default_rng(seed).uniform(-3, 3, nets.hidden_biases.shape))
-    return LambdaNets(
-        nets.hidden_weights * factors[:, :, None],
-        nets.hidden_biases * factors,
-        nets.output_weights / factors,
-        nets.output_biases,
-    )
 
 
 @given(seed=seeds)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+import random_networks
 import torch
 from scipy import stats
 
@@ -18,14 +20,7 @@ ENCODERS = ("flat", "canonical", "sum")
 SMALL = {"hidden": (16,), "n_points": 50, "batch_size": 32, "progress": False}
 
 
-def random_nets(n_nets: int = 40, n_variables: int = 2, width: int = 4, seed: int = 0):
-    rng = np.random.default_rng(seed)
-    return LambdaNets(
-        rng.normal(size=(n_nets, width, n_variables)),
-        rng.normal(size=(n_nets, width)),
-        rng.normal(size=(n_nets, width)),
-        rng.normal(size=n_nets),
-    )
+random_nets = partial(random_networks.random_nets, n_nets=40, n_hidden=4, n_variables=2)
 
 
 def mean_error(lambda_nets, polynomials) -> float:
@@ -165,11 +160,11 @@ def test_the_sum_reads_any_width_and_ignores_silent_neurons():
 def test_another_width_is_named(encoder):
     inet = train_softmax_network(random_nets(), encoder=encoder, epochs=0, **SMALL)
     with pytest.raises(ValueError, match=r"4 hidden neurons, got 6.*'sum'"):
-        inet.explain(random_nets(width=6))
+        inet.explain(random_nets(n_hidden=6))
 
 
 def test_inputs_are_standardised_like_the_training_nets():
-    nets = random_nets(width=3)
+    nets = random_nets(n_hidden=3)
     module = train_softmax_network(nets, epochs=1, **SMALL)._module
     np.testing.assert_allclose(module.mean, nets.parameters().mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(module.sd, nets.parameters().std(axis=0), rtol=1e-5)

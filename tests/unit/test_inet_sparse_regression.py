@@ -4,9 +4,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from properties import examples
 
 from xai_course.inet.sparse_regression import _swap, best_monomials
 from xai_course.polynomials import (
@@ -36,7 +37,7 @@ def each(gram, correlations, supports):
     return np.array([explained(gram, c, s) for c, s in zip(correlations, supports, strict=True)])
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=seeds, n_terms=st.integers(1, 6))
 def test_swaps_never_lose(seed, n_terms):
     gram, correlations = problems(10, 3, 3, seed)

@@ -5,10 +5,11 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose, assert_array_equal
+from properties import examples
 
 from xai_course.polynomials import (
     SparsePolynomial,
@@ -317,7 +318,7 @@ def test_last_basis_function_is_the_constant():
 # Drawing
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(n=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
 def test_drawn_without_replacement_and_within_bounds(n, seed):
     for g in sample_polynomials(5, n, degree=3, seed=seed):
