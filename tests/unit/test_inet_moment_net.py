@@ -229,6 +229,13 @@ def test_a_plain_loop_gives_the_same_weights(nets) -> None:
     assert found.log["loss"] == losses
 
 
+def test_the_map_is_as_wide_as_the_shipped_ones_unless_given(nets) -> None:
+    found = train_interpretation_network(nets, steps=1, progress=False)
+    shipped = InterpretationNetwork.from_pretrained(5)
+    assert found.log["network"]["hidden"] == shipped.log["network"]["hidden"]
+    assert found.module.hidden == (256, 256)
+
+
 def test_the_log_holds_fifty_means(nets) -> None:
     log = train_interpretation_network(nets, **FEW | {"steps": 100}).log
     assert log["step"] == list(range(2, 101, 2))

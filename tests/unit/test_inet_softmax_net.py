@@ -63,6 +63,12 @@ def test_the_sparsity_is_the_number_of_variables_unless_given():
     assert train_softmax_network(random_nets(), epochs=0, **SMALL).sparsity == 2
 
 
+def test_batches_and_points_are_those_of_table_2_unless_given():
+    inet = train_softmax_network(random_nets(), epochs=0, hidden=(8,), progress=False)
+    assert inet.log["settings"]["batch_size"] == 256
+    assert inet._design.n_points == 500
+
+
 def test_soft_and_hard_agree_where_each_softmax_is_certain():
     nets = random_nets()
     inet = train_softmax_network(nets, epochs=1, **SMALL)
