@@ -302,10 +302,5 @@ def _one_hidden_layer(network: Any, number: int) -> LambdaNets:
 
 
 def _widened(net: LambdaNets, width: int) -> LambdaNets:
-    more = width - net.n_hidden
-    return LambdaNets(
-        np.pad(net.hidden_weights, ((0, 0), (0, more), (0, 0))),
-        np.pad(net.hidden_biases, ((0, 0), (0, more))),
-        np.pad(net.output_weights, ((0, 0), (0, more))),
-        net.output_biases,
-    )
+    more = ((0, 0), (0, width - net.n_hidden), (0, 0))  # networks, neurons, variables
+    return LambdaNets(**{name: np.pad(a, more[: a.ndim]) for name, a in net.weights().items()})

@@ -422,10 +422,6 @@ class OnlineNets:
             (hidden * upstream[:, :, None]).sum(axis=1),
             upstream.sum(axis=1),
         )
-        self._step(gradients)
-        return difference
-
-    def _step(self, gradients: tuple[np.ndarray, ...]) -> None:
         self._steps += 1
         first, second = (1 - decay**self._steps for decay in _DECAY)
         parts = zip(self._weights, gradients, self._means, self._squares, strict=True)
@@ -434,3 +430,4 @@ class OnlineNets:
             square += (1 - _DECAY[1]) * (gradient**2 - square)
             scale = np.sqrt(square / second) + _EPSILON
             weights -= self.learning_rate * (mean / first) / scale
+        return difference
