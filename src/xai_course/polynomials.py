@@ -6,13 +6,14 @@ Source: Marton, Luedtke and Bartelt (2022), sections 3 and 4.1. Explained in the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from xai_course._validation import check_array, check_whole
 
@@ -99,26 +100,17 @@ def monomial_indices(exponents: ArrayLike, degree: int) -> np.ndarray:
     ValueError
         If a monomial has a higher degree.
     """
-    wanted = _check_exponents(exponents, None)
-    if wanted.sum(axis=-1).max(initial=0) > degree:
-        raise ValueError(
-            f"A monomial has degree {wanted.sum(axis=-1).max()}, but the enumeration ends at "
-            f"degree {degree}."
-        )
-    n_variables = wanted.shape[-1]
+    exponents = _check_exponents(exponents)
+    highest = exponents.sum(axis=-1).max(initial=0)
+    if highest > degree:
+        raise ValueError(f"A monomial has degree {highest}, but the enumeration ends at {degree}.")
     # A monomial comes after all those that agree in the first variables and have a higher exponent
-    # in the next: with `left` degrees to spend on k variables these are C(k + left - e - 1, k).
-    index = np.zeros(wanted.shape[:-1], dtype=np.int64)
-    left = np.full(wanted.shape[:-1], degree)
-    table = np.array(
-        [[comb(k + free, k) for free in range(degree + 1)] for k in range(n_variables + 1)]
-    )
-    for j in range(n_variables):
-        k = n_variables - j
-        after = left - wanted[..., j]
-        index += np.where(after > 0, table[k, np.maximum(after - 1, 0)], 0)
-        left = after
-    return index
+    # in the next: if k variables are still to come, that one included, and `left` degrees are left
+    # after it, these are C(k + left - 1, k).
+    left = degree - exponents.cumsum(axis=-1)
+    still = range(exponents.shape[-1], 0, -1)
+    table = np.array([[comb(k + free - 1, k) for free in range(degree + 1)] for k in still])
+    return table[np.arange(len(still)), left].sum(axis=-1)
 
 
 def monomial_values(X: ArrayLike, exponents: np.ndarray) -> np.ndarray:
@@ -155,7 +147,7 @@ def gram_matrix(exponents: np.ndarray) -> np.ndarray:
     -------
     ndarray of float64, shape (m, m)
     """
-    exponents = _check_exponents(exponents, None)
+    exponents = _check_exponents(exponents)
     product = np.ones((len(exponents), len(exponents)))
     for column in exponents.T:
         product /= column[:, None] + column + 1.0
@@ -180,8 +172,7 @@ def orthonormal_basis(n_variables: int, degree: int) -> np.ndarray:
         coordinates; ``basis @ gram_matrix(exponents) @ basis.T`` is the identity.
     """
     exponents = monomial_exponents(n_variables, degree)
-    in_one_variable = _legendre(int(degree))
-    return _product(in_one_variable, exponents)
+    return _product(_legendre(degree), exponents)
 
 
 def monomials_in_basis(n_variables: int, degree: int) -> np.ndarray:
@@ -190,20 +181,13 @@ def monomials_in_basis(n_variables: int, degree: int) -> np.ndarray:
     The inverse of `orthonormal_basis`, taken in one variable, where it is well conditioned.
     """
     exponents = monomial_exponents(n_variables, degree)
-    return _product(np.linalg.inv(_legendre(int(degree))), exponents)
+    return _product(np.linalg.inv(_legendre(degree)), exponents)
 
 
 def _legendre(degree: int) -> np.ndarray:
     """Return shifted Legendre polynomials, mean square 1 on [0, 1]; column k belongs to x^k."""
-    return np.array(
-        [
-            [
-                np.sqrt(2 * p + 1) * (-1) ** (p + k) * comb(p, k) * comb(p + k, k)
-                for k in range(degree + 1)
-            ]
-            for p in range(degree + 1)
-        ]
-    )
+    p, k = np.ogrid[: degree + 1, : degree + 1]
+    return np.sqrt(2 * p + 1) * (-1.0) ** (p + k) * special.comb(p, k) * special.comb(p + k, k)
 
 
 def _product(in_one_variable: np.ndarray, exponents: np.ndarray) -> np.ndarray:
@@ -227,14 +211,12 @@ def monomial_factors(exponents: np.ndarray) -> np.ndarray:
     return factors.reshape(*shape, factors.shape[1])
 
 
-def _check_exponents(exponents: ArrayLike, n_variables: int | None) -> np.ndarray:
+def _check_exponents(exponents: ArrayLike, n_variables: int | None = None) -> np.ndarray:
     array = np.asarray(exponents)
     if array.dtype.kind not in "iu" or array.ndim < 1 or array.min(initial=0) < 0:
         raise ValueError("exponents must be whole numbers from 0 on.")
     if n_variables is not None and array.shape[-1] != n_variables:
-        raise ValueError(
-            f"The monomials have {array.shape[-1]} variables, but X has {n_variables} column(s)."
-        )
+        raise ValueError(f"X has {n_variables} columns, the monomials {array.shape[-1]} variables.")
     return array
 
 
@@ -270,11 +252,10 @@ class SparsePolynomial:
 
     def __post_init__(self) -> None:
         coef = check_array(self.coef, "coef", 1)
-        exponents = _check_exponents(self.exponents, None).astype(np.int64)
+        exponents = _check_exponents(self.exponents).astype(np.int64)
         if exponents.ndim != 2 or len(exponents) != len(coef):
             raise ValueError(
-                f"exponents must have one row per coefficient, got shape {exponents.shape} for "
-                f"{len(coef)} coefficient(s)."
+                f"exponents must have one row per coefficient, {len(coef)}, got {exponents.shape}."
             )
         for name, array in (("coef", coef), ("exponents", exponents)):
             array.flags.writeable = False
@@ -341,29 +322,22 @@ class SparsePolynomial:
     def from_sparse(cls, representation: ArrayLike, n_variables: int, degree: int):
         """Read what `to_sparse` wrote."""
         values = check_array(representation, "representation", 1)
-        coef, index = np.split(values, 2) if len(values) % 2 == 0 else (values, values)
+        n_terms = len(values) // 2
+        coef, index = values[:n_terms], values[n_terms:]
         exponents = monomial_exponents(n_variables, degree)
-        whole = index.astype(int)
-        if (
-            len(values) % 2
-            or (whole != index).any()
-            or not ((whole >= 0) & (whole < len(exponents))).all()
-        ):
+        if len(values) % 2 or not np.isin(index, np.arange(len(exponents))).all():
             raise ValueError(
                 "A sparse representation holds s coefficients and then s indices, whole numbers "
                 f"from 0 to {len(exponents) - 1}."
             )
-        return cls(coef, exponents[whole])
+        return cls(coef, exponents[index.astype(int)])
 
     def simplified(self) -> SparsePolynomial:
         """Return the same polynomial with each monomial once, in the order of the enumeration."""
-        degree = self.degree
-        index, first, group = np.unique(
-            monomial_indices(self.exponents, degree), return_index=True, return_inverse=True
-        )
-        coef = np.bincount(group, self.coef, minlength=len(index))
-        kept = coef != 0
-        return SparsePolynomial(coef[kept], self.exponents[first[kept]])
+        exponents, group = np.unique(self.exponents, axis=0, return_inverse=True)
+        coef = np.bincount(group, self.coef, minlength=len(exponents))
+        kept = np.flatnonzero(coef)[::-1]  # the enumeration falls, and `unique` rises
+        return SparsePolynomial(coef[kept], exponents[kept])
 
     def to_text(self, digits: int = 3, names: Sequence[str] | None = None) -> str:
         """Return the polynomial as plain text, coefficients with `digits` significant digits."""
@@ -426,11 +400,8 @@ def sample_polynomials(
         If there are fewer monomials than terms.
     """
     exponents = monomial_exponents(n_variables, degree)
-    sparsity = n_variables if sparsity is None else sparsity
+    sparsity = check_sparsity(sparsity, n_variables, len(exponents))
     check_whole(n_polynomials, "n_polynomials", 0)
-    check_whole(sparsity, "sparsity", 1)
-    if sparsity > len(exponents):
-        raise ValueError(f"There are {len(exponents)} monomials, too few for {sparsity} terms.")
     rng = np.random.default_rng(seed)
     return [
         SparsePolynomial(
@@ -461,14 +432,35 @@ def evaluate_polynomials(polynomials: Sequence[SparsePolynomial], X: ArrayLike) 
     coef, exponents = stacked(polynomials)
     factors = monomial_factors(exponents)
     extended = np.concatenate([X, np.ones((*X.shape[:-1], 1))], axis=-1)
+    columns = np.moveaxis(extended, -1, -2)  # variables before points: rows are contiguous
+    own = np.arange(len(polynomials))[:, None]
     values = np.empty((len(polynomials), X.shape[-2]))
-    at_once = max(1, _CHUNK // (X.shape[-2] * max(1, coef.shape[1])))
-    for first in range(0, len(polynomials), at_once):
-        part = slice(first, first + at_once)
-        values[part] = _evaluate(
-            coef[part], factors[part], extended[part] if X.ndim == 3 else extended
-        )
+    for part in chunks(len(polynomials), X.shape[-2] * coef.shape[1]):
+        terms = np.repeat(coef[part, :, None], X.shape[-2], axis=2)
+        for variable in np.moveaxis(factors[part], -1, 0):
+            terms *= columns[variable] if X.ndim == 2 else columns[own[part], variable]
+        values[part] = terms.sum(axis=1)
     return values
+
+
+def check_sparsity(sparsity: int | None, n_variables: int, n_monomials: int | None = None) -> int:
+    """Return the number of terms: as many as variables if not given, as in Table 1.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number from 1 on, or there are fewer monomials.
+    """
+    n_terms = check_whole(n_variables if sparsity is None else sparsity, "sparsity", 1)
+    if n_monomials is not None and n_terms > n_monomials:
+        raise ValueError(f"There are {n_monomials} monomials, too few for {n_terms} terms.")
+    return n_terms
+
+
+def chunks(n_items: int, numbers_each: int) -> Iterator[slice]:
+    """Give the items in slices so short that a temporary array of them stays small."""
+    at_once = max(1, _CHUNK // max(1, numbers_each))
+    return (slice(first, first + at_once) for first in range(0, n_items, at_once))
 
 
 def check_points(X: ArrayLike, what: str, number: int, widths: set[int]) -> np.ndarray:
@@ -497,17 +489,3 @@ def stacked(polynomials: Sequence[SparsePolynomial]) -> tuple[np.ndarray, np.nda
     for k, g in enumerate(polynomials):
         coef[k, : len(g)], exponents[k, : len(g)] = g.coef, g.exponents
     return coef, exponents
-
-
-def _evaluate(coef: np.ndarray, factors: np.ndarray, extended: np.ndarray) -> np.ndarray:
-    """Return values (N, n) of polynomials with coefficients (N, s) and factors (N, s, d)."""
-    n_polynomials, _, degree = factors.shape
-    points = np.moveaxis(extended, -1, -2)  # variables before points: rows are contiguous
-    terms = np.broadcast_to(coef[:, :, None], (*coef.shape, extended.shape[-2])).copy()
-    for k in range(degree):
-        index = factors[:, :, k]
-        if points.ndim == 2:
-            terms *= points[index]
-        else:
-            terms *= points[np.arange(n_polynomials)[:, None], index]
-    return terms.sum(axis=1)

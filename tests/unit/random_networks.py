@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
+from xai_course.inet import LambdaNets
 from xai_course.networks import PiecewiseLinearNetwork
 
 
@@ -14,6 +15,24 @@ def random_network(sizes, seed=0):
     return PiecewiseLinearNetwork(
         [rng.normal(size=(b, a)) for a, b in pairwise(sizes)],
         [rng.normal(size=b) for b in sizes[1:]],
+    )
+
+
+def random_nets(n_nets=4, n_hidden=6, n_variables=3, seed=0, **more):
+    """Return a stack of networks with normal parameters."""
+    rng = np.random.default_rng(seed)
+    shapes = (n_nets, n_hidden, n_variables), (n_nets, n_hidden), (n_nets, n_hidden), (n_nets,)
+    return LambdaNets(*(rng.normal(size=shape) for shape in shapes), **more)
+
+
+def rescaled(nets, seed):
+    """Return the same functions, each neuron in another scale."""
+    factors = np.exp(np.random.default_rng(seed).uniform(-3, 3, nets.hidden_biases.shape))
+    return LambdaNets(
+        nets.hidden_weights * factors[:, :, None],
+        nets.hidden_biases * factors,
+        nets.output_weights / factors,
+        nets.output_biases,
     )
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
+import random_networks
 import torch
 
 from xai_course.inet import (
     InterpretationNetwork,
     LambdaNets,
     closed_form_moments,
+    fidelity_error,
     train_interpretation_network,
     train_lambda_nets,
 )
@@ -50,10 +53,7 @@ EXPLAINERS = {
 OF_ONE_UNIT = {"softmax", "gplearn"}
 
 
-def random_nets(n_nets: int = 12, n_variables: int = 3, width: int = 6) -> LambdaNets:
-    rng = np.random.default_rng(1)
-    shapes = (n_nets, width, n_variables), (n_nets, width), (n_nets, width), (n_nets,)
-    return LambdaNets(*(rng.normal(size=shape) for shape in shapes))
+random_nets = partial(random_networks.random_nets, n_nets=12, seed=1)
 
 
 def times(nets: LambdaNets, unit: float) -> LambdaNets:
@@ -113,10 +113,29 @@ def test_the_moment_network_is_made_of_numbers():
     for bad in ((0,), (2.5,), (2, -1), (2, 3, 0)):
         with pytest.raises(ValueError, match="must be a whole number"):
             InterpretationNetwork(*bad)
-    with pytest.raises(ValueError, match="n_terms must be a whole number"):
-        InterpretationNetwork.closed_form(2, n_terms=0)
     with pytest.raises(TypeError):
         InterpretationNetwork(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("kind", ["closed form", "greedy swaps"])
+def test_powers_of_one_variable_are_used_until_float64_cannot_tell_them_apart(kind):
+    nets = random_nets(n_variables=1)
+
+    def explained(degree, sparsity):
+        if kind == "closed form":
+            return InterpretationNetwork.closed_form(1, degree, sparsity).explain(nets)
+        return GreedySwaps(degree=degree, sparsity=sparsity).explain(nets)
+
+    X = (np.arange(1000)[:, None] + 0.5) / 1000
+    basis = np.polynomial.legendre.legvander(2 * X[:, 0] - 1, 7)
+    fitted = basis @ np.linalg.lstsq(basis, nets.predict(X).T, rcond=None)[0]
+    best = np.abs(fitted.T - nets.predict(X)).mean(axis=1)
+    all_eight, nine_of_ten = explained(7, 8), explained(9, 9)
+    np.testing.assert_allclose(fidelity_error(nets, all_eight, X), best, rtol=0.05, atol=1e-5)
+    assert (fidelity_error(nets, nine_of_ten, X) < 1.5 * best + 1e-5).all()
+    assert all(len(np.unique(g.exponents)) == 9 for g in nine_of_ten)
+    with pytest.raises(ValueError, match=r"all others depend on them.*too few for 10 terms"):
+        explained(9, 10)
 
 
 # Units
@@ -204,7 +223,7 @@ def test_a_third_of_the_constants_error_is_the_most_that_fits(error):
 
 def test_explainers_survive_a_pickle(explainer):
     _, reader = explainer
-    nets = random_nets(3)
+    nets = random_nets(n_nets=3)
     again = pickle.loads(pickle.dumps(reader))  # noqa: S301
     for one, other in zip(reader.explain(nets), again.explain(nets), strict=True):
         assert type(one) is type(other)
@@ -216,7 +235,7 @@ def test_explainers_survive_a_pickle(explainer):
     "value",
     [
         random_nets(),
-        LambdaNets(*random_nets(2).weights().values(), [0.1, 0.2], [3, 4]),
+        LambdaNets(*random_nets(n_nets=2).weights().values(), [0.1, 0.2], [3, 4]),
         SparsePolynomial([1.0, 2.0], [[1, 0], [0, 2]]),
         Explanation([1.0], [[1]], estimated_error=0.1, relative_error=0.2),
     ],
@@ -252,7 +271,8 @@ def test_torchs_default_precision_changes_nothing(default, kind):
             found = train_lambda_nets(sample_polynomials(2, 2), n_samples=64, progress=False)
             return [found.parameters()]
         if kind == "moments":
-            return list(train_interpretation_network(nets, steps=5, **QUICK).tensors().values())
+            reader = train_interpretation_network(nets, steps=5, **QUICK)
+            return [tensor.numpy() for tensor in reader.module.state_dict().values()]
         encoder = "sum" if kind.endswith("sum") else "flat"
         reader = train_softmax_network(
             nets, epochs=2, encoder=encoder, straight_through=True, **QUICK

@@ -5,26 +5,17 @@ import re
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from properties import examples
+from random_networks import random_nets, rescaled
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from xai_course.inet.lambda_nets import LambdaNets, binary_unit
 from xai_course.networks import PiecewiseLinearNetwork
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def random_nets(n_nets=4, n_hidden=6, n_variables=3, seed=0, **more):
-    rng = np.random.default_rng(seed)
-    return LambdaNets(
-        rng.normal(size=(n_nets, n_hidden, n_variables)),
-        rng.normal(size=(n_nets, n_hidden)),
-        rng.normal(size=(n_nets, n_hidden)),
-        rng.normal(size=n_nets),
-        **more,
-    )
 
 
 def points(n_variables=3, n=9, seed=1):
@@ -50,7 +41,7 @@ def fitted(kind=MLPRegressor, **options):
 # Values
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=seeds, n_hidden=st.integers(1, 8), n_variables=st.integers(1, 4))
 def test_predict_equals_every_single_network(seed, n_hidden, n_variables):
     nets = random_nets(3, n_hidden, n_variables, seed)
@@ -74,7 +65,7 @@ def test_each_network_may_have_its_own_rows():
 def test_predict_in_chunks(monkeypatch):
     nets, X = random_nets(7), points()
     expected = nets.predict(X), nets.predict(np.stack([X] * 7))
-    monkeypatch.setattr("xai_course.inet.lambda_nets._CHUNK", 100)
+    monkeypatch.setattr("xai_course.polynomials._CHUNK", 100)
     assert_allclose(nets.predict(X), expected[0], atol=1e-13)
     assert_allclose(nets.predict(np.stack([X] * 7)), expected[1], atol=1e-13)
 
@@ -121,13 +112,13 @@ def test_a_stack_is_indexed():
     ("change", "message"),
     [
         ({"hidden_weights": np.ones((4, 6))}, "hidden_weights must have 3 dimension"),
-        ({"hidden_biases": np.ones((4, 5))}, r"shapes \(N, h, n\).*\(4, 5\)"),
-        ({"output_weights": np.ones((3, 6))}, r"shapes \(N, h, n\).*\(3, 6\)"),
-        ({"output_biases": np.ones(5)}, r"shapes \(N, h, n\).*\(5,\)"),
+        ({"hidden_biases": np.ones((4, 5))}, r"hidden_biases .* \(4, 6\), got \(4, 5\)"),
+        ({"output_weights": np.ones((3, 6))}, r"output_weights .* \(4, 6\), got \(3, 6\)"),
+        ({"output_biases": np.ones(5)}, r"output_biases .* \(4,\), got \(5,\)"),
         ({"output_biases": [0, 0, 0, np.nan]}, "output_biases must be finite, got 1 NaN"),
         ({"hidden_weights": np.full((4, 6, 3), np.inf)}, "hidden_weights must be finite"),
-        ({"test_error": [1.0]}, r"test_error must have 4 value\(s\), got 1"),
-        ({"epochs": [1.0]}, r"epochs must have 4 value\(s\), got 1"),
+        ({"test_error": [1.0]}, r"test_error must have shape \(4,\), got \(1,\)"),
+        ({"epochs": [1.0]}, r"epochs must have shape \(4,\), got \(1,\)"),
     ],
 )
 def test_a_stack_refuses(change, message):
@@ -138,16 +129,6 @@ def test_a_stack_refuses(change, message):
 
 
 # Symmetries
-
-
-def rescaled(nets, seed):
-    factors = np.exp(np.random.default_rng(seed).uniform(-3, 3, nets.hidden_biases.shape))
-    return LambdaNets(
-        nets.hidden_weights * factors[:, :, None],
-        nets.hidden_biases * factors,
-        nets.output_weights / factors,
-        nets.output_biases,
-    )
 
 
 @given(seed=seeds)
@@ -237,13 +218,13 @@ def test_networks_of_any_origin_and_width():
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (lambda: torch_net(3, 4, 4), "Network 1 has 2 hidden layers.*Flatten"),
-        (lambda: torch_net(3), "Network 1 has 0 hidden layers"),
-        (lambda: torch_net(3, 4, n_outputs=2), "Network 1 has 2 outputs"),
+        (lambda: torch_net(3, 4, 4), r"Network 1 has 2 hidden layer\(s\).*Flatten"),
+        (lambda: torch_net(3), r"Network 1 has 0 hidden layer\(s\)"),
+        (lambda: torch_net(3, 4, n_outputs=2), r"Network 1 .* \['relu'\], and 2 output\(s\)"),
         (lambda: torch_net(2, 4), r"must have the same inputs, got \[2, 3\]"),
-        (lambda: torch_net(3, 4, activation=torch.nn.LeakyReLU), "Network 1 has the activation"),
+        (lambda: torch_net(3, 4, activation=torch.nn.LeakyReLU), r"Network 1 .*\['leaky_relu"),
         (lambda: torch_net(3, 4, activation=torch.nn.Tanh), "Tanh"),
-        (lambda: fitted(hidden_layer_sizes=(4, 4)), "Network 1 has 2 hidden layers"),
+        (lambda: fitted(hidden_layer_sizes=(4, 4)), "Network 1 has 2 hidden layer"),
         (lambda: fitted(hidden_layer_sizes=(4,), activation="tanh"), "tanh"),
     ],
 )

@@ -45,6 +45,10 @@ def trained(nets) -> InterpretationNetwork:
     )
 
 
+def tensors(reader: InterpretationNetwork) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in reader.module.state_dict().items()}
+
+
 def uniform(n: int, rows: int = 2000) -> np.ndarray:
     return np.random.default_rng(5).uniform(size=(rows, n))
 
@@ -220,9 +224,16 @@ def test_a_plain_loop_gives_the_same_weights(nets) -> None:
     options = {"hidden": (12, 8), "steps": steps, "learning_rate": rate, "seed": seed}
     found = train_interpretation_network(nets, batch_size=size, progress=False, **options)
     for name, tensor in module.state_dict().items():
-        np.testing.assert_array_equal(found.tensors()[name], tensor.numpy())
+        np.testing.assert_array_equal(tensors(found)[name], tensor.numpy())
     assert found.log["step"] == list(range(1, steps + 1))
     assert found.log["loss"] == losses
+
+
+def test_the_map_is_as_wide_as_the_shipped_ones_unless_given(nets) -> None:
+    found = train_interpretation_network(nets, steps=1, progress=False)
+    shipped = InterpretationNetwork.from_pretrained(5)
+    assert found.log["network"]["hidden"] == shipped.log["network"]["hidden"]
+    assert found.module.hidden == (256, 256)
 
 
 def test_the_log_holds_fifty_means(nets) -> None:
@@ -339,8 +350,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights(nets, tmp_path, monkeypa
         train_interpretation_network(nets, checkpoint=path, **FEW)
     monkeypatch.setattr(_Pool, "batch", batch)
     again = train_interpretation_network(nets, checkpoint=path, **FEW)
-    for name, values in whole.tensors().items():
-        np.testing.assert_array_equal(again.tensors()[name], values)
+    for name, values in tensors(whole).items():
+        np.testing.assert_array_equal(tensors(again)[name], values)
     with pytest.raises(OSError, match="belongs to another run"):
         train_interpretation_network(nets, checkpoint=path, **FEW | {"steps": 61})
     path.write_bytes(path.read_bytes()[:-5])
@@ -356,8 +367,8 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_training(nets, tmp_path) -
 def test_the_seed_decides_the_result(nets) -> None:
     one, same, other = (train_interpretation_network(nets, seed=s, **FEW) for s in (1, 1, 2))
     name = "layers.0.weight"
-    np.testing.assert_array_equal(one.tensors()[name], same.tensors()[name])
-    assert not np.array_equal(one.tensors()[name], other.tensors()[name])
+    np.testing.assert_array_equal(tensors(one)[name], tensors(same)[name])
+    assert not np.array_equal(tensors(one)[name], tensors(other)[name])
 
 
 # The shipped ones

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 from numpy.testing import assert_allclose
+from properties import examples
+from random_networks import random_nets, rescaled
 from scipy.special import spherical_jn
 from scipy.stats import qmc
-from test_inet_lambda_nets import random_nets, rescaled
 
 from xai_course.inet import LambdaNets, closed_form_moments
 from xai_course.inet.moments import _bessel
@@ -98,7 +99,7 @@ def test_equals_averages_over_points(n, degree):
     assert np.abs(found).max() > 0.3  # a hundred times the error of the average
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=seeds, axis=st.integers(0, 2), parts=st.lists(st.floats(0, 1), min_size=3, max_size=3))
 def test_a_unit_of_one_variable_has_that_variables_moments(seed, axis, parts):
     rng = np.random.default_rng(seed)
@@ -176,7 +177,7 @@ def test_a_network_is_the_sum_of_its_units():
     assert_allclose(closed_form_moments(nets), expected, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=seeds)
 def test_moments_do_not_see_order_scale_or_silent_neurons(seed):
     nets = random_nets(3, 6, 3, seed)
@@ -194,7 +195,7 @@ def test_moments_do_not_see_order_scale_or_silent_neurons(seed):
 def test_chunks_give_the_same(monkeypatch):
     nets = random_nets(20, 6, 3)
     expected = closed_form_moments(nets)
-    monkeypatch.setattr("xai_course.inet.moments._CHUNK", 40)
+    monkeypatch.setattr("xai_course.polynomials._CHUNK", 40)
     assert_allclose(closed_form_moments(nets), expected, atol=1e-13)
 
 

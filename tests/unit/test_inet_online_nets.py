@@ -1,17 +1,16 @@
 """Networks that go on learning, and the tests that watch them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+import random_networks
 import torch
 
 from xai_course.inet import LambdaNets
 from xai_course.inet.population import OnlineNets
 
-
-def random_nets(n_nets=3, width=7, n_variables=4, seed=0):
-    rng = np.random.default_rng(seed)
-    shapes = (n_nets, width, n_variables), (n_nets, width), (n_nets, width), (n_nets,)
-    return LambdaNets(*(rng.normal(size=shape) for shape in shapes))
+random_nets = partial(random_networks.random_nets, n_nets=3, n_hidden=7, n_variables=4)
 
 
 def as_torch(nets, index):

@@ -84,8 +84,8 @@ def plain_loop(polynomials, settings, k: int) -> tuple[nn.Sequential, int, list[
     """Train network k alone; return it, its epochs and its validation errors."""
     X, _, noisy, weights = population._draw(polynomials, settings, 0)
     rows, targets = torch.as_tensor(X[k, :-1].T.copy()), torch.as_tensor(noisy[k])
-    (n_train, n_valid), recipe = settings.rows(), settings.recipe
-    valid = slice(n_train, n_train + n_valid)
+    (train, valid, _), recipe = settings.parts(), settings.recipe
+    n_train = train.stop
     module, order = module_of(weights, k), np.random.default_rng([settings.seed, 0, 2])
     optimizer, loss = torch.optim.Adam(module.parameters(), eps=1e-7), nn.L1Loss()
     errors, best, least = [], None, math.inf
@@ -165,7 +165,7 @@ def test_early_stopping_keeps_the_best_weights():
     now = settings(recipe=recipe, n_samples=160)
     nets = train_lambda_nets(POLYNOMIALS, **asdict(now) | {"recipe": recipe, "progress": False})
     X, _, noisy, _ = population._draw(POLYNOMIALS, now, 0)
-    valid = slice(sum(now.rows()) - now.rows()[1], sum(now.rows()))
+    _, valid, _ = now.parts()
     found = nets.predict(X[:, :-1, valid].transpose(0, 2, 1))
     for k, error in enumerate(np.abs(found - noisy[:, valid]).mean(axis=1)):
         _, n_epochs, errors = plain_loop(POLYNOMIALS, now, k)
@@ -470,12 +470,12 @@ def test_every_byte_of_a_shard_is_covered(tmp_path):
     store = population._Store(tmp_path, settings(**options), [one])
     (path,) = shards(tmp_path)
     right = path.read_bytes()
-    assert store._read(0) is not None
+    assert store.read(0) is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for k in range(len(right)):
             path.write_bytes(right[:k] + bytes([right[k] ^ 1 << k % 8]) + right[k + 1 :])
-            assert store._read(0) is None, k
+            assert store.read(0) is None, k
 
 
 def test_a_file_of_another_kind_is_made_again(whole, tmp_path):

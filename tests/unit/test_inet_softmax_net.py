@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
+import random_networks
 import torch
 from scipy import stats
 
 from xai_course.inet import LambdaNets, softmax_net, train_lambda_nets
-from xai_course.inet.softmax_net import (
-    PAPER_SETTINGS,
-    SoftmaxInterpretationNetwork,
-    train_softmax_network,
-)
+from xai_course.inet.softmax_net import SoftmaxInterpretationNetwork, train_softmax_network
 from xai_course.polynomials import evaluate_polynomials, sample_polynomials
 from xai_course.training import Settings, Step, reproducible
 
@@ -20,14 +20,7 @@ ENCODERS = ("flat", "canonical", "sum")
 SMALL = {"hidden": (16,), "n_points": 50, "batch_size": 32, "progress": False}
 
 
-def random_nets(n_nets: int = 40, n_variables: int = 2, width: int = 4, seed: int = 0):
-    rng = np.random.default_rng(seed)
-    return LambdaNets(
-        rng.normal(size=(n_nets, width, n_variables)),
-        rng.normal(size=(n_nets, width)),
-        rng.normal(size=(n_nets, width)),
-        rng.normal(size=n_nets),
-    )
+random_nets = partial(random_networks.random_nets, n_nets=40, n_hidden=4, n_variables=2)
 
 
 def mean_error(lambda_nets, polynomials) -> float:
@@ -70,13 +63,10 @@ def test_the_sparsity_is_the_number_of_variables_unless_given():
     assert train_softmax_network(random_nets(), epochs=0, **SMALL).sparsity == 2
 
 
-def test_the_paper_sized_network_has_table_2():
-    assert PAPER_SETTINGS["hidden"] == (4096, 2048, 1024, 512)
-    wanted = {"batch_size": 256, "learning_rate": 1e-4, "epochs": 500, "n_points": 500}
-    assert wanted.items() <= PAPER_SETTINGS.items()
-    train_softmax_network(
-        random_nets(), **{**PAPER_SETTINGS, "hidden": (8,), "epochs": 1}, progress=False
-    )
+def test_batches_and_points_are_those_of_table_2_unless_given():
+    inet = train_softmax_network(random_nets(), epochs=0, hidden=(8,), progress=False)
+    assert inet.log["settings"]["batch_size"] == 256
+    assert inet._design.n_points == 500
 
 
 def test_soft_and_hard_agree_where_each_softmax_is_certain():
@@ -96,7 +86,8 @@ def test_the_loss_is_the_mean_absolute_error_of_the_soft_polynomial():
     nets = random_nets()
     inet = train_softmax_network(nets, epochs=1, **SMALL)
     plan = Settings(epochs=1, batch_size=8)
-    objective = softmax_net._Objective(nets, inet._shape, plan, 4000, False, False, "cpu")
+    design = replace(inet._design, n_points=4000)
+    objective = softmax_net._Objective(nets, design, plan, "cpu")
     points = objective.points(np.random.default_rng(3))
     loss, _ = objective.parts(inet._module, np.arange(40), points)
     X = points[0][:, :-1].double().numpy()
@@ -109,7 +100,8 @@ def test_straight_through_adds_the_entropy_and_takes_the_arg_max_in_the_second_h
     nets = random_nets()
     inet = train_softmax_network(nets, epochs=1, **SMALL)
     plan = Settings(epochs=8, batch_size=8, patience=None)
-    objective = softmax_net._Objective(nets, inet._shape, plan, 500, True, False, "cpu")
+    design = replace(inet._design, straight_through=True)
+    objective = softmax_net._Objective(nets, design, plan, "cpu")
     step = Step(np.random.default_rng(3), 8 * done)
     found = float(objective.loss(inet._module, np.arange(40), step).detach())
     X = objective.points(np.random.default_rng(3))[0][:, :-1].double().numpy()
@@ -174,11 +166,11 @@ def test_the_sum_reads_any_width_and_ignores_silent_neurons():
 def test_another_width_is_named(encoder):
     inet = train_softmax_network(random_nets(), encoder=encoder, epochs=0, **SMALL)
     with pytest.raises(ValueError, match=r"4 hidden neurons, got 6.*'sum'"):
-        inet.explain(random_nets(width=6))
+        inet.explain(random_nets(n_hidden=6))
 
 
 def test_inputs_are_standardised_like_the_training_nets():
-    nets = random_nets(width=3)
+    nets = random_nets(n_hidden=3)
     module = train_softmax_network(nets, epochs=1, **SMALL)._module
     np.testing.assert_allclose(module.mean, nets.parameters().mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(module.sd, nets.parameters().std(axis=0), rtol=1e-5)
@@ -265,14 +257,12 @@ def test_patience_stops_early_and_takes_the_best_weights():
     assert_same_weights(inet, shorter)
 
 
-def plain_training(nets, shape, plan, n_points, straight_through=False, released_loss=False):
+def plain_training(nets, design, plan):
     """Train by the obvious loop; return the module and the loss before each epoch's end."""
-    objective = softmax_net._Objective(
-        nets, shape, plan, n_points, straight_through, released_loss, "cpu"
-    )
+    objective = softmax_net._Objective(nets, design, plan, "cpu")
     with reproducible([plan.seed, 0], torch.device("cpu")):
-        module = softmax_net._Module(shape)
-    module.standardise_like(softmax_net._inputs(nets, shape.encoder))
+        module = softmax_net._Module(design)
+    module.standardise_like(softmax_net._inputs(nets, design.encoder))
     optimizer = torch.optim.Adam(module.parameters(), eps=1e-7)
     order, held_out = np.arange(len(nets)), None
     if plan.patience:
@@ -321,7 +311,7 @@ def test_a_plain_loop_gives_the_same_weights(encoder, options, way):
     inet = train_softmax_network(nets, **settings, **way)
     kept = ("epochs", "batch_size", "learning_rate", "patience", "seed")
     plan = Settings(**{"patience": None} | {k: settings[k] for k in kept if k in settings})
-    expected = plain_training(nets, inet._shape, plan, SMALL["n_points"], **way)
+    expected = plain_training(nets, inet._design, plan)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(inet).items())
 
 
@@ -428,7 +418,7 @@ def test_a_saved_network_says_the_same(tmp_path, encoder):
 def test_another_safetensors_file_is_no_such_network(tmp_path):
     file = tmp_path / "run.safetensors"
     train_softmax_network(random_nets(), epochs=1, checkpoint=file, **SMALL)
-    with pytest.raises(OSError, match="not a 'softmax I-Net 1'"):
+    with pytest.raises(OSError, match="not a 'softmax I-Net 2'"):
         SoftmaxInterpretationNetwork.load(file)
 
 

@@ -4,9 +4,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from properties import examples
 
 from xai_course.inet.sparse_regression import _swap, best_monomials
 from xai_course.polynomials import (
@@ -36,7 +37,7 @@ def each(gram, correlations, supports):
     return np.array([explained(gram, c, s) for c, s in zip(correlations, supports, strict=True)])
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=seeds, n_terms=st.integers(1, 6))
 def test_swaps_never_lose(seed, n_terms):
     gram, correlations = problems(10, 3, 3, seed)
@@ -113,7 +114,7 @@ def test_order_is_the_enumerations_and_no_monomial_twice():
 def test_a_batch_equals_one_at_a_time(monkeypatch, chunk):
     gram, correlations = problems(15, 3, 3, 5)
     alone = [best_monomials(gram, c[None], 4) for c in correlations]
-    monkeypatch.setattr("xai_course.inet.sparse_regression._CHUNK", chunk)
+    monkeypatch.setattr("xai_course.polynomials._CHUNK", chunk)
     chosen, coef = best_monomials(gram, correlations, 4)
     assert_array_equal(chosen, np.concatenate([a for a, _ in alone]))
     assert_allclose(coef, np.concatenate([b for _, b in alone]), rtol=1e-8, atol=1e-10)
@@ -159,6 +160,9 @@ def test_no_functions():
         (np.eye(3), [[1, np.nan, 1]], 1, {}, "correlations must be finite"),
         (np.eye(3), np.ones((1, 3)), 4, {}, "There are 3 monomials, too few for 4 terms"),
         (np.eye(3), np.ones((1, 3)), 0, {}, "n_terms must be a whole number"),
+        (np.ones((3, 3)), np.ones((1, 3)), 2, {}, "After 1 monomials .* too few for 2 terms"),
+        (np.diag([1.0, 0, 1]), np.ones((1, 3)), 1, {}, "Monomial 1 has no length"),
+        (np.diag([1.0, 1, -1]), np.ones((1, 3)), 1, {}, "Monomial 2 has no length"),
         (np.eye(3), np.ones((1, 3)), 1, {"max_swaps": -1}, "max_swaps must be a whole number"),
     ],
 )

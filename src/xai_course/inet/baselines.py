@@ -27,6 +27,7 @@ from xai_course.inet.lambda_nets import LambdaNets, binary_unit, check_lambda_ne
 from xai_course.inet.sparse_regression import best_monomials
 from xai_course.polynomials import (
     SparsePolynomial,
+    check_sparsity,
     gram_matrix,
     monomial_exponents,
     monomial_values,
@@ -35,6 +36,7 @@ from xai_course.polynomials import (
 if TYPE_CHECKING:
     from gplearn.genetic import SymbolicRegressor
 
+_POINTS = ("sobol", "uniform")
 _ROUNDING = 1e-12  # of the largest answer: a smaller spread is none
 
 __all__ = [
@@ -76,7 +78,7 @@ def query_points(
     check_whole(n_points, "n_points", 1)
     check_whole(n_variables, "n_variables", 1)
     check_whole(seed, "seed", 0)
-    check_choice(points, "points", ("sobol", "uniform"))
+    check_choice(points, "points", _POINTS)
     if points == "uniform":
         return np.random.default_rng(seed).random((n_points, n_variables))
     sequence = qmc.Sobol(n_variables, rng=seed)
@@ -98,10 +100,10 @@ class _Baseline:
 
     def __post_init__(self) -> None:
         check_whole(self.degree, "degree", 0)
-        if self.sparsity is not None:
-            check_whole(self.sparsity, "sparsity", 1)
-        query_points(1, 1, self.seed, self.points)
+        check_sparsity(self.sparsity, 1)
         check_whole(self.n_queries, "n_queries", 1)
+        check_choice(self.points, "points", _POINTS)
+        check_whole(self.seed, "seed", 0)
 
     def explain(self, lambda_nets: LambdaNets) -> list[SparsePolynomial]:
         """Return one polynomial for each network.
@@ -136,10 +138,6 @@ class _Baseline:
     def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
         """Return a polynomial for each row of `answers`, shape (N, n_queries)."""
         raise NotImplementedError
-
-    def _terms(self, n_variables: int) -> int:
-        """Return the number of terms, s."""
-        return n_variables if self.sparsity is None else int(self.sparsity)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,16 +187,20 @@ class _Selection(_Baseline):
     """Choose monomials from the enumeration, then fit them."""
 
     def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
-        exponents = monomial_exponents(X.shape[1], self.degree)
-        n_terms = self._terms(X.shape[1])
-        if n_terms > len(exponents):
-            raise ValueError(f"There are {len(exponents)} monomials, too few for {n_terms} terms.")
+        n_variables = X.shape[1]
+        exponents = monomial_exponents(n_variables, self.degree)
+        n_terms = check_sparsity(self.sparsity, n_variables, len(exponents))
         _enough(X, n_terms)
-        return self._choose(monomial_values(X, exponents), answers, exponents, n_terms)
+        coef = self._choose(exponents, monomial_values(X, exponents), answers, n_terms)
+        return [SparsePolynomial.from_dense(c, n_variables, self.degree) for c in coef]
 
     def _choose(
-        self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
-    ) -> list[SparsePolynomial]:
+        self, exponents: np.ndarray, values: np.ndarray, answers: np.ndarray, n_terms: int
+    ) -> ArrayLike:
+        """Return the coefficients of all monomials for each network, `n_terms` of them not zero.
+
+        `values` are those of the monomials at the queries, shape (n_queries, m).
+        """
         raise NotImplementedError
 
 
@@ -224,21 +226,17 @@ class OrthogonalMatchingPursuit(_Selection):
     unit_norm: bool = True
 
     def _choose(
-        self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
-    ) -> list[SparsePolynomial]:
-        length = np.linalg.norm(values, axis=0) if self.unit_norm else np.ones(len(exponents))
+        self, exponents: np.ndarray, values: np.ndarray, answers: np.ndarray, n_terms: int
+    ) -> ArrayLike:
+        length = np.linalg.norm(values, axis=0) if self.unit_norm else 1.0
         columns = values / length
         model = linear_model.OrthogonalMatchingPursuit(n_nonzero_coefs=n_terms, fit_intercept=False)
-        found = []
         with warnings.catch_warnings():
             # A network that fewer terms describe exactly ends the pursuit early, and rightly so.
             warnings.filterwarnings(
                 "ignore", "\\s*Orthogonal matching pursuit ended", RuntimeWarning
             )
-            for y in answers:
-                coef = model.fit(columns, y).coef_ / length
-                found.append(_kept(coef, exponents))
-        return found
+            return [model.fit(columns, y).coef_ / length for y in answers]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,17 +264,16 @@ class LassoRefit(_Selection):
         check_number(self.alpha, "alpha", above=0)
 
     def _choose(
-        self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
-    ) -> list[SparsePolynomial]:
-        model = linear_model.Lasso(self.alpha, fit_intercept=False, max_iter=20_000, tol=1e-4)
-        found = []
-        for y in answers:
+        self, exponents: np.ndarray, values: np.ndarray, answers: np.ndarray, n_terms: int
+    ) -> ArrayLike:
+        model = linear_model.Lasso(self.alpha, fit_intercept=False, max_iter=20_000)
+        found = np.zeros((len(answers), len(exponents)))
+        for k, y in enumerate(answers):
             spread = y.std()
             varies = spread > _ROUNDING * np.abs(y).max()
             coef = model.fit(values, y / spread if varies else y).coef_
             largest = np.sort(np.argsort(-np.abs(coef), kind="stable")[:n_terms])
-            refit = np.linalg.lstsq(values[:, largest], y, rcond=None)[0]
-            found.append(_kept(refit, exponents[largest]))
+            found[k, largest] = np.linalg.lstsq(values[:, largest], y, rcond=None)[0]
         return found
 
 
@@ -316,13 +313,15 @@ class GreedySwaps(_Selection):
         check_whole(self.width, "width", 1)
 
     def _choose(
-        self, values: np.ndarray, answers: np.ndarray, exponents: np.ndarray, n_terms: int
-    ) -> list[SparsePolynomial]:
+        self, exponents: np.ndarray, values: np.ndarray, answers: np.ndarray, n_terms: int
+    ) -> ArrayLike:
         exact = self.gram == "exact"
         gram = gram_matrix(exponents) if exact else values.T @ values / len(values)
         correlations = answers @ values / len(values)
         chosen, coef = best_monomials(gram, correlations, n_terms, self.max_swaps, self.width)
-        return [SparsePolynomial(c, exponents[k]) for c, k in zip(coef, chosen, strict=True)]
+        found = np.zeros((len(answers), len(exponents)))
+        np.put_along_axis(found, chosen, coef, axis=1)
+        return found
 
 
 # Genetic programming
@@ -340,8 +339,6 @@ class Evolution:
         The same as gplearn writes it.
     errors : ndarray, shape (n_generations,)
         Lowest mean absolute error of each generation.
-    lengths : ndarray of int, shape (n_generations,)
-        Nodes of the program that reached it.
     stopped : {"no gain", "time", "generations", "exact"}
         What ended the run.
     seconds : float
@@ -351,7 +348,6 @@ class Evolution:
     polynomial: SparsePolynomial
     program: str
     errors: np.ndarray
-    lengths: np.ndarray
     stopped: str
     seconds: float
 
@@ -383,19 +379,16 @@ class SymbolicRegression(_Baseline):
         Most generations.
     patience : int
         Stop after so many generations in a row without a lower error.
-    time_limit : float or None
+    time_limit : float
         Seconds for a network, by `clock`. A generation that has begun is finished; with the limit
         reached the result depends on the machine. The paper's limit is 60 minutes.
-    clock : callable
-        What tells the seconds, wall-clock time by default; `time.process_time` tells those of
-        computing.
     parsimony : float
         Penalty on the length of a program, in the choice of parents only.
     progress : bool
         Whether to show a progress bar for each network.
     clock : callable
-        What `time_limit` and the seconds are read from. ``time.process_time`` counts what this
-        program computes, whatever else the machine does.
+        What `time_limit` and the seconds are read from, wall-clock time by default.
+        ``time.process_time`` counts what this program computes, whatever else the machine does.
 
     Notes
     -----
@@ -409,7 +402,7 @@ class SymbolicRegression(_Baseline):
     population_size: int = 5000
     generations: int = 100
     patience: int = 10
-    time_limit: float | None = 3600.0
+    time_limit: float = 3600.0
     parsimony: float = 0.001
     progress: bool = True
     clock: Callable[[], float] = field(default=monotonic, repr=False)
@@ -418,21 +411,24 @@ class SymbolicRegression(_Baseline):
         super().__post_init__()
         for name in ("population_size", "generations", "patience"):
             check_whole(getattr(self, name), name, 1)
-        if self.time_limit is not None:
-            check_number(self.time_limit, "time_limit", above=0)
+        check_number(self.time_limit, "time_limit", above=0)
         check_number(self.parsimony, "parsimony", least=0)
 
     def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
-        names = [f"network {k + 1} of {len(answers)}" for k in range(len(answers))]
-        return [self._evolve(X, y, name).polynomial for y, name in zip(answers, names, strict=True)]
+        return [
+            self.evolve(X, y, f"network {number} of {len(answers)}").polynomial
+            for number, y in enumerate(answers, 1)
+        ]
 
-    def evolve(self, X: ArrayLike, y: ArrayLike) -> Evolution:
+    def evolve(self, X: ArrayLike, y: ArrayLike, name: str = "evolution") -> Evolution:
         """Search a formula for any answers, and tell how the search went.
 
         Parameters
         ----------
         X : array_like, shape (n, n_variables)
         y : array_like, shape (n,)
+        name : str
+            Title of the progress bar.
 
         Returns
         -------
@@ -446,42 +442,32 @@ class SymbolicRegression(_Baseline):
         X, y = check_array(X, "X", 2), check_array(y, "y", 1)
         if len(X) != len(y) or not X.size:
             raise ValueError(f"X and y must have the same rows, got shapes {X.shape}, {y.shape}.")
-        return self._evolve(X, y, "evolution")
-
-    def _evolve(self, X: np.ndarray, y: np.ndarray, name: str) -> Evolution:
         start = self.clock()
         search = self._regressor(X.shape[1])
-        errors, lengths, best, stopped = [], [], None, "generations"
-        with tqdm(
-            total=self.generations, desc=name, unit="gen", disable=not self.progress, ascii=True
-        ) as bar:
-            for generation in range(1, self.generations + 1):
-                # One generation more: gplearn's own way to go on from the last population.
-                _fit_quietly(search.set_params(generations=generation), X, y)
-                found = search._program
-                errors.append(found.raw_fitness_)
-                lengths.append(found.length_)
-                if best is None or found.raw_fitness_ < best.raw_fitness_:
-                    best, best_at = found, generation
-                bar.update()
-                bar.set_postfix_str(f"error {best.raw_fitness_:.4f}")
-                reason = self._reason(best.raw_fitness_, generation - best_at, self.clock() - start)
-                if reason is not None:
-                    stopped = reason
-                    break
-        return Evolution(
-            expand_program(best.program, X.shape[1]),
-            str(best),
-            np.array(errors),
-            np.array(lengths),
-            stopped,
-            self.clock() - start,
-        )
+        errors, best = [], None
+        generations = range(1, self.generations + 1)
+        bar = tqdm(generations, desc=name, unit="gen", disable=not self.progress, ascii=True)
+        for generation in bar:
+            # One generation more: gplearn's own way to go on from the last population.
+            _fit_quietly(search.set_params(generations=generation), X, y)
+            found = search._program
+            errors.append(found.raw_fitness_)
+            if best is None or found.raw_fitness_ < best.raw_fitness_:
+                best, best_at = found, generation
+            bar.set_postfix_str(f"error {best.raw_fitness_:.4f}")
+            seconds = self.clock() - start
+            stopped = self._reason(best.raw_fitness_, generation - best_at, seconds)
+            if stopped:
+                break
+        polynomial = expand_program(best.program, X.shape[1])
+        reason = stopped or "generations"
+        return Evolution(polynomial, str(best), np.array(errors), reason, seconds)
 
     def _regressor(self, n_variables: int) -> SymbolicRegressor:
         from gplearn.genetic import SymbolicRegressor
 
-        depth = max(1, self._terms(n_variables).bit_length() - 1)  # log2, rounded down
+        n_terms = check_sparsity(self.sparsity, n_variables)
+        depth = max(1, n_terms.bit_length() - 1)  # log2, rounded down
         return SymbolicRegressor(
             population_size=self.population_size,
             tournament_size=min(20, self.population_size),
@@ -500,9 +486,7 @@ class SymbolicRegression(_Baseline):
             return "exact"
         if waited >= self.patience:
             return "no gain"
-        if self.time_limit is not None and seconds >= self.time_limit:
-            return "time"
-        return None
+        return "time" if seconds >= self.time_limit else None
 
 
 def expand_program(program: list[Any], n_variables: int) -> SparsePolynomial:
@@ -526,8 +510,9 @@ def expand_program(program: list[Any], n_variables: int) -> SparsePolynomial:
         If the program holds another function, an unknown variable, or is incomplete.
     """
     check_whole(n_variables, "n_variables", 1)
-    one = (0,) * n_variables
-    stack: list[dict[tuple[int, ...], float]] = []
+    one = np.zeros((1, n_variables), dtype=np.int64)
+    variables = np.eye(n_variables, dtype=np.int64)
+    stack: list[SparsePolynomial] = []
     for node in reversed(program):  # from the leaves: a function finds its arguments on the stack
         name = getattr(node, "name", None)
         if name is not None:
@@ -541,34 +526,27 @@ def expand_program(program: list[Any], n_variables: int) -> SparsePolynomial:
         elif isinstance(node, Integral):
             if not 0 <= node < n_variables:
                 raise ValueError(f"The program has the variable {node} of {n_variables}.")
-            stack.append({(*one[:node], 1, *one[node + 1 :]): 1.0})
+            stack.append(SparsePolynomial([1.0], variables[[node]]))
         else:
-            stack.append({one: float(node)})
+            stack.append(SparsePolynomial([node], one))
     if len(stack) != 1:
         raise ValueError("The program is incomplete.")
-    terms = {exponents: c for exponents, c in stack[0].items() if c != 0} or {one: 0.0}
-    exponents = sorted(terms, reverse=True)
-    return SparsePolynomial([terms[e] for e in exponents], np.array(exponents))
+    return stack[0].simplified()
 
 
-def _add(left: dict, right: dict, sign: float = 1.0) -> dict:
-    total = dict(left)
-    for exponents, c in right.items():
-        total[exponents] = total.get(exponents, 0.0) + sign * c
-    return total
+def _add(f: SparsePolynomial, g: SparsePolynomial, sign: float = 1.0) -> SparsePolynomial:
+    coef = np.concatenate([f.coef, sign * g.coef])
+    return SparsePolynomial(coef, np.concatenate([f.exponents, g.exponents])).simplified()
 
 
-def _subtract(left: dict, right: dict) -> dict:
-    return _add(left, right, -1.0)
+def _subtract(f: SparsePolynomial, g: SparsePolynomial) -> SparsePolynomial:
+    return _add(f, g, -1.0)
 
 
-def _multiply(left: dict, right: dict) -> dict:
-    product: dict[tuple[int, ...], float] = {}
-    for a, c in left.items():
-        for b, d in right.items():
-            exponents = tuple(i + j for i, j in zip(a, b, strict=True))
-            product[exponents] = product.get(exponents, 0.0) + c * d
-    return product
+def _multiply(f: SparsePolynomial, g: SparsePolynomial) -> SparsePolynomial:
+    exponents = f.exponents[:, None] + g.exponents
+    coef = np.outer(f.coef, g.coef).ravel()
+    return SparsePolynomial(coef, exponents.reshape(len(coef), f.n_variables)).simplified()
 
 
 _OPERATIONS = {"add": _add, "sub": _subtract, "mul": _multiply}
@@ -579,17 +557,6 @@ def _fit_quietly(search: SymbolicRegressor, X: np.ndarray, y: np.ndarray) -> Non
         # gplearn 0.4.2, the newest for scikit-learn 1.6, calls a method deprecated there.
         warnings.filterwarnings("ignore", "`BaseEstimator._validate_data`", FutureWarning)
         search.fit(X, y)
-
-
-# Small helpers
-
-
-def _kept(coef: np.ndarray, exponents: np.ndarray) -> SparsePolynomial:
-    """Return the terms that are not zero; the zero polynomial keeps its last one."""
-    kept = np.flatnonzero(coef)
-    if not len(kept):
-        kept = [len(coef) - 1]
-    return SparsePolynomial(coef[kept], exponents[kept])
 
 
 def _enough(X: np.ndarray, n_terms: int) -> None:

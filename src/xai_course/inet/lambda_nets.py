@@ -18,11 +18,9 @@ from numpy.typing import ArrayLike
 
 from xai_course._validation import check_array
 from xai_course.networks import PiecewiseLinearNetwork
-from xai_course.polynomials import SparsePolynomial, check_points, evaluate_polynomials
+from xai_course.polynomials import SparsePolynomial, check_points, chunks, evaluate_polynomials
 
 __all__ = ["LambdaNets", "binary_unit", "check_lambda_nets", "concatenate", "fidelity_error"]
-
-_CHUNK = 2**22  # numbers in one temporary array
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +57,9 @@ class LambdaNets:
         for name, values in self.arrays().items():
             array = check_array(values, name, _ARRAYS.get(name, 1))
             object.__setattr__(self, name, array)
-        n_nets, width, _ = self.hidden_weights.shape
-        shapes = [array.shape for array in self.weights().values()]
-        if shapes[1:] != [(n_nets, width), (n_nets, width), (n_nets,)]:
-            raise ValueError(
-                "The arrays must have shapes (N, h, n), (N, h), (N, h) and (N,), got "
-                f"{', '.join(map(str, shapes))}."
-            )
-        for name, values in self.arrays().items():
-            if len(values) != n_nets:
-                raise ValueError(f"{name} must have {n_nets} value(s), got {len(values)}.")
+            expected = self.hidden_weights.shape[: array.ndim]  # (N, h, n), (N, h) or (N,)
+            if array.shape != expected:
+                raise ValueError(f"{name} must have shape {expected}, got {array.shape}.")
 
     def __len__(self) -> int:
         """Return the number of networks."""
@@ -119,9 +110,7 @@ class LambdaNets:
         """
         X = check_points(X, "network(s)", len(self), {self.n_variables})
         found = np.empty((len(self), X.shape[-2]))
-        at_once = max(1, _CHUNK // (X.shape[-2] * self.n_hidden))
-        for first in range(0, len(self), at_once):
-            part = slice(first, first + at_once)
+        for part in chunks(len(self), X.shape[-2] * self.n_hidden):
             rows = X[part] if X.ndim == 3 else X
             hidden = self.hidden_weights[part] @ np.swapaxes(rows, -1, -2)
             hidden += self.hidden_biases[part, :, None]
@@ -188,8 +177,7 @@ class LambdaNets:
         bounds = check_array(bounds, "bounds", 2)
         if bounds.shape != (self.n_variables, 2) or (bounds[:, 0] >= bounds[:, 1]).any():
             raise ValueError(
-                f"bounds must hold a lower and a higher number for each of the "
-                f"{self.n_variables} variable(s), got shape {bounds.shape}."
+                f"bounds must hold a lower and a higher number for each variable, got {bounds}."
             )
         return replace(
             self,
@@ -240,11 +228,9 @@ def check_lambda_nets(lambda_nets: Any, n_variables: int | None = None) -> None:
         )
     if not len(lambda_nets):
         raise ValueError("At least one lambda-net is needed, got none.")
-    if n_variables not in (None, lambda_nets.n_variables):
-        raise ValueError(
-            f"This I-Net reads networks of {n_variables} variable(s), got "
-            f"{lambda_nets.n_variables}."
-        )
+    found = lambda_nets.n_variables
+    if n_variables not in (None, found):
+        raise ValueError(f"This I-Net reads networks of {n_variables} variable(s), got {found}.")
 
 
 def fidelity_error(
@@ -264,9 +250,7 @@ def fidelity_error(
     ndarray, shape (N,)
     """
     if len(polynomials) != len(lambda_nets):
-        raise ValueError(
-            f"There are {len(lambda_nets)} network(s) but {len(polynomials)} polynomial(s)."
-        )
+        raise ValueError(f"{len(lambda_nets)} network(s) but {len(polynomials)} polynomial(s).")
     difference = lambda_nets.predict(X) - evaluate_polynomials(polynomials, X)
     return np.abs(difference).mean(axis=1)
 
@@ -292,38 +276,25 @@ def concatenate(parts: list[LambdaNets]) -> LambdaNets:
     """
     shapes = sorted({(part.n_variables, part.n_hidden) for part in parts})
     if len(shapes) != 1:
-        raise ValueError(
-            "Networks of one shape are needed, got (variables, hidden neurons) "
-            f"{', '.join(map(str, shapes)) or 'of none'}."
-        )
+        raise ValueError(f"Networks must have one shape, got (variables, hidden neurons) {shapes}.")
     arrays = [part.arrays() for part in parts]
     common = [name for name in arrays[0] if all(name in a for a in arrays)]
     return LambdaNets(**{name: np.concatenate([a[name] for a in arrays]) for name in common})
 
 
 def _one_hidden_layer(network: Any, number: int) -> LambdaNets:
-    name = f"Network {number}"
     if not isinstance(network, PiecewiseLinearNetwork):
         is_torch = any(base.__module__.startswith("torch.") for base in type(network).__mro__)
-        read = (
-            PiecewiseLinearNetwork.from_torch if is_torch else PiecewiseLinearNetwork.from_sklearn
-        )
-        network = read(network)
-    sizes = network.hidden_sizes
-    if len(sizes) != 1:
+        if is_torch:
+            network = PiecewiseLinearNetwork.from_torch(network)
+        else:
+            network = PiecewiseLinearNetwork.from_sklearn(network)
+    activations = [activation.name or repr(activation) for activation in network.activations]
+    if activations != ["relu"] or network.n_outputs != 1:
         raise ValueError(
-            f"{name} has {len(sizes)} hidden layers; an I-Net reads networks with one. Flatten it "
-            "first: merge(...).flatten() of an unwrapper gives a network with one hidden layer."
-        )
-    activation = network.activations[0]
-    if activation.name != "relu":
-        raise ValueError(
-            f"{name} has the activation {activation.name or activation!r}; an I-Net reads ReLU "
-            "networks."
-        )
-    if network.n_outputs != 1:
-        raise ValueError(
-            f"{name} has {network.n_outputs} outputs; an I-Net reads networks with one."
+            f"Network {number} has {len(activations)} hidden layer(s), {activations}, and "
+            f"{network.n_outputs} output(s); an I-Net reads one hidden layer, 'relu', and one "
+            "output. Flatten a deep network: merge(...).flatten() of an unwrapper gives one layer."
         )
     return LambdaNets(
         network.weights[0][None], network.biases[0][None], network.weights[1], network.biases[1]
@@ -331,10 +302,5 @@ def _one_hidden_layer(network: Any, number: int) -> LambdaNets:
 
 
 def _widened(net: LambdaNets, width: int) -> LambdaNets:
-    more = width - net.n_hidden
-    return LambdaNets(
-        np.pad(net.hidden_weights, ((0, 0), (0, more), (0, 0))),
-        np.pad(net.hidden_biases, ((0, 0), (0, more))),
-        np.pad(net.output_weights, ((0, 0), (0, more))),
-        net.output_biases,
-    )
+    more = ((0, 0), (0, width - net.n_hidden), (0, 0))  # networks, neurons, variables
+    return LambdaNets(**{name: np.pad(a, more[: a.ndim]) for name, a in net.weights().items()})

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import nn
 from xai_course._storage import sha256
 from xai_course.inet.lambda_nets import LambdaNets, binary_unit
 from xai_course.inet.moments import affine_moments, bent_on_cube, series_moments
-from xai_course.polynomials import monomial_exponents, monomial_factors, monomial_indices
+from xai_course.polynomials import chunks, monomial_exponents, monomial_factors, monomial_indices
 from xai_course.training import Settings, Step, train
 
 __all__ = ["MomentMap", "scaled_units", "train_moment_map"]
@@ -92,53 +91,49 @@ def train_moment_map(
     lambda_nets: LambdaNets,
     degree: int,
     hidden: Sequence[int],
-    plan: Settings,
-    n_nets: int,
     *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
     device: str,
-    checkpoint: str | Path | None,
-    progress: bool,
+    **running: Any,
 ) -> tuple[MomentMap, dict[str, Any]]:
-    """Learn the map from networks whose moments are known: `n_nets` of them for each step.
+    """Learn the map from networks whose moments are known; `running` is handed on to `train`.
 
-    A step is an epoch of `plan`. All its randomness comes from the seed and its number. The loss
+    A step is an epoch of the loop. All its randomness comes from the seed and its number. The loss
     is the mean squared error of whole networks' projections, plus that of their units.
     """
+    plan = Settings(
+        epochs=steps, batch_size=1, learning_rate=learning_rate, patience=None, seed=seed
+    )
     pool = _Pool(lambda_nets, degree)
     with torch.random.fork_rng([]):
-        torch.manual_seed(plan.seed)
+        torch.manual_seed(seed)
         module = MomentMap(lambda_nets.n_variables, degree, hidden)
 
     def loss(module: MomentMap, _: np.ndarray, step: Step) -> torch.Tensor:
-        rng = np.random.default_rng([plan.seed, round(step.done)])
+        rng = np.random.default_rng([seed, round(step.done)])
         directions, centres, targets, amplitude, owner = (
-            torch.as_tensor(values, device=device) for values in pool.batch(rng, n_nets)
+            torch.as_tensor(values, device=device) for values in pool.batch(rng, batch_size)
         )
         error = (module(directions, centres) - targets) * amplitude[:, None]
-        sums = error.new_zeros(n_nets, error.shape[1]).index_add_(0, owner, error)
-        return (sums.square().sum() + error.square().sum()) / n_nets
+        sums = error.new_zeros(batch_size, error.shape[1]).index_add_(0, owner, error)
+        return (sums.square().sum() + error.square().sum()) / batch_size
 
+    identity = {
+        "shape": [lambda_nets.n_variables, degree, *hidden],
+        "n_nets": batch_size,
+        "lambda_nets": sha256({"parameters": lambda_nets.parameters()}),
+    }
+    running |= {"device": device, "identity": identity, "pause": _PAUSE}
     started = time.perf_counter()
-    module, log = train(
-        module,
-        loss,
-        1,
-        plan,
-        device=device,
-        checkpoint=checkpoint,
-        identity={
-            "shape": [lambda_nets.n_variables, degree, *hidden],
-            "n_nets": n_nets,
-            "lambda_nets": sha256({"parameters": lambda_nets.parameters()}),
-        },
-        pause=_PAUSE,
-        progress=progress,
-    )
-    every = max(1, plan.epochs // 50)
-    steps = range(every, plan.epochs + 1, every)
-    losses = [float(np.mean(log["train_loss"][k - every + 1 : k + 1])) for k in steps]
+    module, log = train(module, loss, 1, plan, **running)
+    every = max(1, steps // 50)
+    ends = list(range(every, steps + 1, every))
+    losses = [float(np.mean(log["train_loss"][end - every + 1 : end + 1])) for end in ends]
     seconds = round(time.perf_counter() - started, 1)
-    return module, {"step": list(steps), "loss": losses, "seconds": seconds}
+    return module, {"step": ends, "loss": losses, "seconds": seconds}
 
 
 class _Pool:
@@ -160,8 +155,7 @@ class _Pool:
         self.first = np.searchsorted(kept // width, np.arange(n_nets + 1))
         self.exponents, self.degree = monomial_exponents(n_variables, degree), degree
         self.targets = np.empty((len(kept), len(self.exponents)), dtype=np.float32)
-        for start in range(0, len(kept), 4096):
-            part = slice(start, start + 4096)
+        for part in chunks(len(kept), len(self.exponents)):
             odd = affine_moments(weights[part], biases[part], degree) / 2
             even = series_moments(degree, None, weights[part], biases[part]) - odd
             self.targets[part] = even / length[part, None]

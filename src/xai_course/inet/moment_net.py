@@ -28,6 +28,7 @@ from xai_course.inet.moments import series_moments, sum_over_units
 from xai_course.inet.sparse_regression import best_monomials
 from xai_course.polynomials import (
     SparsePolynomial,
+    check_sparsity,
     evaluate_polynomials,
     monomial_exponents,
     monomials_in_basis,
@@ -105,8 +106,6 @@ class MomentInterpretationNetwork:
     n_variables, degree, sparsity : int
         Variables, largest degree and number of terms of the polynomials; as many terms as variables
         if not given.
-    n_terms : int, optional
-        Cosine terms of the closed form: see `closed_form_moments`.
     module : MomentMap, optional
         The learned map.
     log : dict, optional
@@ -119,14 +118,12 @@ class MomentInterpretationNetwork:
         degree: int = 3,
         sparsity: int | None = None,
         *,
-        n_terms: int | None = None,
         module: MomentMap | None = None,
         log: dict[str, Any] | None = None,
     ) -> None:
         monomial_exponents(n_variables, degree)  # names what is no number of variables or degree
         self.n_variables, self.degree = n_variables, degree
-        self.sparsity = check_whole(n_variables if sparsity is None else sparsity, "sparsity", 1)
-        self.n_terms = None if n_terms is None else check_whole(n_terms, "n_terms", 1)
+        self.sparsity = check_sparsity(sparsity, n_variables)
         self.module, self.log = module, log or {}
 
     def __repr__(self) -> str:
@@ -139,14 +136,10 @@ class MomentInterpretationNetwork:
 
     @classmethod
     def closed_form(
-        cls,
-        n_variables: int,
-        degree: int = 3,
-        sparsity: int | None = None,
-        n_terms: int | None = None,
+        cls, n_variables: int, degree: int = 3, sparsity: int | None = None
     ) -> MomentInterpretationNetwork:
-        """Return the I-Net whose moments are computed, not learned."""
-        return cls(n_variables, degree, sparsity, n_terms=n_terms)
+        """Return the I-Net whose moments are computed, not learned: see `closed_form_moments`."""
+        return cls(n_variables, degree, sparsity)
 
     @classmethod
     def from_pretrained(cls, n_variables: int) -> MomentInterpretationNetwork:
@@ -173,15 +166,12 @@ class MomentInterpretationNetwork:
                 f"{n_variables}"
             ) from error
 
-    def tensors(self) -> dict[str, np.ndarray]:
-        """Return the weights of the moment map by name, as float32 arrays."""
-        if self.module is None:
-            raise ValueError("The closed form has no weights.")
-        return {k: v.detach().cpu().numpy().copy() for k, v in self.module.state_dict().items()}
-
     def save(self, path: str | Path) -> None:
         """Write weights, settings and log into one safetensors file, in one step."""
-        save_arrays(Path(path), _KIND, self.tensors(), self.log)
+        if self.module is None:
+            raise ValueError("The closed form has no weights.")
+        arrays = {name: tensor.numpy() for name, tensor in self.module.state_dict().items()}
+        save_arrays(Path(path), _KIND, arrays, self.log)
 
     @classmethod
     def load(cls, path: str | Path) -> MomentInterpretationNetwork:
@@ -220,7 +210,7 @@ class MomentInterpretationNetwork:
             If these are no networks, or have another number of variables.
         """
         check_lambda_nets(lambda_nets, self.n_variables)
-        computed = partial(series_moments, self.degree, self.n_terms)
+        computed = partial(series_moments, self.degree, None)
         of_bent_units = computed if self.module is None else self.module.moments
         return sum_over_units(lambda_nets, self.degree, of_bent_units)
 
@@ -265,14 +255,13 @@ class MomentInterpretationNetwork:
         X = check_array(X, "X", 2)
         if X.shape[1] != self.n_variables:
             raise ValueError(f"X must have {self.n_variables} column(s), got {X.shape[1]}.")
-        outside = ((X < 0) | (X > 1)).any(axis=0)
-        if outside.any():
-            worst = int(np.flatnonzero(outside)[0])
-            raise ValueError(
-                f"This I-Net explains networks on the unit cube, but column {worst} of X runs "
-                f"from {X[:, worst].min():.4g} to {X[:, worst].max():.4g}. Scale the inputs: "
-                "LambdaNets.on_unit_box(bounds) gives the same networks on the unit cube."
-            )
+        for number, column in enumerate(X.T):
+            if ((column < 0) | (column > 1)).any():
+                raise ValueError(
+                    f"This I-Net explains networks on the unit cube, but column {number} of X runs "
+                    f"from {column.min():.4g} to {column.max():.4g}. Scale the inputs: "
+                    "LambdaNets.on_unit_box(bounds) gives the same networks on the unit cube."
+                )
 
 
 #: The same class under the name that the chapters use.
@@ -353,28 +342,16 @@ def train_interpretation_network(
         If the checkpoint is damaged, belongs to another run or cannot be written.
     """
     from xai_course.inet.moment_map import train_moment_map
-    from xai_course.training import Settings
 
     check_lambda_nets(lambda_nets)
-    sparsity = check_whole(lambda_nets.n_variables if sparsity is None else sparsity, "sparsity", 1)
-    hidden = [check_whole(width, "hidden", 1) for width in hidden]
-    check_whole(steps, "steps", 1)
-    check_whole(batch_size, "batch_size", 1)
-    plan = Settings(
-        epochs=steps, batch_size=1, learning_rate=learning_rate, patience=None, seed=seed
-    )
-    module, course = train_moment_map(
-        lambda_nets,
-        degree,
-        hidden,
-        plan,
-        batch_size,
-        device=device,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
     n_variables = lambda_nets.n_variables
-    network = dict(n_variables=n_variables, degree=degree, sparsity=sparsity, hidden=hidden)
+    sparsity = check_sparsity(sparsity, n_variables)
+    hidden = [check_whole(width, "hidden", 1) for width in hidden]
     settings = dict(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
+    for name in ("steps", "batch_size"):
+        check_whole(settings[name], name, 1)
+    running = dict(device=device, checkpoint=checkpoint, progress=progress)
+    module, course = train_moment_map(lambda_nets, degree, hidden, **settings, **running)
+    network = dict(n_variables=n_variables, degree=degree, sparsity=sparsity, hidden=hidden)
     log = {"network": network, "settings": settings} | course
     return MomentInterpretationNetwork(n_variables, degree, sparsity, module=module, log=log)

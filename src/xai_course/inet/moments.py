@@ -15,11 +15,10 @@ import numpy as np
 
 from xai_course._validation import check_whole
 from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets
-from xai_course.polynomials import monomial_exponents
+from xai_course.polynomials import chunks, monomial_exponents
 
 __all__ = ["closed_form_moments"]
 
-_CHUNK = 2**21  # numbers in one temporary array
 _SMALL = 2.0  # up to here the Bessel functions come from their power series
 _SERIES = 14  # terms of it: enough for 16 digits at _SMALL
 
@@ -79,12 +78,10 @@ def sum_over_units(lambda_nets: LambdaNets, degree: int, bent: BentMoments) -> n
     amplitudes = lambda_nets.output_weights.ravel()
     alive = np.flatnonzero((_range(weights, biases)[1] > 0) & (amplitudes != 0))
     found = np.zeros((n_nets, len(monomial_exponents(n_variables, degree))))
-    owner = alive // width
-    at_once = max(width, _CHUNK // (8 * found.shape[1]))
-    for first in range(0, len(alive), at_once):
-        part = alive[first : first + at_once]
-        values = _moments(weights[part], biases[part], degree, bent) * amplitudes[part, None]
-        nets, starts = np.unique(owner[first : first + at_once], return_index=True)
+    for part in chunks(len(alive), 16 * found.shape[1]):
+        units = alive[part]
+        values = _moments(weights[units], biases[units], degree, bent) * amplitudes[units, None]
+        nets, starts = np.unique(units // width, return_index=True)
         found[nets] += np.add.reduceat(values, starts, axis=0)
     found[:, -1] += lambda_nets.output_biases  # the constant is the last basis function
     return found
@@ -105,13 +102,11 @@ def _range(weights: np.ndarray, biases: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _moments(weights: np.ndarray, biases: np.ndarray, degree: int, bent: BentMoments) -> np.ndarray:
-    totals = monomial_exponents(weights.shape[1], degree).sum(axis=1)
-    found = np.zeros((len(weights), len(totals)))
-    positive = _range(weights, biases)[0] >= 0
-    found[positive] = affine_moments(weights[positive], biases[positive], degree)
-    rest = bent_on_cube(weights, biases)
-    if rest.any():
-        found[rest] = bent(weights[rest], biases[rest])
+    """Return the moments of units that are not zero on the whole cube."""
+    found = affine_moments(weights, biases, degree)
+    bends = bent_on_cube(weights, biases)
+    if bends.any():
+        found[bends] = bent(weights[bends], biases[bends])
     return found
 
 
@@ -137,9 +132,7 @@ def series_moments(
     hinge = -_range(weights, biases)[0] / length
     scaled = weights / length[:, None]
     found = np.empty((len(weights), len(totals)))
-    at_once = max(1, _CHUNK // (len(totals) * (n_terms + 1)))
-    for first in range(0, len(weights), at_once):
-        part = slice(first, first + at_once)
+    for part in chunks(len(weights), 2 * len(totals) * (n_terms + 1)):
         found[part] = _series(scaled[part], hinge[part], degree, n_terms, totals)
     return found * length[:, None]
 
@@ -154,8 +147,6 @@ def _series(
     found[:, -1] = (1 - hinge) ** 2 / 2
     for parity in (0, 1):
         columns, terms = totals % 2 == parity, k % 2 == parity
-        if not terms.any():
-            continue
         products = _products(np.pi / 2 * k[terms] * scaled[:, :, None], degree, parity)
         # The real part of i^(k + |alpha|); both are even or both are odd.
         signs = (-1.0) ** ((k[terms] + totals[columns, None]) // 2)

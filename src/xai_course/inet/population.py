@@ -10,7 +10,7 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,8 @@ from xai_course.polynomials import SparsePolynomial, evaluate_polynomials, stack
 __all__ = ["RECIPES", "OnlineNets", "Recipe", "train_lambda_nets"]
 
 _KIND = "lambda-nets 1"
-# Networks that are stepped together: on a CPU more of them leave the cache; a GPU takes a whole
-# shard, because there a step costs about the same for few networks and for many.
-_AT_ONCE = {"cpu": 64}
+# Networks that a CPU steps together; more of them leave its cache.
+_AT_ONCE = 64
 _DECAY = (0.9, 0.999)  # of `OnlineNets`' Adam
 _EPSILON = 1e-8
 
@@ -114,10 +113,11 @@ class Settings:
         if not re.fullmatch(r"cpu|cuda(:\d+)?", str(self.device)):
             raise ValueError(f"device must be 'cpu' or 'cuda', got {self.device!r}.")
 
-    def rows(self) -> tuple[int, int]:
-        """Return the number of training and of validation rows; the rest are for testing."""
+    def parts(self) -> tuple[slice, slice, slice]:
+        """Return the rows for training, for validation and for testing."""
         kept = self.n_samples - self.n_samples // 4
-        return kept - kept // 4, kept // 4
+        n_train = kept - kept // 4
+        return slice(n_train), slice(n_train, kept), slice(kept, None)
 
 
 def train_lambda_nets(
@@ -201,14 +201,14 @@ def train_lambda_nets(
     starts = range(0, len(polynomials), shard_size)
     shards = [polynomials[first : first + shard_size] for first in starts]
     store = None if folder is None else _Store(Path(folder), settings, shards)
-    done = {} if store is None else store.read_all()
+    done = [None if store is None else store.read(k) for k in range(len(shards))]
     tasks = (
         delayed(_train_shard)(shards[k], settings, k, starts[k])
         for k in range(len(shards))
-        if k not in done
+        if done[k] is None
     )
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    ready = sum(map(len, done.values()))  # not counted in the networks per second
+    ready = sum(len(nets) for nets in done if nets is not None)  # not counted in the speed
     total = len(polynomials)
     with tqdm(total=total, initial=ready, unit="net", disable=not progress, ascii=True) as bar:
         for number, nets in parallel(tasks):
@@ -216,7 +216,7 @@ def train_lambda_nets(
                 store.write(number, nets)
             done[number] = nets
             bar.update(len(nets))
-    return concatenate([done[k] for k in range(len(shards))])
+    return concatenate(done)
 
 
 def _check_polynomials(polynomials: list[SparsePolynomial]) -> None:
@@ -239,18 +239,17 @@ def _train_shard(
     """Train the networks of one shard; `first` is the index of its first network."""
     import torch
 
-    kind = torch.device(settings.device).type
-    if kind == "cuda" and not torch.cuda.is_available():
+    if settings.device != "cpu" and not torch.cuda.is_available():
         raise ValueError(f"device={settings.device!r}, but torch sees no GPU here.")
-    at_once = _AT_ONCE.get(kind, len(polynomials))
+    # A GPU takes all: there a step costs about the same for few networks and for many.
+    at_once = _AT_ONCE if settings.device == "cpu" else len(polynomials)
+    starts = range(0, len(polynomials), at_once)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the workers are the parallel part, and tensors are small
     try:
-        parts = []
-        for start in range(0, len(polynomials), at_once):
-            part = polynomials[start : start + at_once]
-            parts.append(_train_stack(part, settings, first + start))
-        return number, concatenate(parts)
+        return number, concatenate(
+            [_train_stack(polynomials[k : k + at_once], settings, first + k) for k in starts]
+        )
     finally:
         torch.set_num_threads(threads)
 
@@ -262,20 +261,14 @@ def _train_stack(polynomials: list[SparsePolynomial], settings: Settings, first:
     from xai_course.inet._stack import Stack
 
     X, targets, noisy, weights = _draw(polynomials, settings, first)
-    n_train, n_valid = settings.rows()
+    train, valid, test = settings.parts()
     stack = Stack(weights, settings)
-    tensors = (torch.as_tensor(a, device=settings.device) for a in (X, noisy))
-    inputs, outputs = tensors
-    train = slice(0, n_train)
-    valid = slice(n_train, n_train + n_valid)
+    inputs, outputs = (torch.as_tensor(a, device=settings.device) for a in (X, noisy))
     stack.fit(inputs[:, :, train], outputs[:, train], inputs[:, :, valid], outputs[:, valid], first)
-    test = slice(n_train + n_valid, None)
-    arrays = stack.weights()
-    nets = LambdaNets(*arrays)
+    nets = LambdaNets(*stack.weights(), epochs=stack.epochs_done)
     error = np.abs(nets.predict(X[:, :-1, test].transpose(0, 2, 1)) - targets[:, test]).mean(axis=1)
     # Rounded as in the file of a shard, so that a run that went on from one ends the same.
-    error = error.astype(np.float32)
-    return LambdaNets(*arrays, test_error=error, epochs=stack.epochs_done)
+    return replace(nets, test_error=error.astype(np.float32))
 
 
 def _draw(
@@ -329,19 +322,15 @@ class _Store:
     def _path(self, number: int) -> Path:
         return self.folder / f"shard-{number:05d}.safetensors"
 
-    def read_all(self) -> dict[int, LambdaNets]:
-        """Return the finished shards by number."""
-        there = (k for k in range(len(self.identities)) if self._path(k).exists())
-        found = {number: self._read(number) for number in there}
-        return {number: nets for number, nets in found.items() if nets is not None}
-
-    def _read(self, number: int) -> LambdaNets | None:
-        """Return a shard, or None if it is damaged and has to be made again."""
+    def read(self, number: int) -> LambdaNets | None:
+        """Return a shard, or None if it is not there, or damaged, and has to be made."""
         path, now = self._path(number), self.identities[number]
         try:
             arrays, was = load_arrays(path, _KIND)
+        except FileNotFoundError:
+            return None
         except DamagedFileError as error:
-            warnings.warn(f"{error} It is damaged and is made again.", UserWarning, stacklevel=5)
+            warnings.warn(f"{error} It is damaged and is made again.", UserWarning, stacklevel=3)
             return None
         other = [name for name in now if was.get(name) != now[name]]
         if other:
@@ -433,10 +422,6 @@ class OnlineNets:
             (hidden * upstream[:, :, None]).sum(axis=1),
             upstream.sum(axis=1),
         )
-        self._step(gradients)
-        return difference
-
-    def _step(self, gradients: tuple[np.ndarray, ...]) -> None:
         self._steps += 1
         first, second = (1 - decay**self._steps for decay in _DECAY)
         parts = zip(self._weights, gradients, self._means, self._squares, strict=True)
@@ -445,3 +430,4 @@ class OnlineNets:
             square += (1 - _DECAY[1]) * (gradient**2 - square)
             scale = np.sqrt(square / second) + _EPSILON
             weights -= self.learning_rate * (mean / first) / scale
+        return difference

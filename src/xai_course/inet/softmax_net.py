@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +19,23 @@ from torch import nn
 from xai_course._storage import load_arrays, save_arrays, sha256
 from xai_course._validation import check_choice, check_whole
 from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets
-from xai_course.polynomials import SparsePolynomial, monomial_exponents, monomial_values
-from xai_course.training import Settings, Step, half_cosine, reproducible, train
+from xai_course.polynomials import (
+    SparsePolynomial,
+    check_sparsity,
+    monomial_exponents,
+    monomial_values,
+)
+from xai_course.training import Settings, Step, reproducible, train
 
-__all__ = ["PAPER_SETTINGS", "SoftmaxInterpretationNetwork", "train_softmax_network"]
+__all__ = ["SoftmaxInterpretationNetwork", "train_softmax_network"]
 
-_KIND = "softmax I-Net 1"
+_KIND = "softmax I-Net 2"
 _ENCODERS = ("flat", "canonical", "sum")
 _MAP = (128, 128)  # the small map of one neuron, of the encoder "sum"
 _ENTROPY = 0.03  # weight of the entropy at the end of training with `straight_through`
 _HARD_FROM = 0.5  # share of the epochs after which `straight_through` takes the arg-max
 _PAUSE = 20.0  # seconds between two checkpoints: the paper's size writes 200 MB
 _CHUNK = 1024  # networks per forward pass without gradient
-
-#: Table 2, for `train_softmax_network`. The paper says "early stopping" and no more; the patience
-#: is ours, that of its lambda-nets. The paper has 45,000 lambda-nets.
-PAPER_SETTINGS: dict[str, Any] = {
-    "encoder": "flat",
-    "hidden": (4096, 2048, 1024, 512),
-    "epochs": 500,
-    "patience": 10,
-    "batch_size": 256,
-    "learning_rate": 1e-4,
-    "n_points": 500,
-}
 
 
 def train_softmax_network(
@@ -67,7 +61,9 @@ def train_softmax_network(
 
     The loss is the paper's: the mean absolute difference between network and polynomial on
     `n_points` uniform points, drawn anew for every step. No target polynomial is used. Adam takes
-    the steps. `PAPER_SETTINGS` holds Table 2; the defaults are a size for two CPU cores.
+    the steps. The defaults are a size for two CPU cores. Table 2 has 45,000 lambda-nets and
+    ``hidden=(4096, 2048, 1024, 512), epochs=500, batch_size=256, learning_rate=1e-4`` with "early
+    stopping"; ``patience=10`` is what the paper says of its lambda-nets.
 
     Parameters
     ----------
@@ -123,14 +119,20 @@ def train_softmax_network(
         If the checkpoint belongs to another run, is damaged or cannot be written.
     """
     check_lambda_nets(lambda_nets)
-    n_variables = lambda_nets.n_variables
-    shape = _Shape(
-        n_variables=n_variables,
+    if straight_through and patience is not None:
+        raise ValueError(
+            "patience does not go with straight_through: its schedule needs all epochs."
+        )
+    design = _Design(
+        n_variables=lambda_nets.n_variables,
         degree=degree,
-        sparsity=n_variables if sparsity is None else sparsity,
+        sparsity=check_sparsity(sparsity, lambda_nets.n_variables),
         encoder=encoder,
         hidden=list(hidden),
         n_hidden=None if encoder == "sum" else lambda_nets.n_hidden,
+        n_points=n_points,
+        straight_through=bool(straight_through),
+        released_loss=bool(released_loss),
     )
     plan = Settings(
         epochs=epochs,
@@ -140,22 +142,17 @@ def train_softmax_network(
         patience=patience,
         seed=seed,
     )
-    objective = _Objective(
-        lambda_nets, shape, plan, n_points, straight_through, released_loss, device
-    )
+    objective = _Objective(lambda_nets, design, plan, device)
     with reproducible([seed, 0], torch.device("cpu")):
-        module = _Module(shape)
+        module = _Module(design)
     module.standardise_like(_inputs(lambda_nets, encoder))
-    nets, held_out = np.arange(len(lambda_nets)), None
-    if patience is not None:
-        nets, held_out = plan.split(len(lambda_nets))
     module, log = train(
         module,
         objective.loss,
-        nets,
+        objective.nets,
         plan,
-        judge=None if held_out is None else lambda module: objective.judge(module, held_out),
-        rate=objective.rate,
+        judge=None if patience is None else objective.judge,
+        rate=None if patience is None else lambda done: learning_rate,
         epsilon=1e-7,
         device=device,
         checkpoint=checkpoint,
@@ -163,13 +160,17 @@ def train_softmax_network(
         pause=_PAUSE,
         progress=progress,
     )
-    return SoftmaxInterpretationNetwork(shape, module, log)
+    return SoftmaxInterpretationNetwork(design, module, log)
 
 
 class SoftmaxInterpretationNetwork:
     """The paper's I-Net: a network reads the weights and answers with the layer of Figure 3.
 
     Ours is `MomentInterpretationNetwork`. Made by `train_softmax_network` or `load`.
+
+    By definition the answer depends on the unit of the outputs. To a network that reads weights,
+    the same function in another unit is another input, and not one like those it was trained on.
+    Bring the outputs to one unit before training and before reading.
 
     Attributes
     ----------
@@ -185,11 +186,11 @@ class SoftmaxInterpretationNetwork:
         ``best_epoch``.
     """
 
-    def __init__(self, settings: _Shape, module: _Module, log: dict[str, Any]) -> None:
-        self._shape, self._module, self.log = settings, module, log
-        self.n_variables, self.degree = settings.n_variables, settings.degree
-        self.sparsity, self.encoder = settings.sparsity, settings.encoder
-        self.n_hidden = settings.n_hidden
+    def __init__(self, design: _Design, module: _Module, log: dict[str, Any]) -> None:
+        self._design, self._module, self.log = design, module, log
+        self.n_variables, self.degree = design.n_variables, design.degree
+        self.sparsity, self.encoder = design.sparsity, design.encoder
+        self.n_hidden = design.n_hidden
         self.n_parameters = sum(p.numel() for p in module.parameters())
 
     def __repr__(self) -> str:
@@ -219,7 +220,7 @@ class SoftmaxInterpretationNetwork:
         TypeError, ValueError
             If these are no networks that the I-Net can read.
         """
-        self._shape.check(lambda_nets)
+        self._design.check(lambda_nets)
         inputs = torch.as_tensor(_inputs(lambda_nets, self.encoder))
         with torch.no_grad():
             parts = [self._module(part) for part in inputs.split(_CHUNK)]
@@ -233,10 +234,7 @@ class SoftmaxInterpretationNetwork:
         """
         coef, chance = self.outputs(lambda_nets)
         exponents = monomial_exponents(self.n_variables, self.degree)
-        return [
-            SparsePolynomial(c, exponents[k])
-            for c, k in zip(coef, chance.argmax(axis=2), strict=True)
-        ]
+        return list(map(SparsePolynomial, coef, exponents[chance.argmax(axis=2)]))
 
     def soft(self, lambda_nets: LambdaNets) -> list[SparsePolynomial]:
         """Return the polynomial that the loss saw: all monomials, mixed by the softmaxes.
@@ -251,7 +249,7 @@ class SoftmaxInterpretationNetwork:
     def save(self, path: str | Path) -> None:
         """Write the I-Net to a safetensors file, whole or not at all."""
         arrays = {name: tensor.numpy() for name, tensor in self._module.state_dict().items()}
-        record = {"shape": asdict(self._shape), "log": self.log}
+        record = {"design": asdict(self._design), "log": self.log}
         save_arrays(Path(path), _KIND, arrays, record)
 
     @classmethod
@@ -264,18 +262,18 @@ class SoftmaxInterpretationNetwork:
             If the file is missing, damaged or something else.
         """
         arrays, record = load_arrays(Path(path), _KIND)
-        shape = _Shape(**record["shape"])
-        module = _Module(shape)
+        design = _Design(**record["design"])
+        module = _Module(design)
         module.load_state_dict({name: torch.as_tensor(array) for name, array in arrays.items()})
-        return cls(shape, module.eval(), record["log"])
+        return cls(design, module.eval(), record["log"])
 
 
 # What it reads and writes
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Shape:
-    """All that decides the layers."""
+class _Design:
+    """All that decides the layers and the loss: see `train_softmax_network`."""
 
     n_variables: int
     degree: int
@@ -283,11 +281,16 @@ class _Shape:
     encoder: str
     hidden: list[int]
     n_hidden: int | None
+    n_points: int
+    straight_through: bool
+    released_loss: bool
 
     def __post_init__(self) -> None:
         check_choice(self.encoder, "encoder", _ENCODERS)
         check_whole(self.degree, "degree", 1)
-        check_whole(self.sparsity, "sparsity", 1)
+        check_whole(self.n_points, "n_points", 1)
+        if self.straight_through and self.released_loss:
+            raise ValueError("straight_through and released_loss exclude each other.")
         if not self.hidden:
             raise ValueError("hidden must name at least one layer, got none.")
         for width in self.hidden:
@@ -317,10 +320,8 @@ def _inputs(lambda_nets: LambdaNets, encoder: str) -> np.ndarray:
     A row of ``"sum"`` holds the canonical weights and bias, then the amplitude. The output bias is
     one more neuron, with weights 0 and bias 1. Neurons that are silent on the cube get amplitude 0.
     """
-    if encoder == "flat":
-        return lambda_nets.parameters().astype(np.float32)
-    nets = lambda_nets.canonical()
-    if encoder == "canonical":
+    nets = lambda_nets if encoder == "flat" else lambda_nets.canonical()
+    if encoder != "sum":
         return nets.parameters().astype(np.float32)
     n_nets, width, n_variables = nets.hidden_weights.shape
     rows = np.zeros((n_nets, width + 1, n_variables + 2), dtype=np.float32)
@@ -334,19 +335,19 @@ def _inputs(lambda_nets: LambdaNets, encoder: str) -> np.ndarray:
 class _Module(nn.Module):
     """Encoder, hidden layers and the output layer of Figure 3."""
 
-    def __init__(self, shape: _Shape) -> None:
+    def __init__(self, design: _Design) -> None:
         super().__init__()
-        self.sparsity = shape.sparsity
-        n_monomials = len(monomial_exponents(shape.n_variables, shape.degree))
-        self.register_buffer("mean", torch.zeros(shape.n_inputs, dtype=torch.float32))
-        self.register_buffer("sd", torch.ones(shape.n_inputs, dtype=torch.float32))
+        self.sparsity = design.sparsity
+        n_monomials = len(monomial_exponents(design.n_variables, design.degree))
+        self.register_buffer("mean", torch.zeros(design.n_inputs, dtype=torch.float32))
+        self.register_buffer("sd", torch.ones(design.n_inputs, dtype=torch.float32))
         self.register_buffer("amplitude", torch.ones((), dtype=torch.float32))
-        self.sums = shape.encoder == "sum"
-        self.map = _layers((shape.n_inputs, *_MAP)) if self.sums else nn.Identity()
-        width = _MAP[-1] if self.sums else shape.n_inputs
-        self.body = _layers((width, *shape.hidden))
-        self.coef = _linear(shape.hidden[-1], shape.sparsity)
-        self.index = _linear(shape.hidden[-1], shape.sparsity * n_monomials)
+        self.sums = design.encoder == "sum"
+        self.map = _layers((design.n_inputs, *_MAP)) if self.sums else nn.Identity()
+        width = _MAP[-1] if self.sums else design.n_inputs
+        self.body = _layers((width, *design.hidden))
+        self.coef = _linear(design.hidden[-1], design.sparsity)
+        self.index = _linear(design.hidden[-1], design.sparsity * n_monomials)
 
     def standardise_like(self, inputs: np.ndarray) -> None:
         """Keep mean and standard deviation of the training inputs."""
@@ -375,8 +376,8 @@ class _Module(nn.Module):
 
 def _layers(widths: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for k in range(len(widths) - 1):
-        layers += [_linear(widths[k], widths[k + 1]), nn.ReLU()]
+    for n_inputs, n_outputs in pairwise(widths):
+        layers += [_linear(n_inputs, n_outputs), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
@@ -395,34 +396,15 @@ class _Objective:
     """The paper's loss on uniform points, with the ways to train towards single monomials."""
 
     def __init__(
-        self,
-        lambda_nets: LambdaNets,
-        shape: _Shape,
-        plan: Settings,
-        n_points: int,
-        straight_through: bool,
-        released_loss: bool,
-        device: str,
+        self, lambda_nets: LambdaNets, design: _Design, plan: Settings, device: str
     ) -> None:
-        check_whole(n_points, "n_points", 1)
-        if straight_through and released_loss:
-            raise ValueError("straight_through and released_loss exclude each other.")
-        if straight_through and plan.patience is not None:
-            raise ValueError(
-                "patience does not go with straight_through: its schedule needs all epochs."
-            )
-        self.shape, self.plan, self.n_points, self.device = shape, plan, n_points, device
-        self.straight_through, self.released_loss = bool(straight_through), bool(released_loss)
-        self.exponents = monomial_exponents(shape.n_variables, shape.degree)
-        arrays = [_inputs(lambda_nets, shape.encoder), *lambda_nets.weights().values()]
-        self.tensors = [
-            torch.as_tensor(array.astype(np.float32), device=device) for array in arrays
-        ]
-
-    def rate(self, epochs: float) -> float:
-        """Return the learning rate after so many epochs."""
-        factor = half_cosine(epochs, self.plan.epochs) if self.plan.patience is None else 1
-        return self.plan.learning_rate * factor
+        self.design, self.plan, self.device = design, plan, device
+        self.nets, self.held_out = np.arange(len(lambda_nets)), None
+        if plan.patience is not None:
+            self.nets, self.held_out = plan.split(len(lambda_nets))
+        self.exponents = monomial_exponents(design.n_variables, design.degree)
+        arrays = [_inputs(lambda_nets, design.encoder), *lambda_nets.weights().values()]
+        self.tensors = [torch.as_tensor(a, dtype=torch.float32, device=device) for a in arrays]
 
     def loss(self, module: _Module, nets: np.ndarray, step: Step) -> torch.Tensor:
         """Return what is trained: the error on fresh points, and the entropy where it counts."""
@@ -430,18 +412,18 @@ class _Objective:
         error, entropy = self.parts(module, nets, self.points(step.rng), done)
         return error + _ENTROPY * done * entropy
 
-    def judge(self, module: _Module, nets: np.ndarray) -> dict[str, float]:
-        """Return the error of some networks on points that are always the same."""
+    def judge(self, module: _Module) -> dict[str, float]:
+        """Return the error of the held-out networks on points that are always the same."""
         points = self.points(np.random.default_rng([self.plan.seed, 2]))
         total = sum(
             float(self.parts(module, part, points)[0]) * len(part)
-            for part in np.split(nets, range(_CHUNK, len(nets), _CHUNK))
+            for part in np.split(self.held_out, range(_CHUNK, len(self.held_out), _CHUNK))
         )
-        return {"validation_loss": total / len(nets)}
+        return {"validation_loss": total / len(self.held_out)}
 
     def points(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return uniform points with a last column of 1, and the monomials there."""
-        X = rng.random((self.n_points, self.shape.n_variables), dtype=np.float32)
+        X = rng.random((self.design.n_points, self.design.n_variables), dtype=np.float32)
         values = monomial_values(X, self.exponents).astype(np.float32)
         X = np.column_stack([X, np.ones(len(X), dtype=np.float32)])
         return tuple(torch.as_tensor(a, device=self.device) for a in (X, values))
@@ -462,9 +444,9 @@ class _Objective:
         coef, logits = module(inputs)
         chance = logits.softmax(dim=2)
         entropy = coef.new_zeros(())
-        if self.released_loss:
+        if self.design.released_loss:
             chance = _arg_max(chance).detach()
-        if self.straight_through:
+        if self.design.straight_through:
             entropy = -(chance * logits.log_softmax(dim=2)).sum(dim=2).mean()
             if done >= _HARD_FROM:
                 chance = _arg_max(chance)
@@ -474,12 +456,7 @@ class _Objective:
     def identity(self) -> dict[str, Any]:
         """Return what a checkpoint must have in common with this run beside `plan`."""
         weights = {str(k): tensor.cpu().numpy() for k, tensor in enumerate(self.tensors[1:])}
-        return asdict(self.shape) | {
-            "n_points": self.n_points,
-            "straight_through": self.straight_through,
-            "released_loss": self.released_loss,
-            "lambda_nets": sha256(weights),
-        }
+        return asdict(self.design) | {"lambda_nets": sha256(weights)}
 
 
 def _arg_max(chance: torch.Tensor) -> torch.Tensor:

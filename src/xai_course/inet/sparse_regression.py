@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from xai_course._validation import check_array, check_whole
+from xai_course.polynomials import chunks
 
 __all__ = ["best_monomials"]
 
 _LEAST_GAIN = 1e-10  # of the mean square that is explained: smaller gains are rounding
 _INDEPENDENT = 1e-9  # squared sine of a monomial to the chosen ones below which it adds nothing
-_CHUNK = 2**22  # numbers in one temporary array
 
 
 def best_monomials(
@@ -57,7 +57,8 @@ def best_monomials(
     Raises
     ------
     ValueError
-        If the shapes do not fit, a value is NaN or infinite, or there are too few monomials.
+        If the shapes do not fit, a value is NaN or infinite, or there are too few monomials that
+        do not depend on each other.
     """
     gram, correlations = check_array(gram, "gram", 2), check_array(correlations, "correlations", 2)
     check_whole(n_terms, "n_terms", 1)
@@ -68,18 +69,18 @@ def best_monomials(
             f"gram must be square with one column per column of correlations, got shapes "
             f"{gram.shape} and {correlations.shape}."
         )
+    length = np.sqrt(np.diag(gram).clip(0))
+    if not length.all():
+        raise ValueError(f"Monomial {length.argmin()} has no length: gram must be positive there.")
     if n_terms > m:
         raise ValueError(f"There are {m} monomials, too few for {n_terms} terms.")
     max_swaps = 20 + 5 * n_terms if max_swaps is None else max_swaps
     check_whole(max_swaps, "max_swaps", 0)
     # Monomials of length 1, so that gains compare and the small ones lose no digits.
-    length = np.sqrt(np.diag(gram))
     gram, correlations = gram / np.outer(length, length), correlations / length
     chosen = np.empty((len(correlations), n_terms), dtype=np.int64)
     n_first = min(width * n_terms, m)
-    at_once = max(1, _CHUNK // (m * n_first))
-    for first in range(0, len(correlations), at_once):
-        part = slice(first, first + at_once)
+    for part in chunks(len(correlations), m * n_first):
         first_choice = _greedy(gram, correlations[part], n_first, n_terms)
         chosen[part] = _drop(gram, correlations[part], first_choice, n_terms)
         _swap(gram, correlations[part], chosen[part], max_swaps)
@@ -92,7 +93,8 @@ def best_monomials(
 def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int, at_least: int) -> np.ndarray:
     """Add the monomial with the largest gain, `n_terms` times; shape (N, n_terms).
 
-    It ends after `at_least` if all others depend on the chosen ones of a function.
+    It ends after `at_least` if all others depend on the chosen ones of a function; before, that is
+    an error.
     """
     n_functions, m = correlations.shape
     rows = np.arange(n_functions)
@@ -103,8 +105,13 @@ def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int, at_least: 
     for step in range(n_terms):
         gain = _gain(residual, free)
         best = gain.argmax(axis=1)
-        if step >= at_least and (gain[rows, best] < 0).any():
-            return chosen[:, :step]
+        if (gain[rows, best] < 0).any():
+            if step >= at_least:
+                return chosen[:, :step]
+            raise ValueError(
+                f"After {step} monomials all others depend on them, as far as float64 can tell, "
+                f"too few for {at_least} terms. Ask for fewer."
+            )
         chosen[:, step] = best
         # Gram-Schmidt: mean products of all monomials with the new orthonormal direction
         new = gram[best]
@@ -114,6 +121,7 @@ def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int, at_least: 
         directions[step] = new
         residual -= new * (residual[rows, best] / np.sqrt(free[rows, best]))[:, None]
         free -= new**2
+        free[rows, best] = 0  # never twice, whatever rounding leaves of it
     return chosen
 
 
@@ -177,6 +185,8 @@ def _best_swap(
     dual += free[:, None, :]
     gain = _gain(without, dual)
     gain -= loss[:, :, None]
+    # A chosen one does not come in again, whatever rounding says.
+    np.put_along_axis(gain, support[:, None, :], -np.inf, axis=2)
     flat = gain.reshape(len(active), -1)
     best = flat.argmax(axis=1)
     explained = (coef * among).sum(axis=1)
