@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,9 @@ __all__ = ["BoundaryCertificate", "DecisionNet"]
 
 # Hyperplanes this close, in the frame of what is looked at, are one.
 _SAME = 1e-8
+
+# How far around a row on a border its regions are looked for, in the frame.
+_AROUND = 1e-6
 
 # Rows that are compared with all known states at a time.
 _CHUNK = 1024
@@ -198,24 +201,46 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
             frame = Frame.of_box(check_bounds(self.bounds, network.n_features))
         else:
             frame = _frame_of_rows(network, X, looked_at)
-        framed = frame.network(network)
+        framed, basis = frame.network(network), np.eye(network.n_features)
         box = np.tile([-1.0, 1.0], (network.n_features, 1))
+        self.segments_ = None
         if looked_at == "all":
             found = framed.enumerate_regions(box, self.max_regions)
             patterns = found.patterns
         else:
-            patterns = _patterns_of_rows(network, X, looked_at == "divided")
-            box = None if self.bounds is None else box
-        self.segments_ = None
+            if self.bounds is None:
+                box = None
+                framed, basis = _on_first_layer(framed)
+            patterns = self._patterns_of_rows(X, framed, frame.enter(X) @ basis)
         if looked_at == "all" and network.n_features == 2:
             pieces, ends = _clipped_pieces(found)
             self.segments_ = frame.leave(ends)
         else:
-            pieces = _programmed_pieces(framed, patterns, box)
+            A, b, pairs = _programmed_pieces(framed, patterns, box)
+            pieces = _Pieces(A @ basis.T, b, pairs)
         self.network_, self.n_regions_ = network, len(patterns)
         self._keep(pieces, frame)
         self._label_states(X)
         return self
+
+    def _patterns_of_rows(
+        self, X: np.ndarray, framed: PiecewiseLinearNetwork, rows: np.ndarray
+    ) -> np.ndarray:
+        """Return the patterns of the rows' regions, or of those that the rows divide.
+
+        Rows on a border may have a pattern without a region. They lie in all regions around them.
+        """
+        patterns, first, group = np.unique(
+            self.network.activation_pattern(X), axis=0, return_index=True, return_inverse=True
+        )
+        decided = np.zeros((len(patterns), len(self.classes_)), dtype=bool)
+        decided[group, self.network.decide(X)] = True
+        found = [_patterns_at(framed, *at) for at in zip(patterns, rows[first], strict=True)]
+        owners = np.repeat(np.arange(len(found)), [len(around) for around in found])
+        patterns, group = np.unique(np.concatenate(found), axis=0, return_inverse=True)
+        decisions = np.zeros((len(patterns), len(self.classes_)), dtype=bool)
+        np.logical_or.at(decisions, group, decided[owners])
+        return patterns[decisions.sum(axis=1) > (self.regions == "divided")]
 
     def _keep(self, pieces: _Pieces, frame: Frame) -> None:
         """Make one neuron of all pieces of a hyperplane."""
@@ -226,6 +251,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         A, b = unit_rows(*frame.leave_planes(pieces.A[kept], pieces.b[kept]))
         largest = np.take_along_axis(A, np.abs(A).argmax(axis=1)[:, None], axis=1)
         self.coef_, self.intercept_ = A * np.sign(largest), -b * np.sign(largest[:, 0])
+        self._near = 2 * _SAME * np.linalg.norm(self.coef_ * frame.scale, axis=1)
         self.pairs_, self.n_pieces_ = pieces.pairs[kept], counts[order]
 
     @property
@@ -242,9 +268,10 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         )
 
     def _label_states(self, X: np.ndarray) -> None:
-        states, group, counts = np.unique(
-            self._state(X), axis=0, return_inverse=True, return_counts=True
-        )
+        states, is_clear = self._states(X)
+        if is_clear.any():  # at a tie the network's decision says nothing about the cell
+            X, states = X[is_clear], states[is_clear]
+        states, group, counts = np.unique(states, axis=0, return_inverse=True, return_counts=True)
         votes = np.zeros((len(states), len(self.classes_)), dtype=int)
         np.add.at(votes, (group, self.network_.decide(X)), 1)
         self.n_mixed_states_ = int(((votes > 0).sum(axis=1) > 1).sum())
@@ -263,23 +290,33 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         ndarray of uint8, shape (n_samples, n_neurons)
             1 where ``coef_ @ x + intercept_ >= 0``.
         """
-        return self._state(self._checked(X))
+        return self._states(self._checked(X))[0]
 
     def _checked(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
         return check_rows(self, X)
 
-    def _state(self, X: np.ndarray) -> np.ndarray:
-        return (X @ self.coef_.T + self.intercept_ >= 0).astype(np.uint8)
+    def _states(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the state of each row, and whether the row is clear of all hyperplanes."""
+        z = X @ self.coef_.T + self.intercept_
+        return (z >= 0).astype(np.uint8), (np.abs(z) > self._near).all(axis=1)
 
     def apply(self, X: ArrayLike) -> np.ndarray:
-        """Return the number in `states_` of each row's state, -1 where no training row had it."""
+        """Return the number in `states_` of each row's state.
+
+        Returns
+        -------
+        ndarray of int, shape (n_samples,)
+            -1 where no training row had the state, or the row lies on a hyperplane (nearer than
+            2e-8, where the box of what was looked at has the half width one).
+        """
         return self._apply(self._checked(X))
 
     def _apply(self, X: np.ndarray) -> np.ndarray:
-        states, group = np.unique(self._state(X), axis=0, return_inverse=True)
+        states, is_clear = self._states(X)
+        states, group = np.unique(states, axis=0, return_inverse=True)
         numbers = [self._numbers.get(state.tobytes(), -1) for state in states]
-        return np.array(numbers, dtype=int)[group]
+        return np.where(is_clear, np.array(numbers, dtype=int)[group], -1)
 
     def coverage(self, X: ArrayLike) -> float:
         """Return the share of rows with a state that training rows had.
@@ -298,6 +335,11 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
             For states that no training row had: ask the network, as published, or take the known
             state that differs in the fewest signs (of several the most frequent).
 
+            A row that lies on a hyperplane needs the fallback, too: at a tie the network decides
+            for the first of its classes, whichever side that is. So with "network" the answer there
+            is the network's, while the signs alone cannot know it: with "nearest" it is that of one
+            side.
+
         Returns
         -------
         ndarray, shape (n_samples,)
@@ -311,7 +353,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
             codes[unseen] = self.network_.decide(X[unseen])
         else:
             for rows in np.array_split(unseen, len(unseen) // _CHUNK + 1):
-                differences = cdist(self._state(X[rows]), self.states_, "cityblock")
+                differences = cdist(self._states(X[rows])[0], self.states_, "cityblock")
                 codes[rows] = self.state_labels_[differences.argmin(axis=1)]
         return self.classes_[codes]
 
@@ -392,13 +434,15 @@ def _crossed(cells: Regions, A: np.ndarray, b: np.ndarray, segments: np.ndarray)
     return mixed
 
 
-def _patterns_of_rows(network: PiecewiseLinearNetwork, X: np.ndarray, divided: bool) -> np.ndarray:
-    """Return the patterns of rows; only those of rows with several decisions, if `divided`."""
-    patterns, group = np.unique(network.activation_pattern(X), axis=0, return_inverse=True)
-    if not divided:
-        return patterns
-    decided = np.unique(np.column_stack([group, network.decide(X)]), axis=0)[:, 0]
-    return patterns[np.bincount(decided, minlength=len(patterns)) > 1]
+def _patterns_at(
+    network: PiecewiseLinearNetwork, pattern: np.ndarray, row: np.ndarray
+) -> np.ndarray:
+    """Return a row's own pattern, or those of the regions around it if its own has none."""
+    region = Region(network, pattern)
+    is_clear = (region.b - region.A @ row).min(initial=np.inf) > RESOLUTION
+    if is_clear or not region.is_empty():
+        return pattern[None]
+    return network.enumerate_regions(np.column_stack([row - _AROUND, row + _AROUND])).patterns
 
 
 # --- frames and checks ----------------------------------------------------------------------------
@@ -445,34 +489,21 @@ class _Pieces(NamedTuple):
     pairs: np.ndarray
 
 
-class _Border(NamedTuple):
-    """Where the model of a region rates two classes alike, and above all others; for each region.
+def _borders(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> Iterator[tuple[Any, ...]]:
+    """Yield for each pair of classes where each region's model rates them alike, above all others.
 
-    On ``line @ x + offset = 0``, where ``ahead @ x + margin >= 0`` for every other class.
+    The pair, and `line`, `offset`, `ahead` and `margin` of each region: it is where
+    ``line @ x + offset = 0`` and, for every other class, ``ahead @ x + margin >= 0``.
     """
-
-    pair: tuple[int, int]
-    line: np.ndarray
-    offset: np.ndarray
-    ahead: np.ndarray
-    margin: np.ndarray
-
-
-def _borders(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> Iterator[_Border]:
-    """Yield the border of each pair of classes."""
     coef, intercept = network.local_linear_models(patterns)
     if network.n_outputs == 1:  # that of the second of two classes
         coef = np.concatenate([np.zeros_like(coef), coef], axis=1)
         intercept = np.concatenate([np.zeros_like(intercept), intercept], axis=1)
     for i, j in combinations(range(coef.shape[1]), 2):
-        others = [k for k in range(coef.shape[1]) if k not in (i, j)]
-        yield _Border(
-            (i, j),
-            coef[:, j] - coef[:, i],
-            intercept[:, j] - intercept[:, i],
-            coef[:, [i]] - coef[:, others],
-            intercept[:, [i]] - intercept[:, others],
-        )
+        line, offset = coef[:, j] - coef[:, i], intercept[:, j] - intercept[:, i]
+        ahead = coef[:, [i]] - np.delete(coef, [i, j], axis=1)
+        margin = intercept[:, [i]] - np.delete(intercept, [i, j], axis=1)
+        yield (i, j), line, offset, ahead, margin
 
 
 def _clipped_pieces(regions: Regions) -> tuple[_Pieces, np.ndarray]:
@@ -483,9 +514,10 @@ def _clipped_pieces(regions: Regions) -> tuple[_Pieces, np.ndarray]:
         numbers, ends = map(np.concatenate, zip(regions.segments(line, offset), along, strict=True))
         kept, ends = _where_positive(ends, ahead[numbers], margin[numbers])
         numbers = numbers[kept]
-        found.append((line[numbers], -offset[numbers], np.tile(pair, (len(numbers), 1)), ends))
+        A, b = unit_rows(line[numbers], -offset[numbers])
+        found.append((A, b, np.tile(pair, (len(numbers), 1)), ends))
     A, b, pairs, ends = map(np.concatenate, zip(*found, strict=True))
-    return _Pieces(*unit_rows(A, b), pairs), ends
+    return _Pieces(A, b, pairs), ends
 
 
 def _along_borders(
@@ -534,36 +566,33 @@ def _programmed_pieces(
     network: PiecewiseLinearNetwork, patterns: np.ndarray, box: np.ndarray | None
 ) -> _Pieces:
     """Return the pieces in the regions of some patterns, by one linear program each."""
-    small = network if box is not None else _on_first_layer(network)
-    regions = [Region(small, pattern, box) for pattern in patterns]
+    regions = [Region(network, pattern, box) for pattern in patterns]
     found = []
-    both = zip(_borders(network, patterns), _borders(small, patterns), strict=True)
-    for border, framed in both:
-        crossed = [r for r, region in enumerate(regions) if _crosses(region, framed, r)]
-        pairs = np.tile(border.pair, (len(crossed), 1))
-        found.append((border.line[crossed], -border.offset[crossed], pairs))
-    A, b, pairs = map(np.concatenate, zip(*found, strict=True))
-    return _Pieces(*unit_rows(A, b), pairs)
+    for pair, line, offset, ahead, margin in _borders(network, patterns):
+        A, b = unit_rows(line, -offset)
+        crossed = np.zeros(len(regions), dtype=bool)
+        for r in np.flatnonzero(line.any(axis=1)):
+            others = unit_rows(-ahead[r], margin[r])
+            rows = zip((regions[r].A, regions[r].b), others, strict=True)
+            part = Polytope(*map(np.concatenate, rows))
+            crossed[r] = part.disc(A[r], b[r])[1] > RESOLUTION
+        found.append((A[crossed], b[crossed], np.tile(pair, (crossed.sum(), 1))))
+    return _Pieces(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def _crosses(region: Region, border: _Border, number: int) -> bool:
-    """Return whether a border, in the region of this number, runs through its interior."""
-    line, offset = unit_rows(border.line[[number]], -border.offset[[number]])
-    ahead = unit_rows(-border.ahead[number], border.margin[number])
-    A, b = map(np.concatenate, zip((region.A, region.b), ahead, strict=True))
-    return bool(line.any()) and Polytope(A, b).disc(line[0], offset[0])[1] > RESOLUTION
-
-
-def _on_first_layer(network: PiecewiseLinearNetwork) -> PiecewiseLinearNetwork:
-    """Return the network on the span of its first layer's weights, if that is smaller.
+def _on_first_layer(
+    network: PiecewiseLinearNetwork,
+) -> tuple[PiecewiseLinearNetwork, np.ndarray]:
+    """Return the network on the span of its first layer's weights, if that is smaller; its basis.
 
     Nothing changes across the span, so a linear program needs no more variables than these.
     """
     first, *others = network.weights
     if not others or len(first) >= network.n_features:
-        return network
+        return network, np.eye(network.n_features)
     basis = np.linalg.qr(first.T)[0]
-    return PiecewiseLinearNetwork([first @ basis, *others], network.biases, network.activations)
+    weights = [first @ basis, *others]
+    return PiecewiseLinearNetwork(weights, network.biases, network.activations), basis
 
 
 def _coinciding(pieces: _Pieces) -> np.ndarray:
