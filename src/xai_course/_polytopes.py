@@ -55,6 +55,16 @@ class Frame(NamedTuple):
         lengths = np.linalg.norm(network.weights[0], axis=0)
         return cls(np.zeros(network.n_features), 1 / np.where(lengths > 0, lengths, 1.0))
 
+    @classmethod
+    def of_half_spaces(cls, network: PiecewiseLinearNetwork, A: np.ndarray, b: np.ndarray) -> Frame:
+        """Return the frame of a network scaled, so that borders ``A x = b`` are about one away."""
+        frame = cls.of_network(network)
+        A, b = frame.enter_planes(A, b)
+        lengths = np.linalg.norm(A, axis=1)
+        apart = (lengths > 0) & (b != 0)
+        unit = float(np.median(np.abs(b[apart]) / lengths[apart])) if apart.any() else 1.0
+        return cls(frame.origin, frame.scale * unit)
+
     def enter(self, X: np.ndarray) -> np.ndarray:
         """Return points of the frame for points of the features."""
         return (X - self.origin) / self.scale
@@ -87,18 +97,18 @@ def unit_rows(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return A / lengths[:, None], np.where(zero, np.where(b < 0, -1.0, 1.0), b / lengths)
 
 
-class Polytope:
+class Polytope(NamedTuple):
     """The points ``A y <= b`` of a frame.
 
-    Parameters
+    Attributes
     ----------
     A : ndarray, shape (n_rows, n_dimensions)
         Rows of unit length, or of length zero.
     b : ndarray, shape (n_rows,)
     """
 
-    def __init__(self, A: np.ndarray, b: np.ndarray) -> None:
-        self.A, self.b = A, b
+    A: np.ndarray
+    b: np.ndarray
 
     def ball(self, growth: ArrayLike = 1.0) -> tuple[np.ndarray, float]:
         """Return centre and radius of a largest ball.
@@ -147,33 +157,19 @@ class Polytope:
         return normal * offset + basis @ center, radius
 
     def volume(self) -> float:
-        """Return the volume of a bounded polytope with interior: Qhull's, or the sum of cones."""
-        half_spaces = np.column_stack([self.A, -self.b])
-        try:
-            corners = HalfspaceIntersection(half_spaces, self.ball()[0]).intersections
-            return float(ConvexHull(corners).volume)
-        except QhullError:  # corners that nearly coincide
-            return self.volume_by_cones()
+        """Return the volume of a bounded polytope with interior, by Qhull.
 
-    def volume_by_cones(self) -> float:
-        """Return the volume as the sum of the cones over the facets, and so on in the facets.
-
-        As Lasserre (1983); it needs nothing but balls, and takes its time.
+        Where its corners nearly coincide, so that Qhull fails, that of a copy which is joggled: off
+        by about 1e-8 of a polytope of size one.
         """
-        center, radius = self.ball()
-        if radius <= RESOLUTION:
-            return 0.0
-        n_dimensions = self.A.shape[1]
-        if n_dimensions == 1:
-            return 2 * radius
-        rows = np.column_stack([self.A, self.b])[self.A.any(axis=1)]
-        distinct = np.unique(rows.round(9), axis=0, return_index=True)[1]
-        volume = 0.0
-        for row in rows[distinct]:
-            normal, offset = row[:-1], row[-1]
-            part, _ = self.section(normal, offset)
-            volume += (offset - normal @ center) * part.volume_by_cones() / n_dimensions
-        return volume
+        half_spaces, center = np.column_stack([self.A, -self.b]), self.ball()[0]
+        for options in (None, "QJ"):
+            try:
+                found = HalfspaceIntersection(half_spaces, center, qhull_options=options)
+                return float(ConvexHull(found.intersections, qhull_options=options).volume)
+            except QhullError as error:
+                failure = error
+        raise RuntimeError(f"Qhull found no volume, not even of a joggled copy: {failure}")
 
 
 def _middle(sides: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
-from tqdm import tqdm
 
 from xai_course._polytopes import RESOLUTION, Frame, Polytope, check_bounds, unit_rows
 from xai_course._validation import check_choice, check_labels, check_rows
@@ -25,6 +26,9 @@ __all__ = ["BoundaryCertificate", "DecisionNet"]
 
 # Hyperplanes this close, in the frame of what is looked at, are one.
 _SAME = 1e-8
+
+# How far around a row on a border its regions are looked for, in the frame.
+_AROUND = 1e-6
 
 # Rows that are compared with all known states at a time.
 _CHUNK = 1024
@@ -85,8 +89,6 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         ``regions="all"``, everywhere for the others.
     max_regions : int
         Budget for ``regions="all"``.
-    progress : bool
-        Whether to show a progress bar.
 
     Attributes
     ----------
@@ -147,13 +149,11 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         regions: str | None = None,
         bounds: ArrayLike | None = None,
         max_regions: int = 100_000,
-        progress: bool = False,
     ) -> None:
         self.network = network
         self.regions = regions
         self.bounds = bounds
         self.max_regions = max_regions
-        self.progress = progress
 
     @classmethod
     def from_network(
@@ -197,29 +197,50 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         self.classes_, _ = check_labels(y, len(X))
         _check_fit(network, self.classes_, self.regions)
         looked_at = self.regions or ("all" if network.n_features <= 2 else "data")
-        box = None if self.bounds is None else check_bounds(self.bounds, network.n_features)
-        if looked_at == "all" and box is None:
-            box = _box_of(X)
-        frame = _frame_of_rows(network, X) if box is None else Frame.of_box(box)
-        framed = frame.network(network)
+        if self.bounds is not None:
+            frame = Frame.of_box(check_bounds(self.bounds, network.n_features))
+        else:
+            frame = _frame_of_rows(network, X, looked_at)
+        framed, basis = frame.network(network), np.eye(network.n_features)
+        box = np.tile([-1.0, 1.0], (network.n_features, 1))
+        self.segments_ = None
         if looked_at == "all":
-            found = framed.enumerate_regions(_unit_box(framed), self.max_regions, self.progress)
+            found = framed.enumerate_regions(box, self.max_regions)
             patterns = found.patterns
         else:
-            patterns = _patterns_of_rows(network, X, looked_at == "divided")
+            if self.bounds is None:
+                box = None
+                framed, basis = _on_first_layer(framed)
+            patterns = self._patterns_of_rows(X, framed, frame.enter(X) @ basis)
         if looked_at == "all" and network.n_features == 2:
-            pieces, segments = _clipped_pieces(framed, found)
-            self.segments_ = frame.leave(segments)
+            pieces, ends = _clipped_pieces(found)
+            self.segments_ = frame.leave(ends)
         else:
-            limits = None if box is None else _unit_box(framed)
-            pieces, self.segments_ = (
-                _programmed_pieces(framed, patterns, limits, self.progress),
-                None,
-            )
+            A, b, pairs = _programmed_pieces(framed, patterns, box)
+            pieces = _Pieces(A @ basis.T, b, pairs)
         self.network_, self.n_regions_ = network, len(patterns)
         self._keep(pieces, frame)
         self._label_states(X)
         return self
+
+    def _patterns_of_rows(
+        self, X: np.ndarray, framed: PiecewiseLinearNetwork, rows: np.ndarray
+    ) -> np.ndarray:
+        """Return the patterns of the rows' regions, or of those that the rows divide.
+
+        Rows on a border may have a pattern without a region. They lie in all regions around them.
+        """
+        patterns, first, group = np.unique(
+            self.network.activation_pattern(X), axis=0, return_index=True, return_inverse=True
+        )
+        decided = np.zeros((len(patterns), len(self.classes_)), dtype=bool)
+        decided[group, self.network.decide(X)] = True
+        found = [_patterns_at(framed, *at) for at in zip(patterns, rows[first], strict=True)]
+        owners = np.repeat(np.arange(len(found)), [len(around) for around in found])
+        patterns, group = np.unique(np.concatenate(found), axis=0, return_inverse=True)
+        decisions = np.zeros((len(patterns), len(self.classes_)), dtype=bool)
+        np.logical_or.at(decisions, group, decided[owners])
+        return patterns[decisions.sum(axis=1) > (self.regions == "divided")]
 
     def _keep(self, pieces: _Pieces, frame: Frame) -> None:
         """Make one neuron of all pieces of a hyperplane."""
@@ -227,8 +248,10 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         first, counts = np.unique(group, return_index=True, return_counts=True)[1:]
         order = np.lexsort((first, -counts))
         kept = first[order]
-        coef, intercept = frame.leave_planes(pieces.coef[kept], -pieces.intercept[kept])
-        self.coef_, self.intercept_ = _unit(coef, -intercept)
+        A, b = unit_rows(*frame.leave_planes(pieces.A[kept], pieces.b[kept]))
+        largest = np.take_along_axis(A, np.abs(A).argmax(axis=1)[:, None], axis=1)
+        self.coef_, self.intercept_ = A * np.sign(largest), -b * np.sign(largest[:, 0])
+        self._near = 2 * _SAME * np.linalg.norm(self.coef_ * frame.scale, axis=1)
         self.pairs_, self.n_pieces_ = pieces.pairs[kept], counts[order]
 
     @property
@@ -245,9 +268,10 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         )
 
     def _label_states(self, X: np.ndarray) -> None:
-        states, group, counts = np.unique(
-            self._state(X), axis=0, return_inverse=True, return_counts=True
-        )
+        states, is_clear = self._states(X)
+        if is_clear.any():  # at a tie the network's decision says nothing about the cell
+            X, states = X[is_clear], states[is_clear]
+        states, group, counts = np.unique(states, axis=0, return_inverse=True, return_counts=True)
         votes = np.zeros((len(states), len(self.classes_)), dtype=int)
         np.add.at(votes, (group, self.network_.decide(X)), 1)
         self.n_mixed_states_ = int(((votes > 0).sum(axis=1) > 1).sum())
@@ -266,23 +290,33 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         ndarray of uint8, shape (n_samples, n_neurons)
             1 where ``coef_ @ x + intercept_ >= 0``.
         """
-        return self._state(self._checked(X))
+        return self._states(self._checked(X))[0]
 
     def _checked(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
         return check_rows(self, X)
 
-    def _state(self, X: np.ndarray) -> np.ndarray:
-        return (X @ self.coef_.T + self.intercept_ >= 0).astype(np.uint8)
+    def _states(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the state of each row, and whether the row is clear of all hyperplanes."""
+        z = X @ self.coef_.T + self.intercept_
+        return (z >= 0).astype(np.uint8), (np.abs(z) > self._near).all(axis=1)
 
     def apply(self, X: ArrayLike) -> np.ndarray:
-        """Return the number in `states_` of each row's state, -1 where no training row had it."""
+        """Return the number in `states_` of each row's state.
+
+        Returns
+        -------
+        ndarray of int, shape (n_samples,)
+            -1 where no training row had the state, or the row lies on a hyperplane (nearer than
+            2e-8, where the box of what was looked at has the half width one).
+        """
         return self._apply(self._checked(X))
 
     def _apply(self, X: np.ndarray) -> np.ndarray:
-        states, group = np.unique(self._state(X), axis=0, return_inverse=True)
+        states, is_clear = self._states(X)
+        states, group = np.unique(states, axis=0, return_inverse=True)
         numbers = [self._numbers.get(state.tobytes(), -1) for state in states]
-        return np.array(numbers, dtype=int)[group]
+        return np.where(is_clear, np.array(numbers, dtype=int)[group], -1)
 
     def coverage(self, X: ArrayLike) -> float:
         """Return the share of rows with a state that training rows had.
@@ -301,6 +335,11 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
             For states that no training row had: ask the network, as published, or take the known
             state that differs in the fewest signs (of several the most frequent).
 
+            A row that lies on a hyperplane needs the fallback, too: at a tie the network decides
+            for the first of its classes, whichever side that is. So with "network" the answer there
+            is the network's, while the signs alone cannot know it: with "nearest" it is that of one
+            side.
+
         Returns
         -------
         ndarray, shape (n_samples,)
@@ -314,12 +353,9 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
             codes[unseen] = self.network_.decide(X[unseen])
         else:
             for rows in np.array_split(unseen, len(unseen) // _CHUNK + 1):
-                codes[rows] = self.state_labels_[self._nearest(self._state(X[rows]))]
+                differences = cdist(self._states(X[rows])[0], self.states_, "cityblock")
+                codes[rows] = self.state_labels_[differences.argmin(axis=1)]
         return self.classes_[codes]
-
-    def _nearest(self, states: np.ndarray) -> np.ndarray:
-        ours, known = (2.0 * s - 1.0 for s in (states, self.states_))
-        return (ours @ known.T).argmax(axis=1)
 
     # Certification
 
@@ -355,15 +391,13 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
             )
         frame = Frame.of_box(check_bounds(bounds, 2))
         framed = frame.network(self.network_)
-        found = framed.enumerate_regions(_unit_box(framed), max_regions)
-        ends = _clipped_pieces(framed, found)[1]
-        coef, intercept = frame.enter_planes(self.coef_, -self.intercept_)
-        coef, intercept = _unit(coef, -intercept)
-        distance = np.abs(ends @ coef.T + intercept).max(axis=1)
+        box = np.array([[-1.0, 1.0], [-1.0, 1.0]])
+        ends = _clipped_pieces(framed.enumerate_regions(box, max_regions))[1]
+        A, b = unit_rows(*frame.enter_planes(self.coef_, -self.intercept_))
+        distance = np.abs(ends @ A.T - b).max(axis=1)
         missing = ends[distance.min(axis=1, initial=np.inf) > 2 * _SAME]
-        cells = _cells(coef, intercept).enumerate_regions(_unit_box(framed), max_regions)
-        centers = np.array([cell.polygon().mean(axis=0) for cell in cells])
-        mixed = _crossed(cells, coef, intercept, missing)
+        cells, centers = _cells(A, b, box, max_regions)
+        mixed = _crossed(cells, A, b, missing)
         numbers = self._apply(frame.leave(centers))
         seen, area = numbers >= 0, cells.volumes
         right = seen & ~mixed & (self.state_labels_[numbers] == framed.decide(centers))
@@ -378,65 +412,54 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         )
 
 
-def _cells(coef: np.ndarray, intercept: np.ndarray) -> PiecewiseLinearNetwork:
-    """Return a network whose regions are the cells of some lines."""
-    if len(coef) == 0:
-        return PiecewiseLinearNetwork([np.zeros((1, 2))], [[0.0]])
-    return PiecewiseLinearNetwork([coef, np.zeros((1, len(coef)))], [intercept, [0.0]])
+def _cells(
+    A: np.ndarray, b: np.ndarray, box: ArrayLike, max_regions: int
+) -> tuple[Regions, np.ndarray]:
+    """Return the cells that the hyperplanes ``A x = b`` cut a box into, and a point in each."""
+    # One more neuron, off everywhere, since there may be no hyperplane.
+    first, bias = np.vstack([A, np.zeros((1, A.shape[1]))]), np.append(-b, -1.0)
+    network = PiecewiseLinearNetwork([first, np.zeros((1, len(first)))], [bias, [0.0]])
+    cells = network.enumerate_regions(box, max_regions)
+    return cells, np.array([cell.polygon().mean(axis=0) for cell in cells])
 
 
-def _crossed(
-    cells: Regions, coef: np.ndarray, intercept: np.ndarray, segments: np.ndarray
-) -> np.ndarray:
-    """Return which cells of these lines some segment runs through."""
+def _crossed(cells: Regions, A: np.ndarray, b: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    """Return which cells of the lines ``A x = b`` some segment runs through."""
     mixed = np.zeros(len(cells), dtype=bool)
-    for a, b in segments:
-        # Between two crossings of lines a segment stays in one cell.
-        za, zb = (coef @ x + intercept for x in (a, b))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = za / (za - zb)
-        inside = shares[(shares > 0) & (shares < 1)]
-        stops = np.sort(np.concatenate([[0.0, 1.0], inside]))
-        middles = (stops[1:] + stops[:-1])[np.diff(stops) > _SAME, None] / 2
-        numbers = cells.locate(a + middles * (b - a))
+    for start, end in segments:
+        way = end - start
+        parts, middles = _cells(A @ way[:, None], b - A @ start, [[0.0, 1.0]], len(cells))
+        numbers = cells.locate(start + middles[parts.volumes > _SAME] * way)
         mixed[numbers[numbers >= 0]] = True
     return mixed
 
 
-def _patterns_of_rows(network: PiecewiseLinearNetwork, X: np.ndarray, divided: bool) -> np.ndarray:
-    """Return the patterns of rows; only those of rows with several decisions, if `divided`."""
-    patterns, group = np.unique(network.activation_pattern(X), axis=0, return_inverse=True)
-    if not divided:
-        return patterns
-    decided = np.unique(np.column_stack([group, network.decide(X)]), axis=0)[:, 0]
-    return patterns[np.bincount(decided, minlength=len(patterns)) > 1]
+def _patterns_at(
+    network: PiecewiseLinearNetwork, pattern: np.ndarray, row: np.ndarray
+) -> np.ndarray:
+    """Return a row's own pattern, or those of the regions around it if its own has none."""
+    region = Region(network, pattern)
+    is_clear = (region.b - region.A @ row).min(initial=np.inf) > RESOLUTION
+    if is_clear or not region.is_empty():
+        return pattern[None]
+    return network.enumerate_regions(np.column_stack([row - _AROUND, row + _AROUND])).patterns
 
 
 # --- frames and checks ----------------------------------------------------------------------------
 
 
-def _unit_box(framed: PiecewiseLinearNetwork) -> np.ndarray:
-    return np.tile([-1.0, 1.0], (framed.n_features, 1))
-
-
-def _box_of(X: np.ndarray) -> np.ndarray:
-    """Return the box of the rows, or raise where they span none."""
-    box = np.column_stack([X.min(axis=0), X.max(axis=0)])
-    flat = np.flatnonzero(box[:, 0] == box[:, 1])
-    if len(flat):
-        raise ValueError(
-            f"Feature {flat[0]} is {box[flat[0], 0]:g} in every row of X, so the rows span no box "
-            "to look for the boundary in. Give bounds, or regions='data'."
-        )
-    return box
-
-
-def _frame_of_rows(network: PiecewiseLinearNetwork, X: np.ndarray) -> Frame:
+def _frame_of_rows(network: PiecewiseLinearNetwork, X: np.ndarray, looked_at: str) -> Frame:
     """Return the frame of the rows' box; a feature without variation counts as the widest does."""
     low, high = X.min(axis=0), X.max(axis=0)
+    flat = np.flatnonzero(low == high)
+    if looked_at == "all" and len(flat):
+        raise ValueError(
+            f"Feature {flat[0]} is {low[flat[0]]:g} in every row of X, so the rows span no box to "
+            "look for the boundary in. Give bounds, or regions='data'."
+        )
     own = Frame.of_network(network).scale
     half = (high - low) / 2
-    return Frame((low + high) / 2, np.where(half > 0, half, own * ((half / own).max() or 1.0)))
+    return Frame(low + half, np.where(half > 0, half, own * ((half / own).max() or 1.0)))
 
 
 def _check_fit(network: PiecewiseLinearNetwork, classes: np.ndarray, regions: str | None) -> None:
@@ -459,145 +482,125 @@ def _check_fit(network: PiecewiseLinearNetwork, classes: np.ndarray, regions: st
 
 
 class _Pieces(NamedTuple):
-    """Parts of hyperplanes that form the boundary: one for each region and pair of classes."""
+    """Parts of hyperplanes ``A x = b`` of unit normals: one for each region and pair of classes."""
 
-    coef: np.ndarray
-    intercept: np.ndarray
+    A: np.ndarray
+    b: np.ndarray
     pairs: np.ndarray
 
 
-class _Segments(NamedTuple):
-    """Straight pieces of lines, each in one region: its number and the two ends, (n, 2, 2)."""
+def _borders(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> Iterator[tuple[Any, ...]]:
+    """Yield for each pair of classes where each region's model rates them alike, above all others.
 
-    regions: np.ndarray
-    ends: np.ndarray
-
-    def where_positive(self, coef: np.ndarray, intercept: np.ndarray) -> _Segments:
-        """Cut each to where all functions of its own are positive; drop what is empty.
-
-        coef : ndarray, shape (n_segments, n_functions, 2)
-        intercept : ndarray, shape (n_segments, n_functions)
-        """
-        z = np.einsum("nkd,ned->enk", coef, self.ends) + intercept
-        first, last = z
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = first / (first - last)
-        begin = np.where(first < 0, np.where(last > 0, share, 1.0), 0.0).max(axis=1, initial=0.0)
-        end = np.where(last < 0, np.where(first > 0, share, 0.0), 1.0).min(axis=1, initial=1.0)
-        kept = end - begin > RESOLUTION
-        start, direction = self.ends[kept, 0], self.ends[kept, 1] - self.ends[kept, 0]
-        cut = [start + share[kept, None] * direction for share in (begin, end)]
-        return _Segments(self.regions[kept], np.stack(cut, axis=1))
-
-
-def _logits(coef: np.ndarray, intercept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return local models with one output per class, where one is that of the second of two."""
-    if coef.shape[1] == 1:
+    The pair, and `line`, `offset`, `ahead` and `margin` of each region: it is where
+    ``line @ x + offset = 0`` and, for every other class, ``ahead @ x + margin >= 0``.
+    """
+    coef, intercept = network.local_linear_models(patterns)
+    if network.n_outputs == 1:  # that of the second of two classes
         coef = np.concatenate([np.zeros_like(coef), coef], axis=1)
         intercept = np.concatenate([np.zeros_like(intercept), intercept], axis=1)
-    return coef, intercept
-
-
-def _clipped_pieces(
-    network: PiecewiseLinearNetwork, regions: Regions
-) -> tuple[_Pieces, np.ndarray]:
-    """Return all pieces in the box of two features, and their ends, by clipping."""
-    coef, intercept = _logits(*network.local_linear_models(regions.patterns))
-    found: list[tuple[np.ndarray, ...]] = []
     for i, j in combinations(range(coef.shape[1]), 2):
         line, offset = coef[:, j] - coef[:, i], intercept[:, j] - intercept[:, i]
-        inside = _Segments(*regions.segments(line, offset))
+        ahead = coef[:, [i]] - np.delete(coef, [i, j], axis=1)
+        margin = intercept[:, [i]] - np.delete(intercept, [i, j], axis=1)
+        yield (i, j), line, offset, ahead, margin
+
+
+def _clipped_pieces(regions: Regions) -> tuple[_Pieces, np.ndarray]:
+    """Return all pieces in the box of two features, and their ends, by clipping."""
+    found = []
+    for pair, line, offset, ahead, margin in _borders(regions.network, regions.patterns):
         along = _along_borders(regions, line, offset)
-        pieces = _Segments(*map(np.concatenate, zip(inside, along, strict=True)))
-        others = [k for k in range(coef.shape[1]) if k not in (i, j)]
-        ahead_of = coef[:, [i]] - coef[:, others], intercept[:, [i]] - intercept[:, others]
-        numbers, ends = pieces.where_positive(*(part[pieces.regions] for part in ahead_of))
-        pair = np.tile([i, j], (len(numbers), 1))
-        found.append((line[numbers], offset[numbers], pair, ends))
-    line, offset, pairs, ends = map(np.concatenate, zip(*found, strict=True))
-    return _Pieces(*_unit(line, offset), pairs), ends
+        numbers, ends = map(np.concatenate, zip(regions.segments(line, offset), along, strict=True))
+        kept, ends = _where_positive(ends, ahead[numbers], margin[numbers])
+        numbers = numbers[kept]
+        A, b = unit_rows(line[numbers], -offset[numbers])
+        found.append((A, b, np.tile(pair, (len(numbers), 1)), ends))
+    A, b, pairs, ends = map(np.concatenate, zip(*found, strict=True))
+    return _Pieces(A, b, pairs), ends
 
 
-def _along_borders(regions: Regions, line: np.ndarray, offset: np.ndarray) -> _Segments:
-    """Return where a region's own line runs along its border, and the decision changes there."""
-    points, sizes = regions.polygons
-    owner = np.repeat(np.arange(len(sizes)), sizes)
-    length = np.linalg.norm(line, axis=1)
-    tolerance = 2 * RESOLUTION * length
-    z = (line[owner] * points).sum(axis=1) + offset[owner]
-    on_line = (np.abs(z) <= tolerance[owner]) & (length[owner] > 0)
-    found: dict[tuple[float, ...], tuple[int, np.ndarray]] = {}
-    for r in np.flatnonzero(np.bincount(owner, on_line, len(sizes)) >= 2):
-        low, high = z[owner == r].min(), z[owner == r].max()
-        corners = points[(owner == r) & on_line]
-        corners = corners[np.lexsort(corners.T)]
-        ends = corners[[0, -1]]
-        step = 2e-7 * line[r] / length[r]
-        sides = regions.network.decide(ends.mean(axis=0) + np.stack([step, -step]))
-        one_sided = low >= -tolerance[r] or high <= tolerance[r]
-        if one_sided and sides[0] != sides[1] and np.ptp(ends, axis=0).max() > 2 * RESOLUTION:
-            # Both regions at the border may find it.
-            found.setdefault(tuple((ends / 2).round(7).ravel()), (int(r), ends))
-    numbers = np.array([r for r, _ in found.values()], dtype=int)
-    return _Segments(numbers, np.reshape([ends for _, ends in found.values()], (len(found), 2, 2)))
+def _along_borders(
+    regions: Regions, line: np.ndarray, offset: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a region's own line runs along its border, and the decision changes there.
+
+    Numbers of regions and the ends of each piece, as from `Regions.segments`.
+    """
+    polygons = regions.polygons
+    owners, following = polygons.owners, polygons.following
+    length = np.linalg.norm(line, axis=1)[owners]
+    z = (line[owners] * polygons.points).sum(axis=1) + offset[owners]
+    on_line = (np.abs(z) <= 2 * RESOLUTION * length) & (length > 0)
+    ends = np.stack([polygons.points, polygons.points[following]], axis=1)
+    is_long = np.ptp(ends, axis=1).max(axis=1) > 2 * RESOLUTION
+    chosen = np.flatnonzero(on_line & on_line[following] & is_long)
+    middles, step = ends[chosen].mean(axis=1), 2e-7 * line[owners[chosen]] / length[chosen, None]
+    decide = regions.network.decide
+    changes = decide(middles + step) != decide(middles - step)
+    # Both regions at the border may find it.
+    once = np.unique((middles[changes] / 2).round(7), axis=0, return_index=True)[1]
+    chosen = chosen[changes][np.sort(once)]
+    return owners[chosen], ends[chosen]
+
+
+def _where_positive(
+    ends: np.ndarray, coef: np.ndarray, intercept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut segments to where all functions of their own are positive; return which are left.
+
+    coef : ndarray, shape (n_segments, n_functions, 2)
+    intercept : ndarray, shape (n_segments, n_functions)
+    """
+    first, last = np.einsum("nkd,ned->enk", coef, ends) + intercept
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = first / (first - last)
+    begin = np.where(first < 0, np.where(last > 0, share, 1.0), 0.0).max(axis=1, initial=0.0)
+    end = np.where(last < 0, np.where(first > 0, share, 0.0), 1.0).min(axis=1, initial=1.0)
+    kept = end - begin > RESOLUTION
+    start, way = ends[kept, 0], ends[kept, 1] - ends[kept, 0]
+    return kept, np.stack([start + share[kept, None] * way for share in (begin, end)], axis=1)
 
 
 def _programmed_pieces(
-    network: PiecewiseLinearNetwork, patterns: np.ndarray, box: np.ndarray | None, progress: bool
+    network: PiecewiseLinearNetwork, patterns: np.ndarray, box: np.ndarray | None
 ) -> _Pieces:
     """Return the pieces in the regions of some patterns, by one linear program each."""
-    coef, intercept = _logits(*network.local_linear_models(patterns))
-    small = network if box is not None else _on_first_layer(network)
+    regions = [Region(network, pattern, box) for pattern in patterns]
     found = []
-    for r, pattern in enumerate(tqdm(patterns, disable=not progress, unit="region")):
-        found += [(r, i, j) for i, j in _crossing_pairs(Region(small, pattern, box))]
-    r, i, j = np.array(found, dtype=int).reshape(len(found), 3).T
-    line, offset = coef[r, j] - coef[r, i], intercept[r, j] - intercept[r, i]
-    return _Pieces(*_unit(line, offset), np.column_stack([i, j]))
+    for pair, line, offset, ahead, margin in _borders(network, patterns):
+        A, b = unit_rows(line, -offset)
+        crossed = np.zeros(len(regions), dtype=bool)
+        for r in np.flatnonzero(line.any(axis=1)):
+            others = unit_rows(-ahead[r], margin[r])
+            rows = zip((regions[r].A, regions[r].b), others, strict=True)
+            part = Polytope(*map(np.concatenate, rows))
+            crossed[r] = part.disc(A[r], b[r])[1] > RESOLUTION
+        found.append((A[crossed], b[crossed], np.tile(pair, (crossed.sum(), 1))))
+    return _Pieces(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def _on_first_layer(network: PiecewiseLinearNetwork) -> PiecewiseLinearNetwork:
-    """Return the network on the span of its first layer's weights, if that is smaller.
+def _on_first_layer(
+    network: PiecewiseLinearNetwork,
+) -> tuple[PiecewiseLinearNetwork, np.ndarray]:
+    """Return the network on the span of its first layer's weights, if that is smaller; its basis.
 
     Nothing changes across the span, so a linear program needs no more variables than these.
     """
     first, *others = network.weights
     if not others or len(first) >= network.n_features:
-        return network
+        return network, np.eye(network.n_features)
     basis = np.linalg.qr(first.T)[0]
-    return PiecewiseLinearNetwork([first @ basis, *others], network.biases, network.activations)
-
-
-def _crossing_pairs(region: Region) -> list[tuple[int, int]]:
-    """Return the pairs of classes whose boundary runs through the region."""
-    coef, intercept = (part[0] for part in _logits(region.coef[None], region.intercept[None]))
-    found = []
-    for i, j in combinations(range(len(coef)), 2):
-        line, offset = coef[j] - coef[i], intercept[j] - intercept[i]
-        length = float(np.linalg.norm(line))
-        others = [k for k in range(len(coef)) if k not in (i, j)]
-        ahead = unit_rows(coef[others] - coef[i], intercept[i] - intercept[others])
-        rows = map(np.concatenate, zip((region.A, region.b), ahead, strict=True))
-        if length > 0 and Polytope(*rows).disc(line / length, -offset / length)[1] > RESOLUTION:
-            found.append((i, j))
-    return found
-
-
-def _unit(coef: np.ndarray, intercept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scale hyperplanes to unit normals, the largest coefficient positive."""
-    if len(coef) == 0:
-        return coef, intercept
-    largest = np.take_along_axis(coef, np.abs(coef).argmax(axis=1)[:, None], axis=1)[:, 0]
-    length = np.linalg.norm(coef, axis=1) * np.sign(largest)
-    return coef / length[:, None], intercept / length
+    weights = [first @ basis, *others]
+    return PiecewiseLinearNetwork(weights, network.biases, network.activations), basis
 
 
 def _coinciding(pieces: _Pieces) -> np.ndarray:
     """Return a number for each piece, the same for pieces of one hyperplane."""
-    n = len(pieces.coef)
+    n = len(pieces.A)
     if n == 0:
         return np.zeros(0, dtype=int)
-    points = np.column_stack([pieces.coef, pieces.intercept / 2])
+    points = np.column_stack([pieces.A, pieces.b / 2])
     # Rounding may decide which coefficient is the largest, so either sign of a normal counts.
     near = cKDTree(np.concatenate([points, -points])).query_pairs(_SAME, output_type="ndarray") % n
     links = coo_array((np.ones(len(near)), (near[:, 0], near[:, 1])), shape=(n, n))

@@ -390,9 +390,7 @@ class PiecewiseLinearNetwork:
 
         return Region(self, pattern)
 
-    def enumerate_regions(
-        self, bounds: ArrayLike, max_regions: int = 100_000, progress: bool = False
-    ) -> Regions:
+    def enumerate_regions(self, bounds: ArrayLike, max_regions: int = 100_000) -> Regions:
         """Return all regions within a box, each cut off at it.
 
         Parameters
@@ -401,8 +399,6 @@ class PiecewiseLinearNetwork:
             Lower and upper bound of every input.
         max_regions : int
             The budget.
-        progress : bool
-            Whether to show a progress bar.
 
         Returns
         -------
@@ -418,7 +414,7 @@ class PiecewiseLinearNetwork:
         """
         from xai_course.regions import enumerate_regions
 
-        return enumerate_regions(self, bounds, max_regions, progress)
+        return enumerate_regions(self, bounds, max_regions)
 
     # Conversion
 

@@ -29,16 +29,14 @@ facet. A hyperplane that only touches the box cuts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
-from tqdm import tqdm
 
-from xai_course import _polygons
-from xai_course._polygons import ROUNDING
+from xai_course._polygons import ROUNDING, Polygons
 from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, check_bounds, unit_rows
 from xai_course._validation import check_array, check_whole
 
@@ -46,15 +44,7 @@ if TYPE_CHECKING:
     from xai_course.activations import PiecewiseLinear
     from xai_course.networks import PiecewiseLinearNetwork
 
-__all__ = [
-    "RESOLUTION",
-    "ROUNDING",
-    "Facet",
-    "Region",
-    "RegionBudgetError",
-    "Regions",
-    "enumerate_regions",
-]
+__all__ = ["Facet", "Region", "RegionBudgetError", "Regions", "enumerate_regions"]
 
 _BOX = -1  # stands where a neuron's number would, for a side of the box
 
@@ -71,14 +61,14 @@ class RegionBudgetError(RuntimeError):
     """
 
     def __init__(self, found: int, max_regions: int) -> None:
-        super().__init__(
-            f"There are more than max_regions={max_regions:,} regions: at least {found:,} lie "
-            "within the bounds. Take smaller bounds or a larger max_regions."
-        )
+        super().__init__(found, max_regions)
         self.found, self.max_regions = found, max_regions
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.found, self.max_regions)
+    def __str__(self) -> str:
+        return (
+            f"There are more than max_regions={self.max_regions:,} regions: at least "
+            f"{self.found:,} lie within the bounds. Take smaller bounds or a larger max_regions."
+        )
 
 
 # --- affine maps through the layers ---------------------------------------------------------------
@@ -89,6 +79,12 @@ class _Maps(NamedTuple):
 
     value: np.ndarray
     error: np.ndarray
+
+    @classmethod
+    def of_inputs(cls, frame: Frame) -> _Maps:
+        """Return the maps from points of a frame to the inputs."""
+        value = np.column_stack([np.diag(frame.scale), frame.origin])
+        return cls(value, np.zeros_like(value))
 
     def through(self, weight: np.ndarray, bias: np.ndarray) -> _Maps:
         """Return the maps to the inputs ``z`` of the next layer."""
@@ -106,18 +102,6 @@ class _Maps(NamedTuple):
         value[..., -1] += activation.intercepts[segments]
         error[..., -1] += ROUNDING * np.abs(activation.intercepts[segments])
         return _Maps(value, error)
-
-
-def _inputs(frame: Frame) -> _Maps:
-    """Return the maps from points of a frame to the inputs."""
-    value = np.column_stack([np.diag(frame.scale), frame.origin])
-    return _Maps(value, np.zeros_like(value))
-
-
-def _split_layers(network: PiecewiseLinearNetwork, pattern: np.ndarray) -> list[np.ndarray]:
-    """Return the pattern's part of each hidden layer."""
-    ends = np.cumsum(network.hidden_sizes, dtype=int)
-    return np.split(pattern, ends)[:-1]
 
 
 # --- one region -----------------------------------------------------------------------------------
@@ -227,39 +211,33 @@ class Region:
     @cached_property
     def _half_spaces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         network, d = self.network, self.network.n_features
-        rows, offsets, neurons = [np.empty((0, d))], [np.empty(0)], [np.empty(0, dtype=int)]
-        maps, first = _inputs(Frame(np.zeros(d), np.ones(d))), 0
-        for layer, segments in enumerate(_split_layers(network, self.pattern)):
-            activation = network.activations[layer]
+        maps, first = _Maps.of_inputs(Frame(np.zeros(d), np.ones(d))), 0
+        found = [(np.empty((0, d)), np.empty(0), np.empty(0, dtype=int))]
+        by_layer = np.split(self.pattern, np.cumsum(network.hidden_sizes, dtype=int))
+        for layer, activation in enumerate(network.activations):
+            segments = by_layer[layer]
             maps = maps.through(network.weights[layer], network.biases[layer])
-            *found, neuron = _segment_ends(maps, activation, segments)
-            rows.append(found[0])
-            offsets.append(found[1])
-            neurons.append(first + neuron)
+            normals, offsets, neurons = _segment_ends(maps, activation, segments)
+            found.append((normals, offsets, first + neurons))
             maps, first = maps.activated(activation, segments), first + len(segments)
         if self.bounds is not None:
-            rows += [-np.eye(d), np.eye(d)]
-            offsets += [-self.bounds[:, 0], self.bounds[:, 1]]
-            neurons.append(np.full(2 * d, _BOX))
-        found = np.concatenate(rows), np.concatenate(offsets), np.concatenate(neurons)
-        for array in found:
+            sides = np.concatenate([-np.eye(d), np.eye(d)])
+            ends = np.concatenate([-self.bounds[:, 0], self.bounds[:, 1]])
+            found.append((sides, ends, np.full(2 * d, _BOX)))
+        joined = tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+        for array in joined:
             array.flags.writeable = False
-        return found
+        return joined
 
     @cached_property
-    def _local_model(self) -> tuple[np.ndarray, np.ndarray]:
-        coef, intercept = self.network.local_linear_models(self.pattern[None])
-        return coef[0], intercept[0]
-
-    @property
     def coef(self) -> np.ndarray:
         """Coefficients of the local linear model."""
-        return self._local_model[0]
+        return self.network.local_linear_models(self.pattern[None])[0][0]
 
-    @property
+    @cached_property
     def intercept(self) -> np.ndarray:
         """Intercept of the local linear model."""
-        return self._local_model[1]
+        return self.network.local_linear_models(self.pattern[None])[1][0]
 
     def contains(self, X: ArrayLike) -> np.ndarray:
         """Return which points lie in the region.
@@ -281,18 +259,19 @@ class Region:
             inside &= ((low <= X) & (high >= X)).all(axis=1)
         return inside
 
-    @cached_property
-    def _shape(self) -> _Shape:
-        planar = self.bounds is not None and self.network.n_features <= 2
-        return _Planar(self) if planar else _Solid(self)
-
     def is_empty(self) -> bool:
         """Return whether the region has no interior, as far as can be told.
 
         With one or two features and bounds: whether its polygon is no thicker than rounding errors.
         Else: whether it holds no ball of radius `RESOLUTION` in its frame; see the module.
         """
-        return self._shape.is_empty
+        return self._is_empty
+
+    @cached_property
+    def _is_empty(self) -> bool:
+        if self._is_planar:
+            return len(self._corners) == 0
+        return self._framed[1].ball()[1] <= RESOLUTION
 
     def chebyshev_center(self) -> tuple[np.ndarray, float]:
         """Return centre and radius of a largest ball in the region, in the features' units.
@@ -310,7 +289,20 @@ class Region:
         """
         if self.is_empty():
             raise ValueError(f"{self} is empty.")
-        return max(self._shape.balls(), key=lambda ball: ball[1])
+        rows, polytope = self._framed
+        lengths = np.linalg.norm(self.A[rows] * self._frame.scale, axis=1)
+        center, radius = polytope.ball(lengths.min(initial=np.inf) / lengths)
+        center = self._frame.leave(center)
+        if radius >= UNBOUNDED * (1 - 1e-3):  # measured, so up to rounding
+            return center, np.inf
+        centers = [center]
+        if self._is_planar:  # the better one in a needle
+            centers.append(self._corners.mean(axis=0)[: self.network.n_features])
+        return max(((c, self._clearance(c)) for c in centers), key=lambda ball: ball[1])
+
+    def _clearance(self, point: np.ndarray) -> float:
+        """Return the distance from a point to the nearest border; negative outside."""
+        return float((self.b - self.A @ point)[self.A.any(axis=1)].min(initial=np.inf))
 
     def facets(self) -> list[Facet]:
         """Return the sides of the region, redundant half-spaces removed.
@@ -320,27 +312,24 @@ class Region:
         list of Facet
             In the order of `A`, so the box's sides come last. Empty if the region is.
         """
-        return list(self._iter_facets(with_box=True))
-
-    def _iter_facets(self, with_box: bool) -> Iterator[Facet]:
         if self.is_empty():
-            return
-        rows, polytope = self._shape.framed
+            return []
+        rows, polytope = self._framed
         A, b, neurons = polytope.A, polytope.b, self.neurons[rows]
         done = np.zeros(len(b), dtype=bool)
+        found = []
         for i, row in enumerate(rows):
-            if done[i] or (neurons[i] == _BOX and not with_box):
+            if done[i]:
                 continue
             center, radius = polytope.disc(A[i], b[i])
             if radius <= RESOLUTION:
                 continue
             same = np.abs(np.column_stack([A - A[i], b - b[i]])).max(axis=1) <= RESOLUTION
             done |= same
-            on_box = _BOX in neurons[same]
-            if with_box or not on_box:
-                shared = () if on_box else tuple(neurons[same].tolist())
-                center = self._shape.frame.leave(center)
-                yield Facet(shared, self.A[row], float(self.b[row]), center)
+            shared = () if _BOX in neurons[same] else tuple(neurons[same].tolist())
+            center = self._frame.leave(center)
+            found.append(Facet(shared, self.A[row], float(self.b[row]), center))
+        return found
 
     def neighbor(self, facet: Facet) -> Region | None:
         """Return the region on the other side of a facet, at its centre.
@@ -359,26 +348,50 @@ class Region:
         """
         if not facet.neurons:
             return None
-        pattern = _pattern_beyond(self.network, facet, self._shape.frame)
+        pattern = _pattern_beyond(self.network, facet, self._frame)
         return Region(self.network, pattern, self.bounds)
 
     def neighbors(self) -> list[Region]:
         """Return the regions beyond the facets, in the order of `facets`."""
-        return [self.neighbor(facet) for facet in self._iter_facets(with_box=False)]
+        return [self.neighbor(facet) for facet in self.facets() if facet.neurons]
 
-    # Corners
+    # The closure in a frame that says what is small, and its corners
+
+    @property
+    def _is_planar(self) -> bool:
+        """Whether corners tell all; if not, linear programs and Qhull do."""
+        return self.bounds is not None and self.network.n_features <= 2
+
+    @cached_property
+    def _frame(self) -> Frame:
+        if self.bounds is None:
+            return Frame.of_half_spaces(self.network, self.A, self.b)
+        if not self._is_planar:
+            return Frame.of_box(self.bounds)
+        corners = self._corners[:, : self.network.n_features]
+        return Frame.of_box(np.column_stack([corners.min(axis=0), corners.max(axis=0)]))
+
+    @cached_property
+    def _framed(self) -> tuple[np.ndarray, Polytope]:
+        """The half-spaces in the frame, and their numbers; none that misses a bounded region."""
+        A, b = unit_rows(*self._frame.enter_planes(self.A, self.b))
+        near = b <= np.abs(A).sum(axis=1) + RESOLUTION
+        rows = np.flatnonzero(near | (self.bounds is None))
+        return rows, Polytope(A[rows], b[rows])
 
     @cached_property
     def _corners(self) -> np.ndarray:
         """Corners within `bounds`, for up to two features; in 1-D as a strip of height one."""
-        assert self.bounds is not None
-        corners = _polygons.box_corners(self.bounds)
-        farthest = np.abs(corners).max(axis=0)
+        polygon = Polygons.of_box(self.bounds)
+        farthest = np.abs(polygon.points).max(axis=0)
         for row, offset in zip(self.A, self.b, strict=True):
             normal = np.resize(np.append(row, 0.0), 2)
-            tolerance = 8 * ROUNDING * float(np.abs(normal) @ farthest)
-            corners = _polygons.clip(corners, normal, offset, tolerance)
-        return corners
+            tolerance = 8 * ROUNDING * np.abs(normal) @ farthest
+            halves, _, above = polygon.cut(polygon.points @ normal - offset, np.array([tolerance]))
+            polygon = halves.take(np.flatnonzero(~above))
+            if above.all():
+                break
+        return polygon.points
 
     def polygon(self, bounds: ArrayLike | None = None) -> np.ndarray:
         """Return the corners of the closed region within the bounds, for one or two features.
@@ -386,7 +399,7 @@ class Region:
         Parameters
         ----------
         bounds : array_like, shape (n_features, 2), optional
-            Taken in addition to the region's own, which are enough.
+            Taken in place of the region's own.
 
         Returns
         -------
@@ -401,23 +414,14 @@ class Region:
         d = self.network.n_features
         if d > 2:
             raise ValueError(f"A polygon needs one or two features, the network has {d}.")
-        region = self._within(bounds)
-        if d == 2 or len(region._corners) == 0:
-            return region._corners[:, :d].copy()
-        ends = region._corners[:, 0]
-        return np.array([[ends.min()], [ends.max()]])
-
-    def _within(self, bounds: ArrayLike | None) -> Region:
-        if bounds is None and self.bounds is None:
+        if bounds is not None:
+            return Region(self.network, self.pattern, bounds).polygon()
+        if self.bounds is None:
             raise ValueError("The region may be unbounded: give bounds, shape (n_features, 2).")
-        if bounds is None:
-            return self
-        box = check_bounds(bounds, self.network.n_features)
-        if self.bounds is not None:
-            box = np.column_stack(
-                [np.maximum(box[:, 0], self.bounds[:, 0]), np.minimum(box[:, 1], self.bounds[:, 1])]
-            )
-        return Region(self.network, self.pattern, box)
+        if d == 2 or self.is_empty():
+            return self._corners[:, :d].copy()
+        ends = self._corners[:, 0]
+        return np.array([[ends.min()], [ends.max()]])
 
     @property
     def volume(self) -> float:
@@ -427,131 +431,38 @@ class Region:
         """
         if self.bounds is None:
             raise ValueError("The volume needs bounds; make the region with bounds.")
-        return 0.0 if self.is_empty() else self._shape.volume
-
-
-# --- the two ways to look at a region -------------------------------------------------------------
-
-
-class _Shape:
-    """What `Region` asks about its closure; the frame says what is small."""
-
-    is_empty: bool
-    frame: Frame
-    volume: float
-
-    def __init__(self, region: Region) -> None:
-        self.region = region
-
-    @cached_property
-    def framed(self) -> tuple[np.ndarray, Polytope]:
-        """The half-spaces in the frame, and their numbers; none that misses a bounded region."""
-        A, b = unit_rows(*self.frame.enter_planes(self.region.A, self.region.b))
-        near = b <= np.abs(A).sum(axis=1) + RESOLUTION
-        rows = np.flatnonzero(near | (self.region.bounds is None))
-        return rows, Polytope(A[rows], b[rows])
-
-    def balls(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield large balls in the features' units; the program's is the largest it can tell."""
-        rows, polytope = self.framed
-        lengths = np.linalg.norm(self.region.A[rows] * self.frame.scale, axis=1)
-        center, radius = polytope.ball(lengths.min(initial=np.inf) / lengths)
-        center = self.frame.leave(center)
-        unbounded = radius >= UNBOUNDED * (1 - 1e-3)  # measured, so up to rounding
-        yield center, np.inf if unbounded else self.clearance(center)
-
-    def clearance(self, point: np.ndarray) -> float:
-        """Return the distance from a point to the nearest border; negative outside."""
-        A, b = self.region.A, self.region.b
-        return float((b - A @ point)[A.any(axis=1)].min(initial=np.inf))
-
-
-class _Planar(_Shape):
-    """A region of one or two features within bounds, by its corners: nothing but rounding."""
-
-    @property
-    def is_empty(self) -> bool:
-        return len(self.region._corners) == 0
-
-    @cached_property
-    def frame(self) -> Frame:
-        corners = self.region._corners[:, : self.region.network.n_features]
-        return Frame.of_box(np.column_stack([corners.min(axis=0), corners.max(axis=0)]))
-
-    @property
-    def volume(self) -> float:
-        corners = self.region._corners
-        return float(_polygons.areas(corners, np.array([len(corners)]))[0])
-
-    def balls(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield one ball more, which is the better one in a needle."""
-        yield from super().balls()
-        middle = self.region._corners.mean(axis=0)[: self.region.network.n_features]
-        yield middle, self.clearance(middle)
-
-
-class _Solid(_Shape):
-    """Any other region, by linear programs and Qhull."""
-
-    @cached_property
-    def frame(self) -> Frame:
-        if self.region.bounds is not None:
-            return Frame.of_box(self.region.bounds)
-        frame = Frame.of_network(self.region.network)
-        A, b = frame.enter_planes(self.region.A, self.region.b)
-        lengths = np.linalg.norm(A, axis=1)
-        apart = (lengths > 0) & (b != 0)
-        unit = float(np.median(np.abs(b[apart]) / lengths[apart])) if apart.any() else 1.0
-        return Frame(frame.origin, frame.scale * unit)
-
-    @cached_property
-    def is_empty(self) -> bool:
-        return self.framed[1].ball()[1] <= RESOLUTION
-
-    @cached_property
-    def volume(self) -> float:
-        return self.framed[1].volume() * float(self.frame.scale.prod())
+        if self.is_empty():
+            return 0.0
+        if self._is_planar:
+            return float(Polygons(self._corners, np.array([len(self._corners)])).areas()[0])
+        return self._framed[1].volume() * float(self._frame.scale.prod())
 
 
 # --- the pieces of a region -----------------------------------------------------------------------
 
 
-def _check_lines(network: PiecewiseLinearNetwork, coef: ArrayLike, n_lines: int) -> np.ndarray:
-    if network.n_features != 2:
-        raise ValueError(f"Segments need two features, the network has {network.n_features}.")
-    coef = check_array(coef, "coef", 2)
-    if coef.shape != (n_lines, 2):
-        raise ValueError(f"coef must hold {n_lines} x 2 numbers, got shape {coef.shape}.")
-    return coef
-
-
 def _segment_ends(
     maps: _Maps, activation: PiecewiseLinear, segments: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return unit normals, offsets and neurons of ``breakpoint <= z`` and ``z <= breakpoint``."""
+    """Return unit normals, offsets and neurons of ``breakpoint <= z`` and ``z <= breakpoint``.
+
+    A constant neuron says nothing, or ``0 <= -1`` if it is on another segment.
+    """
     knots = activation.breakpoints
     ends = np.concatenate([[-np.inf], knots, [np.inf]])
-    lower, upper = ends[segments], ends[segments.astype(int) + 1]
-    value, error = maps.value, maps.error
-    constant = (np.abs(value[:, :-1]) <= error[:, :-1]).all(axis=1)
-    lengths = np.where(constant, 1.0, np.linalg.norm(value[:, :-1], axis=1))
-    rows, offsets, neurons = [], [], []
-    for neuron, (low, high) in enumerate(zip(lower, upper, strict=True)):
-        normal, shift = value[neuron, :-1] / lengths[neuron], value[neuron, -1]
-        if constant[neuron]:
-            tolerance = error[neuron, -1] + ROUNDING * np.abs(knots).max(initial=0)
-            if low - tolerance <= shift < high - tolerance:
-                continue
-            found = [(np.zeros_like(normal), -1.0)]
-        else:
-            found = [(-normal, (shift - low) / lengths[neuron])] if np.isfinite(low) else []
-            found += [(normal, (high - shift) / lengths[neuron])] if np.isfinite(high) else []
-        for row, offset in found:
-            rows.append(row)
-            offsets.append(offset)
-            neurons.append(neuron)
-    shape = (len(rows), value.shape[1] - 1)
-    return np.reshape(rows, shape), np.array(offsets, dtype=float), np.array(neurons, dtype=int)
+    ends = np.column_stack([ends[segments], ends[segments.astype(int) + 1]])
+    slopes, shift = maps.value[:, :-1], maps.value[:, -1]
+    constant = (np.abs(slopes) <= maps.error[:, :-1]).all(axis=1)
+    tolerance = maps.error[:, -1] + ROUNDING * np.abs(knots).max(initial=0)
+    is_elsewhere = constant & ((shift < ends[:, 0] - tolerance) | (shift >= ends[:, 1] - tolerance))
+    lengths = np.where(constant, 1.0, np.linalg.norm(slopes, axis=1))
+    sides = np.array([-1.0, 1.0])
+    normals = sides[:, None] * (slopes / lengths[:, None])[:, None]
+    offsets = sides * (ends - shift[:, None]) / lengths[:, None]
+    normals[constant], offsets[constant] = 0.0, -1.0
+    is_row = np.isfinite(ends) & ~constant[:, None]
+    is_row[:, 0] |= is_elsewhere
+    return normals[is_row], offsets[is_row], np.nonzero(is_row)[0]
 
 
 def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, frame: Frame) -> np.ndarray:
@@ -563,8 +474,8 @@ def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, frame: Frame)
     point = np.append(frame.enter(facet.center), 1.0)
     normal = facet.normal * frame.scale
     direction = np.append(normal / np.linalg.norm(normal), 0.0)
-    maps = _inputs(frame)
-    pattern = []
+    maps = _Maps.of_inputs(frame)
+    pattern = [np.empty(0, dtype=np.uint8)]
     for layer, activation in enumerate(network.activations):
         maps = maps.through(network.weights[layer], network.biases[layer])
         z, slope = maps.value @ point, maps.value @ direction
@@ -578,47 +489,47 @@ def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, frame: Frame)
         segments = beyond.sum(axis=1).astype(np.uint8)
         pattern.append(segments)
         maps = maps.activated(activation, segments)
-    return np.concatenate([np.empty(0, dtype=np.uint8), *pattern])
+    return np.concatenate(pattern)
 
 
 # --- all regions of a box: its parts, cut by one neuron after another -----------------------------
 
 
-class _Polygons:
+class _PlanarParts:
     """Polygons that tile a box of one or two features."""
 
     def __init__(self, bounds: np.ndarray) -> None:
-        self.points, self.sizes = _polygons.box_corners(bounds), np.array([4])
-        self.farthest = np.append(np.abs(self.points).max(axis=0), 1.0)
+        self.polygons = Polygons.of_box(bounds)
+        self.farthest = np.append(np.abs(self.polygons.points).max(axis=0), 1.0)
         n_features = len(bounds)
         self.inputs = _Maps(np.eye(n_features, 3), np.zeros((n_features, 3)))
 
     def cut(self, maps: _Maps, knot: float) -> tuple[np.ndarray, np.ndarray]:
-        """Cut each part where its map, (n_parts, 3), is at the knot; see `_polygons.cut`."""
-        a = np.repeat(maps.value, self.sizes, axis=0)
-        z = a[:, 0] * self.points[:, 0] + a[:, 1] * self.points[:, 1] + a[:, 2] - knot
+        """Cut each part where its map, (n_parts, 3), is at the knot; see `Polygons.cut`."""
+        points, sizes = self.polygons
+        a = np.repeat(maps.value, sizes, axis=0)
+        z = a[:, 0] * points[:, 0] + a[:, 1] * points[:, 1] + a[:, 2] - knot
         tolerance = maps.error @ self.farthest + ROUNDING * abs(knot)
-        self.points, self.sizes, *found = _polygons.cut(self.points, self.sizes, z, tolerance)
-        return tuple(found)
+        self.polygons, origin, above = self.polygons.cut(z, tolerance)
+        return origin, above
 
 
-_Borders = tuple[np.ndarray, "_Borders | None"]
-
-
-class _Polytopes:
+class _SolidParts:
     """Polytopes that tile the box of a frame, each with a ball in it.
 
     A hyperplane that cuts the ball cuts the polytope. Whether another one does, a linear program
     tells: it looks for a ball on the side where the known one is not.
     """
 
+    polygons = None
+
     def __init__(self, bounds: np.ndarray) -> None:
         n_features = len(bounds)
-        self.inputs = _inputs(Frame.of_box(bounds))
+        self.inputs = _Maps.of_inputs(Frame.of_box(bounds))
         self.centers, self.radii = np.zeros((1, n_features)), np.ones(1)
         box = np.concatenate([np.eye(n_features), -np.eye(n_features)])
-        # Half-spaces ``row @ (y, -1) <= 0``, and those of the part that it was cut from.
-        self.borders: list[_Borders] = [(np.column_stack([box, np.ones(len(box))]), None)]
+        # Half-spaces ``row @ (y, -1) <= 0``, the latest first.
+        self.borders = [(np.column_stack([box, np.ones(len(box))]),)]
 
     def cut(self, maps: _Maps, knot: float) -> tuple[np.ndarray, np.ndarray]:
         """Cut each part where its map, (n_parts, n_features + 1), is at the knot.
@@ -626,7 +537,7 @@ class _Polytopes:
         Returns
         -------
         origin, above : ndarray
-            As from `_polygons.cut`.
+            As from `Polygons.cut`.
         """
         normals, shift = maps.value[:, :-1], maps.value[:, -1] - knot
         tolerance = maps.error.sum(axis=1) + ROUNDING * abs(knot)
@@ -634,45 +545,33 @@ class _Polytopes:
         z = (normals * self.centers).sum(axis=1) + shift
         # On a constant map it is zero that says which segment; see the module.
         above = z - self.radii * lengths >= -tolerance
-        least = np.maximum(RESOLUTION, _ratio(tolerance, 2 * lengths))
-        reached = np.abs(shift) < np.abs(normals).sum(axis=1)
-        normals = normals / np.where(lengths > 0, lengths, 1.0)[:, None]
-        shift, z = _ratio(shift, lengths), np.clip(_ratio(z, lengths), -self.radii, self.radii)
+        reached = np.abs(shift) < np.abs(normals).sum(axis=1)  # never by a map of length zero
+        lengths = np.where(lengths > 0, lengths, 1.0)
+        least = np.maximum(RESOLUTION, tolerance / (2 * lengths))
+        normals, shift = normals / lengths[:, None], shift / lengths
+        z = np.clip(z / lengths, -self.radii, self.radii)
         # What is left of the ball below and above the hyperplane: a ball each.
         radii = np.stack([self.radii - z, self.radii + z]) / 2
         centers = self.centers + np.stack([-radii[1], radii[0]])[..., None] * normals
         rows = np.column_stack([normals, -shift])
-        split = radii.min(axis=0) > least
-        for i in np.flatnonzero(reached & np.isfinite(least) & ~split):
+        split = reached & (radii.min(axis=0) > least)
+        for i in np.flatnonzero(reached & ~split):
             far = int(z[i] < 0)
-            center, radius = _polytope(((-1) ** far * rows[i], self.borders[i])).ball()
+            half_spaces = np.vstack([(-1) ** far * rows[i], *self.borders[i]])
+            center, radius = Polytope(half_spaces[:, :-1], half_spaces[:, -1]).ball()
             if radius > least[i]:
                 split[i], centers[far, i], radii[far, i] = True, center, radius
         whole, halves = np.flatnonzero(~split), np.flatnonzero(split)
         self.centers = np.concatenate([self.centers[whole], *centers[:, halves]])
         self.radii = np.concatenate([self.radii[whole], *radii[:, halves]])
-        parts = [(sign * rows[i], self.borders[i]) for sign in (1, -1) for i in halves]
+        parts = [(sign * rows[i], *self.borders[i]) for sign in (1, -1) for i in halves]
         self.borders = [self.borders[i] for i in whole] + parts
         above = np.concatenate([above[whole], np.repeat([False, True], len(halves))])
         return np.concatenate([whole, halves, halves]), above
 
 
-def _polytope(borders: _Borders | None) -> Polytope:
-    found = []
-    while borders is not None:
-        row, borders = borders
-        found.append(row)
-    rows = np.vstack(found)
-    return Polytope(rows[:, :-1], rows[:, -1])
-
-
-def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return ``a / b``, infinite where `b` is zero."""
-    return np.divide(a, b, out=np.full(a.shape, np.inf), where=b > 0)
-
-
 def _split_by_layers(
-    network: PiecewiseLinearNetwork, parts: _Polygons | _Polytopes, max_regions: int, bar: tqdm
+    network: PiecewiseLinearNetwork, parts: _PlanarParts | _SolidParts, max_regions: int
 ) -> np.ndarray:
     """Cut the parts by all neurons, layer after layer; return the pattern of each."""
     patterns = np.empty((1, 0), dtype=np.uint8)
@@ -689,8 +588,6 @@ def _split_by_layers(
                 segments[:, neuron] += above
                 if len(segments) > max_regions:
                     raise RegionBudgetError(len(segments), max_regions)
-            bar.update()
-        bar.set_postfix(regions=len(segments))
         patterns = np.column_stack([patterns[parents], segments])
         maps = _Maps(*(m[parents] for m in maps)).activated(activation, segments)
     return patterns
@@ -707,6 +604,9 @@ class Regions(Sequence[Region]):
     bounds : ndarray, shape (n_features, 2)
     patterns : ndarray of uint8, shape (n_regions, n_hidden)
         Distinct, in lexicographic order.
+    polygons : Polygons or None
+        All corners as one array, and how many each region has; for one or two features only. In
+        one dimension they are strips of height one.
     """
 
     def __init__(
@@ -714,22 +614,15 @@ class Regions(Sequence[Region]):
         network: PiecewiseLinearNetwork,
         bounds: np.ndarray,
         patterns: np.ndarray,
-        polygons: tuple[np.ndarray, np.ndarray] | None = None,
+        polygons: Polygons | None = None,
     ) -> None:
         order = np.lexsort([np.zeros(len(patterns)), *patterns.T[::-1]])  # the first key is last
         self.network, self.bounds, self.patterns = network, bounds, patterns[order]
         self.bounds.flags.writeable = self.patterns.flags.writeable = False
-        if polygons is not None:
-            points, sizes = polygons
-            first = (np.cumsum(sizes) - sizes)[order]
-            self._sizes = sizes[order]
-            self._ends = np.cumsum(self._sizes)
-            shift = np.repeat(first - self._ends + self._sizes, self._sizes)
-            self._points = points[shift + np.arange(len(points))]
+        self.polygons = None if polygons is None else polygons.take(order)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        polygons = self.polygons if self.network.n_features <= 2 else None
-        return type(self), (self.network, self.bounds, self.patterns, polygons)
+        return type(self), (self.network, self.bounds, self.patterns, self.polygons)
 
     def __len__(self) -> int:
         return len(self.patterns)
@@ -742,24 +635,22 @@ class Regions(Sequence[Region]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         region = Region(self.network, self.patterns[index], self.bounds)
-        if self.network.n_features <= 2:
-            end = self._ends[index]
-            region._corners = self._points[end - self._sizes[index] : end]
+        if self.polygons is not None:
+            region._corners = self._corners[index]
         return region
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} regions of {self.network!r})"
 
-    @property
-    def polygons(self) -> tuple[np.ndarray, np.ndarray]:
-        """Corners of all polygons, one after another, and how many each has, for two features."""
-        return self._points, self._sizes
+    @cached_property
+    def _corners(self) -> list[np.ndarray]:
+        return np.split(self.polygons.points, self.polygons.starts[1:])
 
     @cached_property
     def volumes(self) -> np.ndarray:
         """Length, area or volume of each region, shape (n_regions,); they add up to the box's."""
-        if self.network.n_features <= 2:
-            return _polygons.areas(*self.polygons)
+        if self.polygons is not None:
+            return self.polygons.areas()
         return np.array([region.volume for region in self])
 
     @cached_property
@@ -798,18 +689,22 @@ class Regions(Sequence[Region]):
         ends : ndarray, shape (n_segments, 2, 2)
             The two ends of each piece, the positive side on the right.
         """
-        coef = _check_lines(self.network, coef, len(self))
-        intercept = check_array(intercept, "intercept", 1)
-        if len(intercept) != len(self):
-            raise ValueError(f"intercept must hold {len(self)} numbers, got {len(intercept)}.")
-        return _polygons.segments(*self.polygons, coef, intercept)
+        n, d = len(self), self.network.n_features
+        if d != 2:
+            raise ValueError(f"Segments need two features, the network has {d}.")
+        coef, intercept = check_array(coef, "coef", 2), check_array(intercept, "intercept", 1)
+        if coef.shape != (n, 2) or intercept.shape != (n,):
+            raise ValueError(
+                f"coef and intercept must have shapes ({n}, 2) and ({n},), one line per region, "
+                f"got {coef.shape} and {intercept.shape}."
+            )
+        return self.polygons.segments(coef, intercept)
 
 
 def enumerate_regions(
     network: PiecewiseLinearNetwork,
     bounds: ArrayLike,
     max_regions: int = 100_000,
-    progress: bool = False,
 ) -> Regions:
     """Return all regions of a network within a box.
 
@@ -820,8 +715,6 @@ def enumerate_regions(
         Lower and upper bound of every input.
     max_regions : int
         The budget.
-    progress : bool
-        Whether to show a progress bar.
 
     Returns
     -------
@@ -846,8 +739,6 @@ def enumerate_regions(
     """
     box = check_bounds(bounds, network.n_features)
     check_whole(max_regions, "max_regions", 1)
-    planar = network.n_features <= 2
-    parts = _Polygons(box) if planar else _Polytopes(box)
-    with tqdm(total=network.n_hidden, disable=not progress, unit="neuron") as bar:
-        patterns = _split_by_layers(network, parts, max_regions, bar)
-    return Regions(network, box, patterns, (parts.points, parts.sizes) if planar else None)
+    parts = _PlanarParts(box) if network.n_features <= 2 else _SolidParts(box)
+    patterns = _split_by_layers(network, parts, max_regions)
+    return Regions(network, box, patterns, parts.polygons)
