@@ -86,9 +86,9 @@ def fit_glm(
     standardised coefficients are smallest: it says nothing about what the rows do not show, and a
     constant column gets zero. The units of the features change no fit without a penalty.
 
-    A class without a row gets about the probability of half a row, so a fit on rows of one class
-    is a constant with the log-odds ``log((count_1 + 1/2) / (count_0 + 1/2))``. Where a linear
-    function separates the classes, the coefficients are large but finite.
+    A class without a row gets the probability of half a row, over all rows together, so a fit on
+    rows of one class is a constant with the log-odds ``log((count_1 + 1/2) / (count_0 + 1/2))``.
+    Where a linear function separates the classes, the coefficients are large but finite.
 
     Explained in the chapter *unwrapping-merging*.
     """
@@ -142,8 +142,8 @@ def _logistic_model(
     if len(present) > 1:
         targets = (y[:, None] == present).astype(float)
         model[present] = _newton(design, targets, penalty, np.append(0.0, weight))
-        mean_total = logsumexp(design @ model[present].T, axis=1).mean()
-        model[counts == 0, 0] = mean_total + np.log(0.5 / len(y))
+        total = logsumexp(design @ model[present].T, axis=1)
+        model[counts == 0, 0] = np.log(0.5) - logsumexp(-total)
     return model[1:] - model[:1] if n_classes == 2 else model
 
 
@@ -183,8 +183,8 @@ def _newton(
         step = step.reshape(model.shape)
         if n_logits > 1:  # the same shift of all logits changes nothing
             step -= step.mean(axis=0)
-        least = criterion(model)
-        while criterion(model + step) > least * (1 + 1e-14) and not is_small(step):
+        most = criterion(model) + 1e-14 * len(design)  # with the rounding of a row's logits
+        while criterion(model + step) > most and not is_small(step):
             step /= 2
         model = model + step
         if is_small(step):
