@@ -23,8 +23,6 @@ from xai_course.unwrapping.glm import (
 )
 
 if TYPE_CHECKING:
-    from statsmodels.genmod.generalized_linear_model import GLMResults
-
     from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
 
     Merged = MergedRegressor | MergedClassifier
@@ -46,7 +44,6 @@ _ALONE = 1e-10
 # rounding errors (of single precision at the latest).
 _EXACT = {"spread": 1e-6, "size": 1e-12}
 
-_QUANTILES = ["ci_low", "q25", "median", "q75", "ci_high"]
 _COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
 
 _LABELS = {
@@ -221,14 +218,16 @@ def inference_table(
     design = np.column_stack([np.ones(len(Z)), Z[:, varies]])
     to_units = np.diag(np.append(1.0, 1 / scale[varies]))
     to_units[0, 1:] = -center[varies] / scale[varies]
-    rank = len(_row_space(design).T)
+    space = _row_space(design)
+    rank = space.shape[1]
     if len(X) <= rank:
         raise ValueError(f"{what} has {len(X)} rows, too few to test {rank} coefficients.")
     if classification:
         _check_classes(X, y, what)
-        tests = _logistic_tests(design, y, to_units, cov_type, alpha)
-    else:
-        tests = _linear_tests(design, y, to_units, cov_type, alpha)
+    tests = _tests(design @ space, y, to_units @ space, classification, cov_type, alpha)
+    # A coefficient that leaves the space asks for more than the rows tell.
+    outside = np.linalg.norm(to_units - to_units @ space @ space.T, axis=1)
+    tests[outside > _DEPENDENT * np.linalg.norm(to_units, axis=1)] = np.nan
     values = np.full((1 + len(names), len(_COLUMNS)), np.nan)
     values[np.append(True, varies)] = tests
     return pd.DataFrame(values, index=["intercept", *names], columns=_COLUMNS)
@@ -252,59 +251,41 @@ def _row_space(design: np.ndarray) -> np.ndarray:
     return np.eye(design.shape[1]) if told.sum() == design.shape[1] else directions[told].T
 
 
-def _linear_tests(
-    design: np.ndarray, y: np.ndarray, wanted: np.ndarray, cov_type: str, alpha: float
-) -> np.ndarray:
-    """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
-    import statsmodels.api as sm  # slow to import
-
-    space = _row_space(design)
-    result = sm.OLS(y, design @ space).fit()
-    table = _columns(result, space, wanted, alpha)
-    if cov_type == "HC3":
-        alone = result.get_influence().hat_matrix_diag > 1 - _ALONE
-        if alone.any():  # such a row is fitted exactly, and the others' fit is theirs alone
-            robust = _linear_tests(design[~alone], y[~alone], wanted, cov_type, alpha)
-        else:
-            robust = _columns(result.get_robustcov_results("HC3"), space, wanted, alpha)
-        table[:, 1:] = robust[:, 1:]
-    noise = np.sqrt(np.mean(result.resid**2))
-    if noise <= max(_EXACT["spread"] * y.std(), _EXACT["size"] * np.abs(y).max()):
-        table[:, 1:] = np.nan
-    return table
-
-
-def _logistic_tests(
-    design: np.ndarray, y: np.ndarray, wanted: np.ndarray, cov_type: str, alpha: float
-) -> np.ndarray:
-    """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
-    import statsmodels.api as sm  # slow to import
-
-    space = _row_space(design)
-    result = sm.GLM(y, design @ space, family=sm.families.Binomial()).fit(tol=1e-10, maxiter=200)
-    covariance = _logistic_hc3(result, y, design @ space) if cov_type == "HC3" else None
-    return _columns(result, space, wanted, alpha, covariance)
-
-
-def _logistic_hc3(result: GLMResults, y: np.ndarray, design: np.ndarray) -> np.ndarray:
-    residual = (y - result.fittedvalues) / (1 - result.get_influence().hat_matrix_diag)
-    score = residual[:, None] * design
-    return result.cov_params() @ (score.T @ score) @ result.cov_params()
-
-
-def _columns(
-    result: GLMResults,
-    space: np.ndarray,
+def _tests(
+    design: np.ndarray,
+    y: np.ndarray,
     wanted: np.ndarray,
+    classification: bool,
+    cov_type: str,
     alpha: float,
-    covariance: np.ndarray | None = None,
 ) -> np.ndarray:
-    tests = result.t_test(wanted @ space, cov_p=covariance)
-    numbers = [tests.effect, tests.sd, tests.statistic, tests.pvalue, *tests.conf_int(alpha).T]
-    table = np.stack([np.ravel(column) for column in numbers], axis=1)
-    # A combination that leaves the space asks for more than the rows tell.
-    outside = np.linalg.norm(wanted - wanted @ space @ space.T, axis=1)
-    table[outside > _DEPENDENT * np.linalg.norm(wanted, axis=1)] = np.nan
+    """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
+    import statsmodels.api as sm  # slow to import
+
+    if classification:
+        binomial = sm.families.Binomial()
+        result = sm.GLM(y, design, family=binomial).fit(tol=1e-10, maxiter=200)
+    else:
+        result = sm.OLS(y, design).fit()
+    residual = y - result.fittedvalues
+    noise, exact = np.sqrt(np.mean(residual**2)), _EXACT["spread"] * y.std()
+    unknown = np.full(len(wanted), noise <= max(exact, _EXACT["size"] * np.abs(y).max()))
+    covariance = None
+    if cov_type == "HC3":
+        leverage = result.get_influence().hat_matrix_diag
+        alone = leverage > 1 - _ALONE
+        residual[alone] = leverage[alone] = 0.0  # fitted exactly, whatever the noise
+        score = (residual / (1 - leverage))[:, None] * design
+        bread = result.normalized_cov_params
+        covariance = bread @ (score.T @ score) @ bread
+        # The share of a coefficient's variance that such a row brings alone.
+        size = np.sqrt(np.einsum("wi,ij,wj->w", wanted, bread, wanted))
+        influence = np.abs(wanted @ bread @ design[alone].T).max(axis=1, initial=0)
+        unknown |= influence > _DEPENDENT * size
+    tests = result.t_test(wanted, cov_p=covariance)
+    columns = [tests.effect, tests.sd, tests.statistic, tests.pvalue, *tests.conf_int(alpha).T]
+    table = np.stack([np.ravel(column) for column in columns], axis=1)
+    table[unknown, 1:] = np.nan
     return table
 
 
@@ -381,19 +362,14 @@ def bootstrap(
 
     seeds = np.random.SeedSequence(random_state).spawn(n_boot)
     shown = tqdm(seeds, desc="bootstrap", disable=not progress)
-    draws = np.stack(Parallel(n_jobs=n_jobs)(delayed(refit)(seed) for seed in shown))
+    draws = Parallel(n_jobs=n_jobs)(delayed(refit)(seed) for seed in shown)
+    draws = pd.DataFrame(draws, columns=["intercept", *merged._names])
+    table = draws.agg(["mean", "std"]).T
+    table.insert(0, "coef", fit(own))
     levels = [alpha / 2, 0.25, 0.5, 0.75, 1 - alpha / 2]
-    quantiles = dict(zip(_QUANTILES, np.quantile(draws, levels, axis=0), strict=True))
-    return pd.DataFrame(
-        {
-            "coef": fit(own),
-            "mean": draws.mean(axis=0),
-            "std": draws.std(axis=0, ddof=1),
-            **quantiles,
-            "probability_zero": (draws == 0).mean(axis=0),
-        },
-        index=["intercept", *merged._names],
-    )
+    table[["ci_low", "q25", "median", "q75", "ci_high"]] = draws.quantile(levels).T
+    table["probability_zero"] = (draws == 0).mean()
+    return table
 
 
 def _rows_of_another_merge(merged: Merged, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
