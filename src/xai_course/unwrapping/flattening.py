@@ -164,8 +164,7 @@ def flatten_models(
     hidden = np.maximum(X[rows] @ coef.T + intercept, 0.0)
     weight, bias = fit_glm(hidden, y[rows], None if classes is None else 2)
     start = PiecewiseLinearNetwork([coef, weight], [intercept, bias])
-    network, log = _train(start, X, y, how, classes, progress)
-    return _wrap(network, start, log, feature_names, classes)
+    return _train(start, X, y, how, classes, feature_names, progress)
 
 
 def single_hidden_layer(
@@ -222,14 +221,15 @@ def single_hidden_layer(
     X = check_rows(given, X, reset=True)
     response, classes = _response(y, task, len(X))
     rng = np.random.default_rng([how.seed, 2])
-    starts = [_random_network(X.shape[1], n_hidden, rng) for _ in range(restarts)]
-    runs = [_train(start, X, response, how, classes, progress) for start in starts]
-    losses = [min(log["validation_loss"]) for _, log in runs]
-    chosen = int(np.argmin(losses))
-    network, log = runs[chosen]
-    log |= {"restart": chosen, "restart_losses": losses}
     names = getattr(given, "feature_names_in_", None)
-    return _wrap(network, starts[chosen], log, names, classes)
+    runs = []
+    for _ in range(restarts):
+        start = _random_network(X.shape[1], n_hidden, rng)
+        runs.append(_train(start, X, response, how, classes, names, progress))
+    losses = [min(run.log["validation_loss"]) for run in runs]
+    chosen = int(np.argmin(losses))
+    runs[chosen].log.update(restart=chosen, restart_losses=losses)
+    return runs[chosen]
 
 
 def _train(
@@ -238,8 +238,9 @@ def _train(
     y: np.ndarray,
     how: Settings,
     classes: np.ndarray | None,
+    names: np.ndarray | None,
     progress: bool,
-) -> tuple[PiecewiseLinearNetwork, dict[str, Any]]:
+) -> FlatRegressor | FlatClassifier:
     """Return the network of the best epoch, and the losses."""
     import torch
 
@@ -263,19 +264,10 @@ def _train(
         generator=np.random.default_rng([how.seed, 1]),
         progress=progress,
     )
-    return (PiecewiseLinearNetwork.from_torch(module) if log["best_epoch"] else start), log
-
-
-def _wrap(
-    network: PiecewiseLinearNetwork,
-    before: PiecewiseLinearNetwork,
-    log: dict[str, Any],
-    names: np.ndarray | None,
-    classes: np.ndarray | None,
-) -> FlatRegressor | FlatClassifier:
+    network = PiecewiseLinearNetwork.from_torch(module)
     if names is not None:
         network.feature_names_in_ = names
-    return (FlatRegressor if classes is None else FlatClassifier)(network, before, log, classes)
+    return (FlatRegressor if classes is None else FlatClassifier)(network, start, log, classes)
 
 
 def _response(y: ArrayLike, task: str | None, n_rows: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -293,9 +285,8 @@ def _response(y: ArrayLike, task: str | None, n_rows: int) -> tuple[np.ndarray, 
 def _random_network(
     n_features: int, n_hidden: int, rng: np.random.Generator
 ) -> PiecewiseLinearNetwork:
-    sizes = [(n_hidden, n_features), (1, n_hidden)]
-    bounds = [1 / np.sqrt(n_in) for _, n_in in sizes]
-    return PiecewiseLinearNetwork(
-        [rng.uniform(-b, b, size) for b, size in zip(bounds, sizes, strict=True)],
-        [rng.uniform(-b, b, size[0]) for b, size in zip(bounds, sizes, strict=True)],
-    )
+    layers = [(n_hidden, n_features), (1, n_hidden)]
+    bounds = [1 / np.sqrt(n_features), 1 / np.sqrt(n_hidden)]
+    weights = [rng.uniform(-b, b, size) for b, size in zip(bounds, layers, strict=True)]
+    biases = [rng.uniform(-b, b, size[0]) for b, size in zip(bounds, layers, strict=True)]
+    return PiecewiseLinearNetwork(weights, biases)
