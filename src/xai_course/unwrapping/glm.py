@@ -242,13 +242,14 @@ def _lasso(gram: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarr
     return b
 
 
-def is_separated(X: np.ndarray, positive: np.ndarray) -> bool:
-    """Return whether a linear function separates two classes, completely or quasi-completely.
+def is_separated(X: np.ndarray, y: np.ndarray) -> bool:
+    """Return whether a linear function separates a class from the rest, (quasi-)completely.
 
     Parameters
     ----------
     X : ndarray, shape (n_samples, n_features)
-    positive : ndarray of bool, shape (n_samples,)
+    y : ndarray, shape (n_samples,)
+        Labels of any number of classes; a single class is not separated.
 
     Notes
     -----
@@ -256,12 +257,14 @@ def is_separated(X: np.ndarray, positive: np.ndarray) -> bool:
     side or on the border, and one row off the border (Albert and Anderson, 1984). A linear
     program looks for such a direction.
     """
-    signs = np.where(positive, 1.0, -1.0)
-    margins = signs[:, None] * np.column_stack([np.ones(len(X)), standardise(X)[0]])
-    found = linprog(
-        -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(X)), bounds=(-1, 1), method="highs"
-    )
-    return bool(-found.fun * len(X) > 1e-5)
+    classes = np.unique(y)
+    design = np.column_stack([np.ones(len(X)), standardise(X)[0]])
+    for label in classes[1:] if len(classes) <= 2 else classes:  # of two, one is enough
+        margins = np.where(y == label, 1.0, -1.0)[:, None] * design
+        found = linprog(-margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(X)), bounds=(-1, 1))
+        if -found.fun * len(X) > 1e-5:
+            return True
+    return False
 
 
 def maybe_separated(logits: np.ndarray) -> bool:

@@ -236,7 +236,7 @@ def inference_table(
 def _check_classes(X: np.ndarray, y: np.ndarray, what: str) -> None:
     if len(np.unique(y)) < 2:
         raise ValueError(f"{what} holds rows of one class only: there is no effect to test.")
-    if is_separated(X, y == 1):
+    if is_separated(X, y):
         raise ValueError(
             f"{what} has classes that a linear function separates, completely or "
             "quasi-completely: the maximum-likelihood coefficients are infinite and a Wald test "
