@@ -19,9 +19,7 @@ from xai_course.unwrapping.partition import Classification, Regression, check_re
 if TYPE_CHECKING:
     import torch
 
-    from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
-
-    Merged = MergedRegressor | MergedClassifier
+    from xai_course.unwrapping.merging import Merged
 
 __all__ = [
     "FlatClassifier",
@@ -108,17 +106,11 @@ def flatten(
     neurons' outputs is the output layer. Explained in the chapter *unwrapping-flattening*.
     """
     merged._check_two_classes("flatten")
-    return flatten_models(
-        merged.coef_[:, 0],
-        merged.intercept_[:, 0],
-        merged._X,
-        merged._y,
-        classes=getattr(merged, "classes_", None),
-        feature_names=getattr(merged, "feature_names_in_", None),
-        epochs=epochs,
-        progress=progress,
-        **settings,
-    )
+    settings |= {"epochs": epochs, "progress": progress}
+    settings["classes"] = getattr(merged, "classes_", None)
+    settings["feature_names"] = getattr(merged, "feature_names_in_", None)
+    coef, intercept = merged.coef_[:, 0], merged.intercept_[:, 0]
+    return flatten_models(coef, intercept, merged._X, merged._y, **settings)
 
 
 def flatten_models(

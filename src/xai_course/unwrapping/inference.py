@@ -16,16 +16,13 @@ from tqdm import tqdm
 from xai_course._validation import check_choice, check_number, check_whole
 from xai_course.unwrapping.glm import (
     SeparationWarning,
-    check_penalty,
     fit_glm,
     is_separated,
     standardise,
 )
 
 if TYPE_CHECKING:
-    from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
-
-    Merged = MergedRegressor | MergedClassifier
+    from xai_course.unwrapping.merging import Merged
 
 __all__ = [
     "PostSelectionWarning",
@@ -51,10 +48,9 @@ _LABELS = {
     "naive": "post-selection: p-values may be too small",
 }
 _NO_FRESH_ROWS = (
-    "inference needs rows X, y that neither the network nor the merge has seen: the clusters "
-    "were chosen with the training responses, so p-values on the same rows may be too small. Train "
-    "the network and the unwrapper on one half of the rows and pass the other half here; "
-    "inference_naive is the test on the training rows, as published."
+    "inference needs rows X, y that neither the network nor the merge has seen, since those they "
+    "have seen chose the clusters, and p-values on them may be too small. Train on one half of the "
+    "rows and pass the other half; inference_naive tests on the training rows, as published."
 )
 
 
@@ -214,10 +210,9 @@ def inference_table(
     # Fitted on standardised columns, tested in the features' units: large means or odd units
     # would make the design singular in floating point.
     Z, center, scale = standardise(X)
-    varies = np.isfinite(scale)
-    design = np.column_stack([np.ones(len(Z)), Z[:, varies]])
-    to_units = np.diag(np.append(1.0, 1 / scale[varies]))
-    to_units[0, 1:] = -center[varies] / scale[varies]
+    design = np.column_stack([np.ones(len(Z)), Z])
+    to_units = np.diag(np.append(1.0, 1 / np.where(np.isinf(scale), 1.0, scale)))
+    to_units[0, 1:] = -center / scale
     space = _row_space(design)
     rank = space.shape[1]
     if len(X) <= rank:
@@ -228,9 +223,7 @@ def inference_table(
     # A coefficient that leaves the space asks for more than the rows tell.
     outside = np.linalg.norm(to_units - to_units @ space @ space.T, axis=1)
     tests[outside > _DEPENDENT * np.linalg.norm(to_units, axis=1)] = np.nan
-    values = np.full((1 + len(names), len(_COLUMNS)), np.nan)
-    values[np.append(True, varies)] = tests
-    return pd.DataFrame(values, index=["intercept", *names], columns=_COLUMNS)
+    return pd.DataFrame(tests, index=["intercept", *names], columns=_COLUMNS)
 
 
 def _check_classes(X: np.ndarray, y: np.ndarray, what: str) -> None:
@@ -282,7 +275,8 @@ def _tests(
         size = np.sqrt(np.einsum("wi,ij,wj->w", wanted, bread, wanted))
         influence = np.abs(wanted @ bread @ design[alone].T).max(axis=1, initial=0)
         unknown |= influence > _DEPENDENT * size
-    tests = result.t_test(wanted, cov_p=covariance)
+    with np.errstate(invalid="ignore"):  # a column without variation has no deviation
+        tests = result.t_test(wanted, cov_p=covariance)
     columns = [tests.effect, tests.sd, tests.statistic, tests.pvalue, *tests.conf_int(alpha).T]
     table = np.stack([np.ravel(column) for column in columns], axis=1)
     table[unknown, 1:] = np.nan
@@ -344,7 +338,6 @@ def bootstrap(
     Sudjianto et al. (2020), Figure 19. Explained in the chapter *unwrapping-inference*.
     """
     merged._check_cluster(cluster, "bootstrap")
-    check_penalty(penalty, C)
     check_whole(n_boot, "n_boot", 2)
     check_whole(random_state, "random_state", 0)
     check_number(alpha, "alpha", above=0, below=1)
@@ -360,12 +353,13 @@ def bootstrap(
         again = resample_selection
         return fit(_rows_of_another_merge(merged, own, rng) if again else rng.choice(own, len(own)))
 
+    coef = fit(own)
     seeds = np.random.SeedSequence(random_state).spawn(n_boot)
     shown = tqdm(seeds, desc="bootstrap", disable=not progress)
     draws = Parallel(n_jobs=n_jobs)(delayed(refit)(seed) for seed in shown)
     draws = pd.DataFrame(draws, columns=["intercept", *merged._names])
     table = draws.agg(["mean", "std"]).T
-    table.insert(0, "coef", fit(own))
+    table.insert(0, "coef", coef)
     levels = [alpha / 2, 0.25, 0.5, 0.75, 1 - alpha / 2]
     table[["ci_low", "q25", "median", "q75", "ci_high"]] = draws.quantile(levels).T
     table["probability_zero"] = (draws == 0).mean()

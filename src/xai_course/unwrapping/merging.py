@@ -34,7 +34,7 @@ _GRID = (*range(1, 11), 15, 20)
 _FEWEST_NEIGHBORS = 10
 
 
-class _Merged(Partition):
+class Merged(Partition):
     """What the two merged models share."""
 
     _part = "cluster"
@@ -65,7 +65,7 @@ class _Merged(Partition):
         self.cv = cv
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> _Merged:
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Merged:
         """Unwrap the network on the rows, and merge its regions (Algorithm 1).
 
         Parameters
@@ -90,7 +90,7 @@ class _Merged(Partition):
         """
         return self._merge(self._unwrapper_type(self.network).fit(X, y))
 
-    def _merge(self, source: UnwrapperRegressor | UnwrapperClassifier) -> _Merged:
+    def _merge(self, source: UnwrapperRegressor | UnwrapperClassifier) -> Merged:
         self.unwrapper_ = source
         vars(self).pop("feature_names_in_", None)
         shared = ("network_", "n_features_in_", "feature_names_in_", "classes_", "_X", "_y")
@@ -177,25 +177,6 @@ class _Merged(Partition):
         return losses
 
     # New rows
-
-    def apply(self, X: ArrayLike) -> np.ndarray:
-        """Return the cluster of each row.
-
-        Parameters
-        ----------
-        X : array_like or DataFrame, shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of int64, shape (n_samples,)
-            The cluster of the row's region. Where no training row had the pattern, the cluster of
-            most of the ``n_neighbors_`` nearest region centres; of the nearest among equals.
-
-        Notes
-        -----
-        Sudjianto et al. (2020), section 5.1.
-        """
-        return self._apply(self._rows(X))
 
     def _apply(self, X: np.ndarray) -> np.ndarray:
         regions = self.unwrapper_._apply(X)
@@ -322,7 +303,7 @@ class _Merged(Partition):
             )
 
 
-class MergedRegressor(Regression, _Merged):
+class MergedRegressor(Regression, Merged):
     """The regions of a regression network in a few clusters, each with a linear model.
 
     ``unwrapper.merge(...)`` is the short cut where the regions are known already.
@@ -406,7 +387,7 @@ class MergedRegressor(Regression, _Merged):
     _unwrapper_type = UnwrapperRegressor
 
 
-class MergedClassifier(Classification, _Merged):
+class MergedClassifier(Classification, Merged):
     """The regions of a classification network in a few clusters, each with a logistic model.
 
     Parameters and attributes are those of `MergedRegressor`; there is one linear model per cluster

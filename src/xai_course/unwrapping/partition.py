@@ -43,13 +43,32 @@ class Partition(BaseEstimator):
         check_is_fitted(self)
         return check_rows(self, X)
 
+    def apply(self, X: ArrayLike) -> np.ndarray:
+        """Return the part of each row: its region, of a merged model its cluster.
+
+        Parameters
+        ----------
+        X : array_like or DataFrame, shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of int64, shape (n_samples,)
+            Where no training row had the pattern: -1 for the unwrapper; for a merged model the
+            cluster of most of the ``n_neighbors_`` nearest region centres, of the nearest among
+            equals. Nothing is added to the fitted object.
+
+        Notes
+        -----
+        Sudjianto et al. (2020), section 5.1.
+        """
+        return self._apply(self._rows(X))
+
     @property
     def _names(self) -> list[str]:
         """Return the features' names for tables; x1, x2, ... where the rows had none."""
-        names = getattr(self.network_, "feature_names_in_", None)
-        names = getattr(self, "feature_names_in_", names)
         numbered = [f"x{j + 1}" for j in range(self.n_features_in_)]
-        return numbered if names is None else list(names)
+        of_network = getattr(self.network_, "feature_names_in_", numbered)
+        return list(getattr(self, "feature_names_in_", of_network))
 
     # Tables
 
@@ -112,20 +131,15 @@ class Partition(BaseEstimator):
         """
         check_is_fitted(self)
         j = self._feature(feature)
+        table = pd.DataFrame(index=pd.RangeIndex(len(self.counts_), name=self._part))
+        table["count"] = self.counts_
+        table["slope"] = self.coef_[:, output, j]
+        table["center"] = self.centers_[:, j]
         of_feature = pd.Series(self._X[:, j]).groupby(self.labels_)
-        table = pd.DataFrame(
-            {
-                "count": self.counts_,
-                "slope": self.coef_[:, output, j],
-                "center": self.centers_[:, j],
-                "low": of_feature.min().to_numpy(),
-                "high": of_feature.max().to_numpy(),
-            },
-            index=pd.RangeIndex(len(self.counts_), name=self._part),
-        )[:n_regions]
+        table[["low", "high"]] = of_feature.agg(["min", "max"])
         for end in ("low", "high"):
             table[f"at_{end}"] = table["slope"] * (table[end] - table["center"])
-        return table
+        return table[:n_regions]
 
     def _feature(self, feature: int | str) -> int:
         names = self._names
@@ -140,17 +154,14 @@ class Partition(BaseEstimator):
     def _summary(self, n_parts: int | None = None, global_metrics: bool = True) -> pd.DataFrame:
         """Return one row per part: how large, what responses, how good its model is."""
         check_is_fitted(self)
-        parts = np.arange(len(self.counts_))[:n_parts]
+        parts = pd.RangeIndex(len(self.counts_), name=self._part)[:n_parts]
         mean, std = self._response_moments()
-        table = {
-            "count": self.counts_[parts],
-            "response_mean": mean[parts],
-            "response_std": std[parts],
-            f"local_{self._metric}": self._local_metric()[parts],
-        }
+        table = pd.DataFrame({"count": self.counts_[parts]}, index=parts)
+        table["response_mean"], table["response_std"] = mean[parts], std[parts]
+        table[f"local_{self._metric}"] = self._local_metric()[parts]
         if global_metrics:
             table[f"global_{self._metric}"] = self._global_metric(parts)
-        return pd.DataFrame(table, index=pd.Index(parts, name=self._part))
+        return table
 
     def _mean_in_parts(self, values: np.ndarray) -> np.ndarray:
         return _scores.group_mean(values, self.labels_, len(self.counts_))

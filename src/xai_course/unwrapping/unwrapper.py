@@ -81,17 +81,6 @@ class _Unwrapper(Partition):
 
     # New rows
 
-    def apply(self, X: ArrayLike) -> np.ndarray:
-        """Return the region of each row.
-
-        Returns
-        -------
-        ndarray of int64, shape (n_samples,)
-            Row of ``patterns_``; -1 where no training row had the pattern. Nothing is added to the
-            fitted object.
-        """
-        return self._apply(self._rows(X))
-
     def _apply(self, X: np.ndarray) -> np.ndarray:
         return self._index.get_indexer(_keys(self.network_, self.network_.activation_pattern(X)))
 
