@@ -201,9 +201,7 @@ class Partition(BaseEstimator):
             If the network has other inputs or classes.
         """
         check_is_fitted(self)
-        models = self.coef_[:n_regions], self.intercept_[:n_regions]
-        rows = self.labels_, self._X, self._y
-        return plots.models(*models, *rows, self._names, self._n_classes, ax)
+        return plots.models(self, n_regions, ax)
 
 
 class Regression(RegressorMixin):
