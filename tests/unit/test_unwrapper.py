@@ -301,9 +301,9 @@ def test_bad_rows(X, y, error, message):
 @pytest.mark.parametrize(
     ("sizes", "y", "message"),
     [
-        ([2, 3, 1], [0, 0, 0], "one class only"),
-        ([2, 3, 1], [0, 1, 2], "3 classes, but the network tells 2 apart"),
-        ([2, 3, 3], [0, 1, 1], "2 classes, but the network tells 3 apart"),
+        ([2, 3, 1], [0, 0, 0], r"y holds 1 class.es., 0, but the network tells 2 apart"),
+        ([2, 3, 1], [0, 1, 2], "3 class.es., 0, 1, 2, but the network tells 2 apart"),
+        ([2, 3, 3], [0, 1, 1], "2 class.es., 0, 1, but the network tells 3 apart"),
         ([2, 3, 1], [0.0, np.nan, 1.0], "1 missing label"),
     ],
 )

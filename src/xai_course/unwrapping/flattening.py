@@ -76,17 +76,13 @@ class FlatClassifier(Classification, FlatNetwork):
     """A trained network for two classes with one hidden layer; see `FlatNetwork`."""
 
 
-def flatten(
-    merged: Merged, epochs: int = 200, *, progress: bool = False, **settings: Any
-) -> FlatRegressor | FlatClassifier:
+def flatten(merged: Merged, epochs: int = 200, **settings: Any) -> FlatRegressor | FlatClassifier:
     """Turn the clusters' models into a network with one hidden layer, and train that on.
 
     Parameters
     ----------
     epochs : int
         At most; 0 leaves the network as it starts.
-    progress : bool
-        Whether to show a progress bar.
     **settings
         Of the training, as in `xai_course.training.Settings`: ``patience`` (20), ``learning_rate``
         (0.001), ``batch_size`` (64), ``validation_fraction`` (0.2) and ``seed`` (0).
@@ -106,7 +102,7 @@ def flatten(
     neurons' outputs is the output layer. Explained in the chapter *unwrapping-flattening*.
     """
     merged._check_two_classes("flatten")
-    settings |= {"epochs": epochs, "progress": progress}
+    settings["epochs"] = epochs
     settings["classes"] = getattr(merged, "classes_", None)
     settings["feature_names"] = getattr(merged, "feature_names_in_", None)
     coef, intercept = merged.coef_[:, 0], merged.intercept_[:, 0]
@@ -122,7 +118,6 @@ def flatten_models(
     classes: np.ndarray | None = None,
     feature_names: np.ndarray | None = None,
     epochs: int = 200,
-    progress: bool = False,
     **settings: Any,
 ) -> FlatRegressor | FlatClassifier:
     """Make a network of one hidden layer of linear models, and train it on.
@@ -137,7 +132,7 @@ def flatten_models(
     classes : ndarray or None, shape (2,)
         None for a regression.
     feature_names : ndarray of str or None, shape (n_features,)
-    epochs, progress, **settings
+    epochs, **settings
         As in `flatten`.
 
     Returns
@@ -156,7 +151,7 @@ def flatten_models(
     hidden = np.maximum(X[rows] @ coef.T + intercept, 0.0)
     weight, bias = fit_glm(hidden, y[rows], None if classes is None else 2)
     start = PiecewiseLinearNetwork([coef, weight], [intercept, bias])
-    return _train(start, X, y, how, classes, feature_names, progress)
+    return _train(start, X, y, how, classes, feature_names)
 
 
 def single_hidden_layer(
@@ -167,7 +162,6 @@ def single_hidden_layer(
     *,
     task: str | None = None,
     epochs: int = 1000,
-    progress: bool = False,
     **settings: Any,
 ) -> FlatRegressor | FlatClassifier:
     """Train a network with one hidden layer from random weights, several times, and keep the best.
@@ -186,7 +180,7 @@ def single_hidden_layer(
         Random starts; the one with the least validation loss is kept.
     task : {None, "regression", "classification"}
         None takes a response with two different values as classes, any other as numbers.
-    epochs, progress, **settings
+    epochs, **settings
         As in `flatten`.
 
     Returns
@@ -217,7 +211,7 @@ def single_hidden_layer(
     runs = []
     for _ in range(restarts):
         start = _random_network(X.shape[1], n_hidden, rng)
-        runs.append(_train(start, X, response, how, classes, names, progress))
+        runs.append(_train(start, X, response, how, classes, names))
     losses = [min(run.log["validation_loss"]) for run in runs]
     chosen = int(np.argmin(losses))
     runs[chosen].log.update(restart=chosen, restart_losses=losses)
@@ -231,7 +225,6 @@ def _train(
     how: Settings,
     classes: np.ndarray | None,
     names: np.ndarray | None,
-    progress: bool,
 ) -> FlatRegressor | FlatClassifier:
     """Return the network of the best epoch, and the losses."""
     import torch
@@ -254,7 +247,6 @@ def _train(
         },
         rate=lambda _: how.learning_rate,
         generator=np.random.default_rng([how.seed, 1]),
-        progress=progress,
     )
     network = PiecewiseLinearNetwork.from_torch(module)
     if names is not None:

@@ -13,11 +13,11 @@ from scipy.special import log_softmax, logsumexp
 from xai_course._validation import check_choice, check_number
 
 __all__ = [
+    "LARGE_LOGIT",
     "SeparationWarning",
     "check_penalty",
     "fit_glm",
     "is_separated",
-    "maybe_separated",
     "standardise",
 ]
 
@@ -27,7 +27,7 @@ _DEPENDENT = 1e-10
 # makes the fit unique where columns are collinear, and finite where the classes are separated.
 _NO_PENALTY = 1e-8
 # Where the classes are separated, that fit has linear predictors beyond this value.
-_LARGE_LOGIT = 6.0
+LARGE_LOGIT = 6.0
 
 
 class SeparationWarning(UserWarning):
@@ -265,8 +265,3 @@ def is_separated(X: np.ndarray, y: np.ndarray) -> bool:
         if -found.fun * len(X) > 1e-5:
             return True
     return False
-
-
-def maybe_separated(logits: np.ndarray) -> bool:
-    """Return whether a fit without penalty may be a separated one; spares the linear program."""
-    return bool(np.abs(logits).max(initial=0) > _LARGE_LOGIT)

@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from tqdm import tqdm
 
 from xai_course._validation import check_choice, check_number, check_whole
-from xai_course.unwrapping.glm import (
-    SeparationWarning,
-    fit_glm,
-    is_separated,
-    standardise,
-)
+from xai_course.unwrapping.glm import SeparationWarning, fit_glm, is_separated, standardise
 
 if TYPE_CHECKING:
     from xai_course.unwrapping.merging import Merged
@@ -43,10 +37,8 @@ _EXACT = {"spread": 1e-6, "size": 1e-12}
 
 _COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
 
-_LABELS = {
-    "honest": "honest: on rows that chose nothing",
-    "naive": "post-selection: p-values may be too small",
-}
+_HONEST = "honest: on rows that chose nothing"
+_NAIVE = "post-selection: p-values may be too small"
 _NO_FRESH_ROWS = (
     "inference needs rows X, y that neither the network nor the merge has seen, since those they "
     "have seen chose the clusters, and p-values on them may be too small. Train on one half of the "
@@ -86,8 +78,8 @@ def inference(
     Returns
     -------
     DataFrame
-        As from `inference_table`. Its ``attrs`` hold ``label``, ``method``, ``cluster``,
-        ``n_rows``, ``cov_type``, ``alpha``.
+        As from `inference_table`. Its ``attrs`` hold ``label`` (honest or post-selection),
+        ``cluster``, ``n_rows``, ``cov_type``, ``alpha``.
 
     Raises
     ------
@@ -118,7 +110,7 @@ def inference(
             stacklevel=2,
         )
     own = merged._apply(X) == cluster
-    return _tested(merged, cluster, X[own], y[own], "honest", cov_type=cov_type, alpha=alpha)
+    return _tested(merged, cluster, X[own], y[own], _HONEST, cov_type=cov_type, alpha=alpha)
 
 
 def inference_naive(
@@ -135,20 +127,19 @@ def inference_naive(
         Always.
     """
     merged._check_cluster(cluster, "inference_naive")
-    why = f"{_LABELS['naive']}, because the same rows chose the cluster."
+    why = f"{_NAIVE}, because the same rows chose the cluster."
     warnings.warn(why, PostSelectionWarning, stacklevel=2)
     own = merged.labels_ == cluster
     X, y = merged._X[own], merged._y[own]
-    return _tested(merged, cluster, X, y, "naive", cov_type=cov_type, alpha=alpha)
+    return _tested(merged, cluster, X, y, _NAIVE, cov_type=cov_type, alpha=alpha)
 
 
 def _tested(
-    merged: Merged, cluster: int, X: np.ndarray, y: np.ndarray, method: str, **how: Any
+    merged: Merged, cluster: int, X: np.ndarray, y: np.ndarray, label: str, **how: Any
 ) -> pd.DataFrame:
     classes, what = merged._n_classes is not None, f"Cluster {cluster}"
     table = inference_table(X, y, merged._names, classification=classes, what=what, **how)
-    about = {"label": _LABELS[method], "method": method, "cluster": int(cluster)}
-    table.attrs = about | {"n_rows": len(y)} | how
+    table.attrs = {"label": label, "cluster": int(cluster), "n_rows": len(y)} | how
     return table
 
 
@@ -296,7 +287,6 @@ def bootstrap(
     resample_selection: bool = False,
     alpha: float = 0.05,
     random_state: int = 0,
-    n_jobs: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Refit a cluster's model on resampled rows.
@@ -316,8 +306,6 @@ def bootstrap(
     alpha : float
         One minus the level of the percentile intervals.
     random_state : int
-    n_jobs : int, optional
-        Processes, as in joblib; the result does not depend on it.
     progress : bool
         Whether to show a progress bar.
 
@@ -356,8 +344,8 @@ def bootstrap(
     coef = fit(own)
     seeds = np.random.SeedSequence(random_state).spawn(n_boot)
     shown = tqdm(seeds, desc="bootstrap", disable=not progress)
-    draws = Parallel(n_jobs=n_jobs)(delayed(refit)(seed) for seed in shown)
-    draws = pd.DataFrame(draws, columns=["intercept", *merged._names])
+    names = ["intercept", *merged._names]
+    draws = pd.DataFrame([refit(seed) for seed in shown], columns=names)
     table = draws.agg(["mean", "std"]).T
     table.insert(0, "coef", coef)
     levels = [alpha / 2, 0.25, 0.5, 0.75, 1 - alpha / 2]

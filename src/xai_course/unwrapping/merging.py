@@ -150,14 +150,11 @@ class Merged(Partition):
         partitions = [self._clusters(tree, k)[self.unwrapper_.labels_] for k in grid]
         folds = KFold(self.cv, shuffle=True, random_state=self.random_state).split(self._X)
         losses = np.array([self._fold_losses(partitions, *fold) for fold in folds])
-        return pd.DataFrame(
-            {
-                "n_clusters": [labels.max() + 1 for labels in partitions],
-                "mean": losses.mean(axis=0),
-                "se": losses.std(axis=0, ddof=1) / np.sqrt(self.cv),
-            },
-            index=pd.Index(grid, name="K"),
-        )
+        table = pd.DataFrame(index=pd.Index(grid, name="K"))
+        table["n_clusters"] = [labels.max() + 1 for labels in partitions]
+        table["mean"] = losses.mean(axis=0)
+        table["se"] = losses.std(axis=0, ddof=1) / np.sqrt(self.cv)
+        return table
 
     def _fold_losses(
         self, partitions: list[np.ndarray], train: np.ndarray, test: np.ndarray
@@ -230,18 +227,11 @@ class Merged(Partition):
 
     # Pictures
 
-    def plot_regions(
-        self, bounds: ArrayLike | None = None, ax: Axes | None = None, *, resolution: int = 300
-    ) -> Axes:
-        """Draw the clusters of a network with two inputs (Sudjianto et al. 2020, Figure 15).
-
-        `resolution` is the number of pixels along each side.
-        """
+    def plot_regions(self, bounds: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the clusters of a network with two inputs (Sudjianto et al. 2020, Figure 15)."""
         check_is_fitted(self)
         one_hot = np.eye(len(self.counts_))
-        return plots.regions(
-            lambda X: one_hot[self._apply(X)], self._X, bounds, ax, resolution=resolution
-        )
+        return plots.regions(lambda X: one_hot[self._apply(X)], self._X, bounds, ax, resolution=300)
 
     def plot_parallel_coordinates(
         self, n_regions: int | None = None, output: int = 0, ax: Axes | None = None
@@ -279,19 +269,19 @@ class Merged(Partition):
 
     def _check_two_classes(self, what: str) -> None:
         check_is_fitted(self)
-        if self._n_classes is not None and self._n_classes > 2:
-            raise ValueError(
-                f"{what} takes a regression or two classes, got {self._n_classes} classes."
-            )
+        n = self._n_classes
+        if n is not None and n > 2:
+            raise ValueError(f"{what} takes a regression or two classes, got {n} classes.")
 
     def _warn_of_separation(self) -> None:
         if self._n_classes is None or self.penalty is not None:
             return
-        logits = self._own_outputs()
+        # The linear program is spared where no logit is as large as those of a separated fit.
+        is_large = (np.abs(self._own_outputs()) > glm.LARGE_LOGIT).any(axis=1)
         separated = []
         for k, count in enumerate(self.counts_):
             own = self.labels_ == k
-            if glm.maybe_separated(logits[own]) and glm.is_separated(self._X[own], self._y[own]):
+            if is_large[own].any() and glm.is_separated(self._X[own], self._y[own]):
                 separated.append(f"{k} ({count} rows)")
         if separated:
             warnings.warn(
@@ -464,7 +454,5 @@ def _absorb(
 
 def _choose(scores: pd.DataFrame, one_standard_error: bool) -> int:
     best = scores["mean"].idxmin()
-    limit = scores.loc[best, "mean"]
-    if one_standard_error:
-        limit += scores.loc[best, "se"]
+    limit = scores.loc[best, "mean"] + (scores.loc[best, "se"] if one_standard_error else 0.0)
     return int(scores.index[scores["mean"] <= limit].min())

@@ -7,8 +7,6 @@ and pictures are the same for both. What depends on the kind of response stands 
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -267,13 +265,10 @@ class Classification(ClassifierMixin):
 
     def _check_response(self, y: ArrayLike, n_rows: int) -> np.ndarray:
         classes, codes = check_labels(y, n_rows)
-        if len(classes) < 2:
-            raise ValueError(f"y holds one class only: {classes.tolist()}.")
         expected = max(2, self.network_.n_outputs)
         if len(classes) != expected:
-            raise ValueError(
-                f"y holds {len(classes)} classes, but the network tells {expected} apart."
-            )
+            found = f"{len(classes)} class(es), {', '.join(map(repr, classes.tolist()[:10]))}"
+            raise ValueError(f"y holds {found}, but the network tells {expected} apart.")
         self.classes_ = classes
         return codes
 
@@ -310,11 +305,11 @@ class Classification(ClassifierMixin):
     def _local_metric(self) -> np.ndarray:
         ranked = self._ranked(self._own_outputs())
         n = len(self.counts_)
-        return _nan_mean([_scores.group_auc(s, own, self.labels_, n) for s, own in ranked])
+        return _mean([_scores.group_auc(s, own, self.labels_, n) for s, own in ranked])
 
     def _global_metric(self, parts: np.ndarray) -> np.ndarray:
         ranked = self._ranked(self.coef_[parts])
-        return _nan_mean([_scores.global_auc(coef, self._X, own) for coef, own in ranked])
+        return _mean([_scores.global_auc(coef, self._X, own) for coef, own in ranked])
 
 
 def _one_a_class(outputs: np.ndarray) -> np.ndarray:
@@ -322,7 +317,6 @@ def _one_a_class(outputs: np.ndarray) -> np.ndarray:
     return np.column_stack([np.zeros(len(outputs)), outputs]) if outputs.shape[1] == 1 else outputs
 
 
-def _nan_mean(columns: list[np.ndarray]) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # where all are NaN
-        return np.nanmean(columns, axis=0)
+def _mean(scores: list[np.ndarray]) -> np.ndarray:
+    """Return the mean over the classes of each part's scores, of those that are defined."""
+    return pd.DataFrame(scores).mean().to_numpy()

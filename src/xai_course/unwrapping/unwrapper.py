@@ -178,9 +178,8 @@ class _Unwrapper(Partition):
     ) -> Axes:
         """Draw each region's coefficients as a line; degenerate regions are left out (Figure 8)."""
         keep = np.flatnonzero(~self._degenerate())[:n_regions]
-        return plots.parallel_coordinates(
-            self.coef_[keep, output], self.counts_[keep], self._names, ax
-        )
+        coef, counts = self.coef_[keep, output], self.counts_[keep]
+        return plots.parallel_coordinates(coef, counts, self._names, ax)
 
     def plot_polar(self, output: int = 0, ax: Axes | None = None, *, log: bool = False) -> Axes:
         """Draw the direction of each region's coefficients and its count (Figure 12).
