@@ -241,10 +241,7 @@ class Merged(Partition):
         coef, counts = self.coef_[:n_regions, output], self.counts_[:n_regions]
         return plots.parallel_coordinates(coef, counts, self._names, ax, apart=True)
 
-    @staticmethod
-    def plot_bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-        """Draw what `bootstrap` returned: coefficients and how often each is zero (Figure 19)."""
-        return plots.bootstrap(table, ax)
+    plot_bootstrap = staticmethod(plots.bootstrap)
 
     # Checks
 

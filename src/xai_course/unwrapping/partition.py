@@ -213,14 +213,12 @@ class Regression(RegressorMixin):
         return self._outputs(X)[:, 0]
 
     def _check_response(self, y: ArrayLike, n_rows: int) -> np.ndarray:
-        if self.network_.n_outputs != 1:
-            raise ValueError(
-                f"A regression takes a network with 1 output, got {self.network_.n_outputs}."
-            )
+        n = self.network_.n_outputs
+        if n != 1:
+            raise ValueError(f"A regression takes a network with 1 output, got {n}.")
         return self._encode(y, n_rows)
 
-    def _encode(self, y: ArrayLike, n_rows: int) -> np.ndarray:
-        return check_response(y, n_rows)
+    _encode = staticmethod(check_response)
 
     def _loss(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (outputs[:, 0] - y) ** 2
@@ -274,9 +272,9 @@ class Classification(ClassifierMixin):
 
     def _encode(self, y: ArrayLike, n_rows: int) -> np.ndarray:
         classes, codes = check_labels(y, n_rows)
+        known = self.classes_.tolist()
         for label in classes.tolist():
-            if label not in self.classes_.tolist():
-                known = self.classes_.tolist()
+            if label not in known:
                 raise ValueError(f"y holds {label!r}, which is not one of the classes {known}.")
         return np.searchsorted(self.classes_, classes)[codes]
 

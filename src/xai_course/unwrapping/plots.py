@@ -169,12 +169,10 @@ def polar(
         raise ValueError("plot_polar needs polar axes: plt.subplot(projection='polar').")
     length = np.linalg.norm(coef, axis=1, keepdims=True)
     unit = coef / np.where(length > 0, length, 1)
-    if unit.shape[1] == 1:
-        unit = np.column_stack([unit, np.zeros(len(unit))])
-    elif unit.shape[1] > 2:
+    if unit.shape[1] > 2:
         unit = PCA(2, svd_solver="full").fit_transform(unit)
-    angle = np.arctan2(unit[:, 1], unit[:, 0])
-    polar_marks(angle, counts, degenerate, ax)
+    up = unit[:, 1] if unit.shape[1] > 1 else np.zeros(len(unit))
+    polar_marks(np.arctan2(up, unit[:, 0]), counts, degenerate, ax)
     if log:
         logarithmic(ax, counts.max())
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
@@ -182,12 +180,7 @@ def polar(
 
 
 def polar_marks(
-    angle: ArrayLike,
-    counts: ArrayLike,
-    degenerate: ArrayLike,
-    ax: PolarAxes,
-    *,
-    sizes: ArrayLike = 14,
+    angle: ArrayLike, counts: ArrayLike, degenerate: ArrayLike, ax: PolarAxes, sizes: ArrayLike = 14
 ) -> PolarAxes:
     """Mark regions by direction and count; those of one row or one class are crosses."""
     angle, counts, degenerate = map(np.asarray, (angle, counts, degenerate))
@@ -239,10 +232,10 @@ def regions(
     return plot_regions(pattern, bounds, ax=ax, **options)
 
 
-def bootstrap(table: pd.DataFrame, ax: Axes | None) -> Axes:
-    """Draw resampled coefficients as boxes, and below them how often each is zero.
+def bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw what `bootstrap` returned: coefficients as boxes, and below how often each is zero.
 
-    A box holds the middle half, its whiskers are the table's interval; a cross is the fit on all
+    As in Sudjianto et al. (2020), Figure 19. A box holds the middle half, its whiskers are the table's interval; a cross is the fit on all
     rows.
     """
     ax = plt.gca() if ax is None else ax
