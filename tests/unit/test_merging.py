@@ -25,6 +25,7 @@ from xai_course.unwrapping import (
     UnwrapperClassifier,
     UnwrapperRegressor,
 )
+from xai_course.unwrapping.merging import _neighbor_graph
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,14 @@ def test_neighbors_are_ten_or_what_was_asked_for(regression):
     share = unwrapper.merge(3, 0.2).n_neighbors_
     assert share == np.ceil(0.2 * unwrapper.n_regions_)
     assert unwrapper.merge(3, 10**6).n_neighbors_ == unwrapper.n_regions_ - 1
+
+
+@pytest.mark.parametrize("wanted", [1, 10, 17, 0.3, None])
+def test_the_graph_joins_each_center_and_its_nearest(wanted):
+    centers = np.random.default_rng(0).normal(size=(70, 3))
+    graph, n = _neighbor_graph(centers, wanted)
+    plain = kneighbors_graph(centers, n)
+    np.testing.assert_array_equal(graph.toarray() > 0, (plain + plain.T).toarray() > 0)
 
 
 def test_neighbors_are_raised_until_they_connect():

@@ -235,8 +235,8 @@ def regions(
 def bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw what `bootstrap` returned: coefficients as boxes, and below how often each is zero.
 
-    As in Sudjianto et al. (2020), Figure 19. A box holds the middle half, its whiskers are the table's interval; a cross is the fit on all
-    rows.
+    As in Sudjianto et al. (2020), Figure 19. A box holds the middle half, its whiskers are the
+    table's interval; a cross is the fit on all rows.
     """
     ax = plt.gca() if ax is None else ax
     place = np.arange(len(table))
