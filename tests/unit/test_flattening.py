@@ -48,7 +48,9 @@ def test_before_training_is_algorithm_2(kind, request):
     fit = sm.GLM(y[rows], sm.add_constant(hidden), family=family).fit()
     np.testing.assert_allclose(network.weights[1][0], fit.params[1:], rtol=1e-4)
     np.testing.assert_allclose(network.biases[1][0], fit.params[0], rtol=1e-4)
-    assert flat.network is network
+    for part in ("weights", "biases"):
+        for kept, given in zip(getattr(flat.network, part), getattr(network, part), strict=True):
+            np.testing.assert_array_equal(kept, given)
     assert flat.log["best_epoch"] == 0
 
 

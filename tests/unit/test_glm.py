@@ -69,6 +69,17 @@ def test_one_class_is_a_constant_with_smoothed_log_odds():
     assert 0 < share[:, 1].mean() < 0.05
 
 
+@pytest.mark.parametrize("separated", [False, True])
+def test_a_class_without_a_row_has_half_a_row_in_all(separated):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 2))
+    y = 2 * (X[:, 0] + (0 if separated else 1) * rng.logistic(size=40) > 0)
+    coef, intercept = fit_glm(X, y, 3)
+    share = np.exp(X @ coef.T + intercept)
+    share /= share.sum(axis=1, keepdims=True)
+    assert 0.25 < share[:, 1].sum() <= 0.5
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_separation_is_found_complete_and_quasi_complete(scale):
     rng = np.random.default_rng(0)
@@ -151,6 +162,19 @@ def test_a_penalised_fit_is_the_minimum_in_any_unit(n_classes, penalty, C, unit)
     on = coef != 0
     assert (np.abs(C * slope + np.sign(coef))[on] <= (C * rounding + 1e-7)[on]).all()
     assert (np.abs(C * slope)[~on] <= (1 + C * rounding)[~on]).all()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("C", [1.0, 1e3])
+def test_a_weak_penalty_in_odd_units_still_decides(n_classes, C):
+    # The classes are separated, so that only the penalty keeps the fit finite.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2)) * [1e3, 1e-3]
+    y = np.digitize(X @ [1e-3, 1e3], [-1, 1][: n_classes - 1])
+    coef, intercept = fit_glm(X, y, n_classes, "l2", C)
+    slope, of_intercept, _ = slopes_of_the_loss(X, y, coef, intercept, n_classes)
+    assert (np.abs(C * slope + coef) <= 1e-5 * np.abs(coef).max(axis=0)).all()
+    np.testing.assert_allclose(of_intercept, 0, atol=1e-9)
 
 
 def test_the_minimum_of_three_classes_is_scipys():

@@ -87,7 +87,7 @@ def test_honest_regression_is_statsmodels_on_the_fresh_rows(regression, cov_type
     )
     np.testing.assert_allclose(table[COLUMNS], expected, rtol=1e-8)
     assert list(table.index) == ["intercept", "age", "size"]
-    assert table.attrs["method"] == "honest"
+    assert table.attrs["label"] == "honest: on rows that chose nothing"
     assert table.attrs["n_rows"] == own.sum()
 
 
@@ -396,15 +396,13 @@ def test_bootstrap_counts_zeros(regression):
     np.testing.assert_allclose(table["coef"], [*intercept, *coef[0]])
 
 
-def test_bootstrap_is_reproducible_and_independent_of_processes(merged_circles):
+def test_bootstrap_is_reproducible(merged_circles):
     merged, *_ = merged_circles
     one = merged.bootstrap(0, 6, C=0.1, random_state=3, progress=False)
     pd.testing.assert_frame_equal(
         one, merged.bootstrap(0, 6, C=0.1, random_state=3, progress=False)
     )
     assert not one.equals(merged.bootstrap(0, 6, C=0.1, random_state=4, progress=False))
-    two_processes = merged.bootstrap(0, 6, C=0.1, random_state=3, n_jobs=2, progress=False)
-    pd.testing.assert_frame_equal(one, two_processes)
 
 
 def test_bootstrap_of_the_selection_is_wider(merged_circles):

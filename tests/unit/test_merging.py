@@ -25,6 +25,7 @@ from xai_course.unwrapping import (
     UnwrapperClassifier,
     UnwrapperRegressor,
 )
+from xai_course.unwrapping.merging import _neighbor_graph
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,14 @@ def test_neighbors_are_ten_or_what_was_asked_for(regression):
     share = unwrapper.merge(3, 0.2).n_neighbors_
     assert share == np.ceil(0.2 * unwrapper.n_regions_)
     assert unwrapper.merge(3, 10**6).n_neighbors_ == unwrapper.n_regions_ - 1
+
+
+@pytest.mark.parametrize("wanted", [1, 10, 17, 0.3, None])
+def test_the_graph_joins_each_center_and_its_nearest(wanted):
+    centers = np.random.default_rng(0).normal(size=(70, 3))
+    graph, n = _neighbor_graph(centers, wanted)
+    plain = kneighbors_graph(centers, n)
+    np.testing.assert_array_equal(graph.toarray() > 0, (plain + plain.T).toarray() > 0)
 
 
 def test_neighbors_are_raised_until_they_connect():
@@ -430,21 +439,21 @@ def test_one_region():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_clusters": 0}, "n_clusters must be a whole number from 1"),
-        ({"n_clusters": 2.5}, "n_clusters must be a whole number"),
-        ({"n_clusters": True}, "n_clusters must be a whole number"),
-        ({"n_clusters": 10**6}, "n_clusters must be at most the .* regions"),
+        ({"n_clusters": 0}, "n_clusters .of the regions. must be a whole number from 1"),
+        ({"n_clusters": 2.5}, "n_clusters .of the regions. must be a whole number"),
+        ({"n_clusters": True}, "n_clusters .of the regions. must be a whole number"),
+        ({"n_clusters": 10**6}, "n_clusters .of the regions. must be .* to 108, got 1000000"),
         ({"n_neighbors": 0}, "n_neighbors must be a whole number from 1 on"),
         ({"n_neighbors": 1.5}, "n_neighbors, a whole number or a share .* must be .* up to 1"),
         ({"n_neighbors": "many"}, "n_neighbors, a whole number or .* got 'many'"),
-        ({"n_neighbors": True}, "n_neighbors, a whole number or .* got True"),
+        ({"n_neighbors": True}, "n_neighbors must be a whole number from 1 on, got True"),
         ({"min_samples": -1}, "min_samples must be a whole number from 0"),
         ({"penalty": "l3"}, "penalty must be None, 'l2' or 'l1', got 'l3'"),
         ({"C": 0}, "C must be a number above 0, got 0"),
         ({"C": "big"}, "C must be a number above 0, got 'big'"),
         ({"distance": "angle"}, "distance must be 'coefficients' or 'predictions'"),
-        ({"cv": 1}, "cv must be a whole number from 2"),
-        ({"cv": 401}, "cv must be at most the 400 training rows"),
+        ({"cv": 1}, "cv .folds of the rows. must be a whole number from 2"),
+        ({"cv": 401}, "cv .folds of the rows. must be .* from 2 to 400, got 401"),
     ],
 )
 def test_bad_options(regression, options, message):

@@ -5,8 +5,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from random_networks import random_network
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -152,7 +153,7 @@ def test_classification_summary_is_its_definition(n_classes, two_logits):
         assert row["single_class"] == (len(set(y[own])) == 1)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(0, 3))
 def test_rankings_equal_scikit_learns(seed, n, decimals):
     rng = np.random.default_rng(seed)
@@ -300,9 +301,9 @@ def test_bad_rows(X, y, error, message):
 @pytest.mark.parametrize(
     ("sizes", "y", "message"),
     [
-        ([2, 3, 1], [0, 0, 0], "one class only"),
-        ([2, 3, 1], [0, 1, 2], "3 classes, but the network tells 2 apart"),
-        ([2, 3, 3], [0, 1, 1], "2 classes, but the network tells 3 apart"),
+        ([2, 3, 1], [0, 0, 0], r"y holds 1 class.es., 0, but the network tells 2 apart"),
+        ([2, 3, 1], [0, 1, 2], "3 class.es., 0, 1, 2, but the network tells 2 apart"),
+        ([2, 3, 3], [0, 1, 1], "2 class.es., 0, 1, but the network tells 3 apart"),
         ([2, 3, 1], [0.0, np.nan, 1.0], "1 missing label"),
     ],
 )

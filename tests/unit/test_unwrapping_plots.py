@@ -127,9 +127,9 @@ def test_polar_on_a_logarithmic_scale(circles):
 
 def test_regions_of_clusters(merged_circles):
     merged, *_ = merged_circles
-    ax = merged.plot_regions([[-1, 1], [-1, 1]], resolution=20)
+    ax = merged.plot_regions([[-1, 1], [-1, 1]])
     shade = ax.images[0].get_array()
-    middles = (np.arange(20) + 0.5) / 10 - 1
+    middles = (np.arange(300) + 0.5) / 150 - 1
     points = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
     where = merged.apply(points)
     pairs = set(zip(where.tolist(), shade.ravel().tolist(), strict=True))

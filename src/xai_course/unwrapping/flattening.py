@@ -19,9 +19,7 @@ from xai_course.unwrapping.partition import Classification, Regression, check_re
 if TYPE_CHECKING:
     import torch
 
-    from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
-
-    Merged = MergedRegressor | MergedClassifier
+    from xai_course.unwrapping.merging import Merged
 
 __all__ = [
     "FlatClassifier",
@@ -78,17 +76,13 @@ class FlatClassifier(Classification, FlatNetwork):
     """A trained network for two classes with one hidden layer; see `FlatNetwork`."""
 
 
-def flatten(
-    merged: Merged, epochs: int = 200, *, progress: bool = False, **settings: Any
-) -> FlatRegressor | FlatClassifier:
+def flatten(merged: Merged, epochs: int = 200, **settings: Any) -> FlatRegressor | FlatClassifier:
     """Turn the clusters' models into a network with one hidden layer, and train that on.
 
     Parameters
     ----------
     epochs : int
         At most; 0 leaves the network as it starts.
-    progress : bool
-        Whether to show a progress bar.
     **settings
         Of the training, as in `xai_course.training.Settings`: ``patience`` (20), ``learning_rate``
         (0.001), ``batch_size`` (64), ``validation_fraction`` (0.2) and ``seed`` (0).
@@ -108,17 +102,11 @@ def flatten(
     neurons' outputs is the output layer. Explained in the chapter *unwrapping-flattening*.
     """
     merged._check_two_classes("flatten")
-    return flatten_models(
-        merged.coef_[:, 0],
-        merged.intercept_[:, 0],
-        merged._X,
-        merged._y,
-        classes=getattr(merged, "classes_", None),
-        feature_names=getattr(merged, "feature_names_in_", None),
-        epochs=epochs,
-        progress=progress,
-        **settings,
-    )
+    settings["epochs"] = epochs
+    settings["classes"] = getattr(merged, "classes_", None)
+    settings["feature_names"] = getattr(merged, "feature_names_in_", None)
+    coef, intercept = merged.coef_[:, 0], merged.intercept_[:, 0]
+    return flatten_models(coef, intercept, merged._X, merged._y, **settings)
 
 
 def flatten_models(
@@ -130,7 +118,6 @@ def flatten_models(
     classes: np.ndarray | None = None,
     feature_names: np.ndarray | None = None,
     epochs: int = 200,
-    progress: bool = False,
     **settings: Any,
 ) -> FlatRegressor | FlatClassifier:
     """Make a network of one hidden layer of linear models, and train it on.
@@ -145,7 +132,7 @@ def flatten_models(
     classes : ndarray or None, shape (2,)
         None for a regression.
     feature_names : ndarray of str or None, shape (n_features,)
-    epochs, progress, **settings
+    epochs, **settings
         As in `flatten`.
 
     Returns
@@ -164,8 +151,7 @@ def flatten_models(
     hidden = np.maximum(X[rows] @ coef.T + intercept, 0.0)
     weight, bias = fit_glm(hidden, y[rows], None if classes is None else 2)
     start = PiecewiseLinearNetwork([coef, weight], [intercept, bias])
-    network, log = _train(start, X, y, how, classes, progress)
-    return _wrap(network, start, log, feature_names, classes)
+    return _train(start, X, y, how, classes, feature_names)
 
 
 def single_hidden_layer(
@@ -176,7 +162,6 @@ def single_hidden_layer(
     *,
     task: str | None = None,
     epochs: int = 1000,
-    progress: bool = False,
     **settings: Any,
 ) -> FlatRegressor | FlatClassifier:
     """Train a network with one hidden layer from random weights, several times, and keep the best.
@@ -195,7 +180,7 @@ def single_hidden_layer(
         Random starts; the one with the least validation loss is kept.
     task : {None, "regression", "classification"}
         None takes a response with two different values as classes, any other as numbers.
-    epochs, progress, **settings
+    epochs, **settings
         As in `flatten`.
 
     Returns
@@ -222,14 +207,15 @@ def single_hidden_layer(
     X = check_rows(given, X, reset=True)
     response, classes = _response(y, task, len(X))
     rng = np.random.default_rng([how.seed, 2])
-    starts = [_random_network(X.shape[1], n_hidden, rng) for _ in range(restarts)]
-    runs = [_train(start, X, response, how, classes, progress) for start in starts]
-    losses = [min(log["validation_loss"]) for _, log in runs]
-    chosen = int(np.argmin(losses))
-    network, log = runs[chosen]
-    log |= {"restart": chosen, "restart_losses": losses}
     names = getattr(given, "feature_names_in_", None)
-    return _wrap(network, starts[chosen], log, names, classes)
+    runs = []
+    for _ in range(restarts):
+        start = _random_network(X.shape[1], n_hidden, rng)
+        runs.append(_train(start, X, response, how, classes, names))
+    losses = [min(run.log["validation_loss"]) for run in runs]
+    chosen = int(np.argmin(losses))
+    runs[chosen].log.update(restart=chosen, restart_losses=losses)
+    return runs[chosen]
 
 
 def _train(
@@ -238,8 +224,8 @@ def _train(
     y: np.ndarray,
     how: Settings,
     classes: np.ndarray | None,
-    progress: bool,
-) -> tuple[PiecewiseLinearNetwork, dict[str, Any]]:
+    names: np.ndarray | None,
+) -> FlatRegressor | FlatClassifier:
     """Return the network of the best epoch, and the losses."""
     import torch
 
@@ -261,21 +247,11 @@ def _train(
         },
         rate=lambda _: how.learning_rate,
         generator=np.random.default_rng([how.seed, 1]),
-        progress=progress,
     )
-    return (PiecewiseLinearNetwork.from_torch(module) if log["best_epoch"] else start), log
-
-
-def _wrap(
-    network: PiecewiseLinearNetwork,
-    before: PiecewiseLinearNetwork,
-    log: dict[str, Any],
-    names: np.ndarray | None,
-    classes: np.ndarray | None,
-) -> FlatRegressor | FlatClassifier:
+    network = PiecewiseLinearNetwork.from_torch(module)
     if names is not None:
         network.feature_names_in_ = names
-    return (FlatRegressor if classes is None else FlatClassifier)(network, before, log, classes)
+    return (FlatRegressor if classes is None else FlatClassifier)(network, start, log, classes)
 
 
 def _response(y: ArrayLike, task: str | None, n_rows: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -293,9 +269,8 @@ def _response(y: ArrayLike, task: str | None, n_rows: int) -> tuple[np.ndarray, 
 def _random_network(
     n_features: int, n_hidden: int, rng: np.random.Generator
 ) -> PiecewiseLinearNetwork:
-    sizes = [(n_hidden, n_features), (1, n_hidden)]
-    bounds = [1 / np.sqrt(n_in) for _, n_in in sizes]
-    return PiecewiseLinearNetwork(
-        [rng.uniform(-b, b, size) for b, size in zip(bounds, sizes, strict=True)],
-        [rng.uniform(-b, b, size[0]) for b, size in zip(bounds, sizes, strict=True)],
-    )
+    layers = [(n_hidden, n_features), (1, n_hidden)]
+    bounds = [1 / np.sqrt(n_features), 1 / np.sqrt(n_hidden)]
+    weights = [rng.uniform(-b, b, size) for b, size in zip(bounds, layers, strict=True)]
+    biases = [rng.uniform(-b, b, size[0]) for b, size in zip(bounds, layers, strict=True)]
+    return PiecewiseLinearNetwork(weights, biases)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.special import expit, log_softmax, logsumexp
+from scipy.special import log_softmax, logsumexp
 
 from xai_course._validation import check_choice, check_number
 
 __all__ = [
+    "LARGE_LOGIT",
     "SeparationWarning",
     "check_penalty",
     "fit_glm",
     "is_separated",
-    "maybe_separated",
     "standardise",
 ]
 
@@ -27,7 +27,7 @@ _DEPENDENT = 1e-10
 # makes the fit unique where columns are collinear, and finite where the classes are separated.
 _NO_PENALTY = 1e-8
 # Where the classes are separated, that fit has linear predictors beyond this value.
-_LARGE_LOGIT = 6.0
+LARGE_LOGIT = 6.0
 
 
 class SeparationWarning(UserWarning):
@@ -86,16 +86,23 @@ def fit_glm(
     standardised coefficients are smallest: it says nothing about what the rows do not show, and a
     constant column gets zero. The units of the features change no fit without a penalty.
 
-    A class without a row gets about the probability of half a row, so a fit on rows of one class
-    is a constant with the log-odds ``log((count_1 + 1/2) / (count_0 + 1/2))``. Where a linear
-    function separates the classes, the coefficients are large but finite.
+    A class without a row gets the probability of half a row, over all rows together, so a fit on
+    rows of one class is a constant with the log-odds ``log((count_1 + 1/2) / (count_0 + 1/2))``.
+    Where a linear function separates the classes, the coefficients are large but finite.
 
     Explained in the chapter *unwrapping-merging*.
     """
     check_penalty(penalty, C, n_classes)
+    Z, center, scale = standardise(X)
+    weight = np.full(len(scale), _NO_PENALTY)
+    if penalty is not None:
+        weight = 1 / (C * scale ** {"l1": 1, "l2": 2}[penalty])
     if n_classes is None:
-        return _fit_regression(X, y, penalty, C)
-    return _fit_classification(X, y, n_classes, penalty, C)
+        model = _linear_model(Z, y, penalty, weight)
+    else:
+        model = _logistic_model(Z, y, n_classes, penalty, weight)
+    coef = model[:, 1:] / scale
+    return coef, model[:, 0] - coef @ center
 
 
 def standardise(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -109,98 +116,91 @@ def standardise(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (X - center) / scale, center, scale
 
 
-def _fit_regression(
-    X: np.ndarray, y: np.ndarray, penalty: str | None, C: float
-) -> tuple[np.ndarray, np.ndarray]:
-    Z, center, scale = standardise(X)
+def _linear_model(
+    Z: np.ndarray, y: np.ndarray, penalty: str | None, weight: np.ndarray
+) -> np.ndarray:
+    """Return the intercept and the coefficients, shape (1, 1 + n_features)."""
     mean = y.mean()
     if penalty is None:
         slope = np.linalg.lstsq(Z, y - mean, rcond=_DEPENDENT)[0]
     elif penalty == "l2":
-        slope = _solve(Z.T @ Z + np.diag(1 / (C * scale**2)), Z.T @ (y - mean))
+        slope = _solve(Z.T @ Z + np.diag(weight), Z.T @ (y - mean))
     else:
-        slope = _lasso(Z.T @ Z, Z.T @ (y - mean), 1 / (C * scale))
-    slope = slope / scale
-    return slope[None], np.array([mean - center @ slope])
+        slope = _lasso(Z.T @ Z, Z.T @ (y - mean), weight)
+    return np.append(mean, slope)[None]
 
 
-def _fit_classification(
-    X: np.ndarray, y: np.ndarray, n_classes: int, penalty: str | None, C: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _logistic_model(
+    Z: np.ndarray, y: np.ndarray, n_classes: int, penalty: str | None, weight: np.ndarray
+) -> np.ndarray:
+    """Return an intercept and coefficients for each output, shape (n_outputs, 1 + n_features)."""
+    design = np.column_stack([np.ones(len(Z)), Z])
     counts = np.bincount(y, minlength=n_classes)
     present = np.flatnonzero(counts)
-    coef, intercept = np.zeros((n_classes, X.shape[1])), np.log(counts + 0.5)
+    model = np.zeros((n_classes, design.shape[1]))
+    model[:, 0] = np.log(counts + 0.5)
     if len(present) > 1:
-        coef[present], intercept[present] = _fit_logistic(X, y, present, penalty, C)
-        mean_total = logsumexp(X @ coef[present].T + intercept[present], axis=1).mean()
-        intercept[counts == 0] = mean_total + np.log(0.5 / len(X))
-    if n_classes == 2:
-        return coef[1:] - coef[:1], intercept[1:] - intercept[:1]
-    return coef, intercept
+        targets = (y[:, None] == present).astype(float)
+        model[present] = _newton(design, targets, penalty, np.append(0.0, weight))
+        total = logsumexp(design @ model[present].T, axis=1)
+        model[counts == 0, 0] = np.log(0.5) - logsumexp(-total)
+    return model[1:] - model[:1] if n_classes == 2 else model
 
 
-def _fit_logistic(
-    X: np.ndarray, y: np.ndarray, classes: np.ndarray, penalty: str | None, C: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return one model for each of the classes, of which there are at least two."""
-    Z, center, scale = standardise(X)
-    targets = (y[:, None] == classes).astype(float)
-    if penalty == "l1":
-        model = _lasso_logistic(Z, targets, 1 / (C * scale))
-    else:
-        strength = np.full(len(scale), _NO_PENALTY) if penalty is None else 1 / (C * scale**2)
-        model = _newton(Z, targets, strength)
-    coef = model[1:].T / scale
-    intercept = model[0] - coef @ center
-    if len(coef) > 1:
-        return coef, intercept
-    # The logit of the second of two classes, shared out between them.
-    return np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+def _newton(
+    design: np.ndarray, targets: np.ndarray, penalty: str | None, weight: np.ndarray
+) -> np.ndarray:
+    """Return a logistic model, shape (n_classes, n_columns), whose columns have a penalty each.
 
-
-def _newton(Z: np.ndarray, targets: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Return a logistic model, shape (1 + n_features, n_logits), with a quadratic penalty.
-
-    With two classes there is one logit, of the second. Every step is Newton's, halved until the
+    Two classes have one logit, of the second; in the end it is shared out between them. Every step
+    goes to the minimum of the criterion's parabola and the penalty, and is halved until the
     criterion does not rise.
     """
-    design = np.column_stack([np.ones(len(Z)), Z])
-    strength = np.append(0.0, strength)[:, None]
     n_logits = 1 if targets.shape[1] == 2 else targets.shape[1]
+    own = targets[:, -n_logits:]
 
     def log_probabilities(model: np.ndarray) -> np.ndarray:
-        logits = design @ model
-        first = np.zeros((len(Z), 1))
+        logits = design @ model.T
+        first = np.zeros((len(design), 1))
         return log_softmax(np.hstack([first, logits]) if n_logits == 1 else logits, axis=1)
 
     def criterion(model: np.ndarray) -> float:
-        return (strength * model**2).sum() / 2 - (log_probabilities(model) * targets).sum()
+        size = np.abs(model) if penalty == "l1" else model**2 / 2
+        return (size @ weight).sum() - (log_probabilities(model) * targets).sum()
 
-    model = np.zeros((design.shape[1], n_logits))
+    def is_small(step: np.ndarray) -> bool:
+        return np.abs(step).max() <= 1e-9 * (1 + np.abs(model).max())
+
+    model = np.zeros((n_logits, design.shape[1]))
+    weights = np.tile(weight, n_logits)
     for _ in range(200):
         p = np.exp(log_probabilities(model))[:, -n_logits:]
-        gradient = design.T @ (p - targets[:, -n_logits:]) + strength * model
-        if np.abs(gradient).max() <= 1e-8 * len(Z):
-            break
-        step = _solve(_hessian(design, p, strength), gradient.T.ravel()).reshape(n_logits, -1).T
+        hessian, gradient = _hessian(design, p), ((p - own).T @ design).ravel()
+        if penalty == "l1":
+            step = _lasso(hessian, hessian @ model.ravel() - gradient, weights) - model.ravel()
+        else:
+            step = -_solve(hessian + np.diag(weights), gradient + weights * model.ravel())
+        step = step.reshape(model.shape)
         if n_logits > 1:  # the same shift of all logits changes nothing
-            step -= step.mean(axis=1, keepdims=True)
-        least = criterion(model)
-        while criterion(model - step) > least * (1 + 1e-14) and np.abs(step).max() > 1e-14:
+            step -= step.mean(axis=0)
+        most = criterion(model) + 1e-14 * len(design)  # with the rounding of a row's logits
+        while criterion(model + step) > most and not is_small(step):
             step /= 2
-        model = model - step
-    return model
+        model = model + step
+        if is_small(step):
+            break
+    return np.concatenate([-model, model]) / 2 if n_logits == 1 else model
 
 
-def _hessian(design: np.ndarray, p: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Return the second derivatives of the criterion, one block for each pair of logits."""
-    n_logits, penalty = p.shape[1], np.diag(strength[:, 0])
+def _hessian(design: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the second derivatives of the log-loss, one block for each pair of logits."""
 
     def block(a: int, b: int) -> np.ndarray:
         weight = p[:, a] * ((a == b) - p[:, b])
-        return design.T @ (weight[:, None] * design) + (a == b) * penalty
+        return design.T @ (weight[:, None] * design)
 
-    return np.block([[block(a, b) for b in range(n_logits)] for a in range(n_logits)])
+    logits = range(p.shape[1])
+    return np.block([[block(a, b) for b in logits] for a in logits])
 
 
 def _solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -242,46 +242,14 @@ def _lasso(gram: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarr
     return b
 
 
-def _lasso_logistic(Z: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return a lasso logistic model: weighted lassos of the working response, until they agree."""
-    positive = targets[:, 1]
-    signs = 2 * positive - 1
-
-    def criterion(model: np.ndarray) -> float:
-        return weight @ np.abs(model[1:]) + np.logaddexp(0, -signs * logits(model)).sum()
-
-    def logits(model: np.ndarray) -> np.ndarray:
-        return Z @ model[1:] + model[0]
-
-    share = positive.mean()
-    model = np.append(np.log(share / (1 - share)), np.zeros(Z.shape[1]))
-    for _ in range(200):
-        logit = logits(model)
-        p = expit(logit)
-        w = np.maximum(p * (1 - p), 1e-6)
-        working = logit + (positive - p) / w
-        middle, level = w @ Z / w.sum(), w @ working / w.sum()
-        centred = Z - middle
-        slope = _lasso((w * centred.T) @ centred, (w * (working - level)) @ centred, weight)
-        step = np.append(level - middle @ slope, slope) - model
-        least = criterion(model)
-        while criterion(model + step) > least + 1e-12 and np.abs(step).max() > 1e-12:
-            step /= 2
-        model = model + step
-        if np.abs(step).max() <= 1e-9 * (1 + np.abs(model).max()):
-            break
-    # Zeros of the last lasso, which a halved step would miss by a rounding error.
-    model[1:][slope == 0] = 0.0
-    return model[:, None]
-
-
-def is_separated(X: np.ndarray, positive: np.ndarray) -> bool:
-    """Return whether a linear function separates two classes, completely or quasi-completely.
+def is_separated(X: np.ndarray, y: np.ndarray) -> bool:
+    """Return whether a linear function separates a class from the rest, (quasi-)completely.
 
     Parameters
     ----------
     X : ndarray, shape (n_samples, n_features)
-    positive : ndarray of bool, shape (n_samples,)
+    y : ndarray, shape (n_samples,)
+        Labels of any number of classes; a single class is not separated.
 
     Notes
     -----
@@ -289,14 +257,11 @@ def is_separated(X: np.ndarray, positive: np.ndarray) -> bool:
     side or on the border, and one row off the border (Albert and Anderson, 1984). A linear
     program looks for such a direction.
     """
-    signs = np.where(positive, 1.0, -1.0)
-    margins = signs[:, None] * np.column_stack([np.ones(len(X)), standardise(X)[0]])
-    found = linprog(
-        -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(X)), bounds=(-1, 1), method="highs"
-    )
-    return bool(-found.fun * len(X) > 1e-5)
-
-
-def maybe_separated(logits: np.ndarray) -> bool:
-    """Return whether a fit without penalty may be a separated one; spares the linear program."""
-    return bool(np.abs(logits).max(initial=0) > _LARGE_LOGIT)
+    classes = np.unique(y)
+    design = np.column_stack([np.ones(len(X)), standardise(X)[0]])
+    for label in classes[1:] if len(classes) <= 2 else classes:  # of two, one is enough
+        margins = np.where(y == label, 1.0, -1.0)[:, None] * design
+        found = linprog(-margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(X)), bounds=(-1, 1))
+        if -found.fun * len(X) > 1e-5:
+            return True
+    return False

@@ -8,26 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from tqdm import tqdm
 
 from xai_course._validation import check_choice, check_number, check_whole
-from xai_course.unwrapping.glm import (
-    SeparationWarning,
-    check_penalty,
-    fit_glm,
-    is_separated,
-    standardise,
-)
+from xai_course.unwrapping.glm import SeparationWarning, fit_glm, is_separated, standardise
 
 if TYPE_CHECKING:
-    from statsmodels.genmod.generalized_linear_model import GLMResults
-
-    from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
-
-    Merged = MergedRegressor | MergedClassifier
+    from xai_course.unwrapping.merging import Merged
 
 __all__ = [
     "PostSelectionWarning",
@@ -46,18 +35,14 @@ _ALONE = 1e-10
 # rounding errors (of single precision at the latest).
 _EXACT = {"spread": 1e-6, "size": 1e-12}
 
-_QUANTILES = ["ci_low", "q25", "median", "q75", "ci_high"]
 _COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
 
-_LABELS = {
-    "honest": "honest: on rows that chose nothing",
-    "naive": "post-selection: p-values may be too small",
-}
+_HONEST = "honest: on rows that chose nothing"
+_NAIVE = "post-selection: p-values may be too small"
 _NO_FRESH_ROWS = (
-    "inference needs rows X, y that neither the network nor the merge has seen: the clusters "
-    "were chosen with the training responses, so p-values on the same rows may be too small. Train "
-    "the network and the unwrapper on one half of the rows and pass the other half here; "
-    "inference_naive is the test on the training rows, as published."
+    "inference needs rows X, y that neither the network nor the merge has seen, since those they "
+    "have seen chose the clusters, and p-values on them may be too small. Train on one half of the "
+    "rows and pass the other half; inference_naive tests on the training rows, as published."
 )
 
 
@@ -93,8 +78,8 @@ def inference(
     Returns
     -------
     DataFrame
-        As from `inference_table`. Its ``attrs`` hold ``label``, ``method``, ``cluster``,
-        ``n_rows``, ``cov_type``, ``alpha``.
+        As from `inference_table`. Its ``attrs`` hold ``label`` (honest or post-selection),
+        ``cluster``, ``n_rows``, ``cov_type``, ``alpha``.
 
     Raises
     ------
@@ -125,7 +110,7 @@ def inference(
             stacklevel=2,
         )
     own = merged._apply(X) == cluster
-    return _tested(merged, cluster, X[own], y[own], "honest", cov_type=cov_type, alpha=alpha)
+    return _tested(merged, cluster, X[own], y[own], _HONEST, cov_type=cov_type, alpha=alpha)
 
 
 def inference_naive(
@@ -142,20 +127,19 @@ def inference_naive(
         Always.
     """
     merged._check_cluster(cluster, "inference_naive")
-    why = f"{_LABELS['naive']}, because the same rows chose the cluster."
+    why = f"{_NAIVE}, because the same rows chose the cluster."
     warnings.warn(why, PostSelectionWarning, stacklevel=2)
     own = merged.labels_ == cluster
     X, y = merged._X[own], merged._y[own]
-    return _tested(merged, cluster, X, y, "naive", cov_type=cov_type, alpha=alpha)
+    return _tested(merged, cluster, X, y, _NAIVE, cov_type=cov_type, alpha=alpha)
 
 
 def _tested(
-    merged: Merged, cluster: int, X: np.ndarray, y: np.ndarray, method: str, **how: Any
+    merged: Merged, cluster: int, X: np.ndarray, y: np.ndarray, label: str, **how: Any
 ) -> pd.DataFrame:
     classes, what = merged._n_classes is not None, f"Cluster {cluster}"
     table = inference_table(X, y, merged._names, classification=classes, what=what, **how)
-    about = {"label": _LABELS[method], "method": method, "cluster": int(cluster)}
-    table.attrs = about | {"n_rows": len(y)} | how
+    table.attrs = {"label": label, "cluster": int(cluster), "n_rows": len(y)} | how
     return table
 
 
@@ -217,27 +201,26 @@ def inference_table(
     # Fitted on standardised columns, tested in the features' units: large means or odd units
     # would make the design singular in floating point.
     Z, center, scale = standardise(X)
-    varies = np.isfinite(scale)
-    design = np.column_stack([np.ones(len(Z)), Z[:, varies]])
-    to_units = np.diag(np.append(1.0, 1 / scale[varies]))
-    to_units[0, 1:] = -center[varies] / scale[varies]
-    rank = len(_row_space(design).T)
+    design = np.column_stack([np.ones(len(Z)), Z])
+    to_units = np.diag(np.append(1.0, 1 / np.where(np.isinf(scale), 1.0, scale)))
+    to_units[0, 1:] = -center / scale
+    space = _row_space(design)
+    rank = space.shape[1]
     if len(X) <= rank:
         raise ValueError(f"{what} has {len(X)} rows, too few to test {rank} coefficients.")
     if classification:
         _check_classes(X, y, what)
-        tests = _logistic_tests(design, y, to_units, cov_type, alpha)
-    else:
-        tests = _linear_tests(design, y, to_units, cov_type, alpha)
-    values = np.full((1 + len(names), len(_COLUMNS)), np.nan)
-    values[np.append(True, varies)] = tests
-    return pd.DataFrame(values, index=["intercept", *names], columns=_COLUMNS)
+    tests = _tests(design @ space, y, to_units @ space, classification, cov_type, alpha)
+    # A coefficient that leaves the space asks for more than the rows tell.
+    outside = np.linalg.norm(to_units - to_units @ space @ space.T, axis=1)
+    tests[outside > _DEPENDENT * np.linalg.norm(to_units, axis=1)] = np.nan
+    return pd.DataFrame(tests, index=["intercept", *names], columns=_COLUMNS)
 
 
 def _check_classes(X: np.ndarray, y: np.ndarray, what: str) -> None:
     if len(np.unique(y)) < 2:
         raise ValueError(f"{what} holds rows of one class only: there is no effect to test.")
-    if is_separated(X, y == 1):
+    if is_separated(X, y):
         raise ValueError(
             f"{what} has classes that a linear function separates, completely or "
             "quasi-completely: the maximum-likelihood coefficients are infinite and a Wald test "
@@ -252,59 +235,42 @@ def _row_space(design: np.ndarray) -> np.ndarray:
     return np.eye(design.shape[1]) if told.sum() == design.shape[1] else directions[told].T
 
 
-def _linear_tests(
-    design: np.ndarray, y: np.ndarray, wanted: np.ndarray, cov_type: str, alpha: float
-) -> np.ndarray:
-    """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
-    import statsmodels.api as sm  # slow to import
-
-    space = _row_space(design)
-    result = sm.OLS(y, design @ space).fit()
-    table = _columns(result, space, wanted, alpha)
-    if cov_type == "HC3":
-        alone = result.get_influence().hat_matrix_diag > 1 - _ALONE
-        if alone.any():  # such a row is fitted exactly, and the others' fit is theirs alone
-            robust = _linear_tests(design[~alone], y[~alone], wanted, cov_type, alpha)
-        else:
-            robust = _columns(result.get_robustcov_results("HC3"), space, wanted, alpha)
-        table[:, 1:] = robust[:, 1:]
-    noise = np.sqrt(np.mean(result.resid**2))
-    if noise <= max(_EXACT["spread"] * y.std(), _EXACT["size"] * np.abs(y).max()):
-        table[:, 1:] = np.nan
-    return table
-
-
-def _logistic_tests(
-    design: np.ndarray, y: np.ndarray, wanted: np.ndarray, cov_type: str, alpha: float
-) -> np.ndarray:
-    """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
-    import statsmodels.api as sm  # slow to import
-
-    space = _row_space(design)
-    result = sm.GLM(y, design @ space, family=sm.families.Binomial()).fit(tol=1e-10, maxiter=200)
-    covariance = _logistic_hc3(result, y, design @ space) if cov_type == "HC3" else None
-    return _columns(result, space, wanted, alpha, covariance)
-
-
-def _logistic_hc3(result: GLMResults, y: np.ndarray, design: np.ndarray) -> np.ndarray:
-    residual = (y - result.fittedvalues) / (1 - result.get_influence().hat_matrix_diag)
-    score = residual[:, None] * design
-    return result.cov_params() @ (score.T @ score) @ result.cov_params()
-
-
-def _columns(
-    result: GLMResults,
-    space: np.ndarray,
+def _tests(
+    design: np.ndarray,
+    y: np.ndarray,
     wanted: np.ndarray,
+    classification: bool,
+    cov_type: str,
     alpha: float,
-    covariance: np.ndarray | None = None,
 ) -> np.ndarray:
-    tests = result.t_test(wanted @ space, cov_p=covariance)
-    numbers = [tests.effect, tests.sd, tests.statistic, tests.pvalue, *tests.conf_int(alpha).T]
-    table = np.stack([np.ravel(column) for column in numbers], axis=1)
-    # A combination that leaves the space asks for more than the rows tell.
-    outside = np.linalg.norm(wanted - wanted @ space @ space.T, axis=1)
-    table[outside > _DEPENDENT * np.linalg.norm(wanted, axis=1)] = np.nan
+    """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
+    import statsmodels.api as sm  # slow to import
+
+    if classification:
+        binomial = sm.families.Binomial()
+        result = sm.GLM(y, design, family=binomial).fit(tol=1e-10, maxiter=200)
+    else:
+        result = sm.OLS(y, design).fit()
+    residual = y - result.fittedvalues
+    noise, exact = np.sqrt(np.mean(residual**2)), _EXACT["spread"] * y.std()
+    unknown = np.full(len(wanted), noise <= max(exact, _EXACT["size"] * np.abs(y).max()))
+    covariance = None
+    if cov_type == "HC3":
+        leverage = result.get_influence().hat_matrix_diag
+        alone = leverage > 1 - _ALONE
+        residual[alone] = leverage[alone] = 0.0  # fitted exactly, whatever the noise
+        score = (residual / (1 - leverage))[:, None] * design
+        bread = result.normalized_cov_params
+        covariance = bread @ (score.T @ score) @ bread
+        # The share of a coefficient's variance that such a row brings alone.
+        size = np.sqrt(np.einsum("wi,ij,wj->w", wanted, bread, wanted))
+        influence = np.abs(wanted @ bread @ design[alone].T).max(axis=1, initial=0)
+        unknown |= influence > _DEPENDENT * size
+    with np.errstate(invalid="ignore"):  # a column without variation has no deviation
+        tests = result.t_test(wanted, cov_p=covariance)
+    columns = [tests.effect, tests.sd, tests.statistic, tests.pvalue, *tests.conf_int(alpha).T]
+    table = np.stack([np.ravel(column) for column in columns], axis=1)
+    table[unknown, 1:] = np.nan
     return table
 
 
@@ -321,7 +287,6 @@ def bootstrap(
     resample_selection: bool = False,
     alpha: float = 0.05,
     random_state: int = 0,
-    n_jobs: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Refit a cluster's model on resampled rows.
@@ -341,8 +306,6 @@ def bootstrap(
     alpha : float
         One minus the level of the percentile intervals.
     random_state : int
-    n_jobs : int, optional
-        Processes, as in joblib; the result does not depend on it.
     progress : bool
         Whether to show a progress bar.
 
@@ -363,7 +326,6 @@ def bootstrap(
     Sudjianto et al. (2020), Figure 19. Explained in the chapter *unwrapping-inference*.
     """
     merged._check_cluster(cluster, "bootstrap")
-    check_penalty(penalty, C)
     check_whole(n_boot, "n_boot", 2)
     check_whole(random_state, "random_state", 0)
     check_number(alpha, "alpha", above=0, below=1)
@@ -379,21 +341,17 @@ def bootstrap(
         again = resample_selection
         return fit(_rows_of_another_merge(merged, own, rng) if again else rng.choice(own, len(own)))
 
+    coef = fit(own)
     seeds = np.random.SeedSequence(random_state).spawn(n_boot)
     shown = tqdm(seeds, desc="bootstrap", disable=not progress)
-    draws = np.stack(Parallel(n_jobs=n_jobs)(delayed(refit)(seed) for seed in shown))
+    names = ["intercept", *merged._names]
+    draws = pd.DataFrame([refit(seed) for seed in shown], columns=names)
+    table = draws.agg(["mean", "std"]).T
+    table.insert(0, "coef", coef)
     levels = [alpha / 2, 0.25, 0.5, 0.75, 1 - alpha / 2]
-    quantiles = dict(zip(_QUANTILES, np.quantile(draws, levels, axis=0), strict=True))
-    return pd.DataFrame(
-        {
-            "coef": fit(own),
-            "mean": draws.mean(axis=0),
-            "std": draws.std(axis=0, ddof=1),
-            **quantiles,
-            "probability_zero": (draws == 0).mean(axis=0),
-        },
-        index=["intercept", *merged._names],
-    )
+    table[["ci_low", "q25", "median", "q75", "ci_high"]] = draws.quantile(levels).T
+    table["probability_zero"] = (draws == 0).mean()
+    return table
 
 
 def _rows_of_another_merge(merged: Merged, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:

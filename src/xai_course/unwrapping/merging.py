@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from bisect import bisect_left
+from functools import cache
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, csr_matrix
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import minimum_spanning_tree
 from sklearn.cluster import ward_tree
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
@@ -35,7 +34,7 @@ _GRID = (*range(1, 11), 15, 20)
 _FEWEST_NEIGHBORS = 10
 
 
-class _Merged(Partition):
+class Merged(Partition):
     """What the two merged models share."""
 
     _part = "cluster"
@@ -66,7 +65,7 @@ class _Merged(Partition):
         self.cv = cv
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> _Merged:
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Merged:
         """Unwrap the network on the rows, and merge its regions (Algorithm 1).
 
         Parameters
@@ -91,7 +90,7 @@ class _Merged(Partition):
         """
         return self._merge(self._unwrapper_type(self.network).fit(X, y))
 
-    def _merge(self, source: UnwrapperRegressor | UnwrapperClassifier) -> _Merged:
+    def _merge(self, source: UnwrapperRegressor | UnwrapperClassifier) -> Merged:
         self.unwrapper_ = source
         vars(self).pop("feature_names_in_", None)
         shared = ("network_", "n_features_in_", "feature_names_in_", "classes_", "_X", "_y")
@@ -137,11 +136,10 @@ class _Merged(Partition):
         counts, places = self.unwrapper_.counts_, self.unwrapper_.centers_ / self._unit
         labels = _cut(tree, len(counts), n_clusters)
         labels = _absorb(labels, counts, places, self.min_samples)
-        sizes = np.bincount(labels, counts)
-        _, first = np.unique(labels, return_index=True)
-        rank = np.empty(len(sizes), dtype=np.int64)
-        rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
-        return rank[labels]
+        # Equal sizes stay in the order of their largest regions.
+        sizes = pd.Series(counts).groupby(labels, sort=False).sum()
+        ranked = sizes.sort_values(ascending=False, kind="stable")
+        return ranked.index.get_indexer(labels)
 
     def _fit_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return glm.fit_glm(self._X[rows], self._y[rows], self._n_classes, self.penalty, self.C)
@@ -152,54 +150,30 @@ class _Merged(Partition):
         partitions = [self._clusters(tree, k)[self.unwrapper_.labels_] for k in grid]
         folds = KFold(self.cv, shuffle=True, random_state=self.random_state).split(self._X)
         losses = np.array([self._fold_losses(partitions, *fold) for fold in folds])
-        return pd.DataFrame(
-            {
-                "n_clusters": [labels.max() + 1 for labels in partitions],
-                "mean": losses.mean(axis=0),
-                "se": losses.std(axis=0, ddof=1) / np.sqrt(self.cv),
-            },
-            index=pd.Index(grid, name="K"),
-        )
+        table = pd.DataFrame(index=pd.Index(grid, name="K"))
+        table["n_clusters"] = [labels.max() + 1 for labels in partitions]
+        table["mean"] = losses.mean(axis=0)
+        table["se"] = losses.std(axis=0, ddof=1) / np.sqrt(self.cv)
+        return table
 
     def _fold_losses(
         self, partitions: list[np.ndarray], train: np.ndarray, test: np.ndarray
     ) -> list[float]:
-        fits: dict[bytes, Any] = {}  # the cuts of one tree share most of their clusters
+        # The cuts of one tree share most of their clusters.
+        fit = cache(lambda rows: self._fit_rows(np.frombuffer(rows, train.dtype)))
         losses = []
         for labels in partitions:
             loss = 0.0
             for k in range(labels.max() + 1):
                 held_out = test[labels[test] == k]
                 own = train[labels[train] == k]
-                own = own if len(own) else train  # nothing is known about such a cluster
-                key = own.tobytes()
-                if key not in fits:
-                    fits[key] = self._fit_rows(own)
-                coef, intercept = fits[key]
+                # Nothing is known about a cluster without a row to learn from.
+                coef, intercept = fit((own if len(own) else train).tobytes())
                 loss += self._loss(self._X[held_out] @ coef.T + intercept, self._y[held_out]).sum()
             losses.append(loss / len(test))
         return losses
 
     # New rows
-
-    def apply(self, X: ArrayLike) -> np.ndarray:
-        """Return the cluster of each row.
-
-        Parameters
-        ----------
-        X : array_like or DataFrame, shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of int64, shape (n_samples,)
-            The cluster of the row's region. Where no training row had the pattern, the cluster of
-            most of the ``n_neighbors_`` nearest region centres; of the nearest among equals.
-
-        Notes
-        -----
-        Sudjianto et al. (2020), section 5.1.
-        """
-        return self._apply(self._rows(X))
 
     def _apply(self, X: np.ndarray) -> np.ndarray:
         regions = self.unwrapper_._apply(X)
@@ -253,18 +227,11 @@ class _Merged(Partition):
 
     # Pictures
 
-    def plot_regions(
-        self, bounds: ArrayLike | None = None, ax: Axes | None = None, *, resolution: int = 300
-    ) -> Axes:
-        """Draw the clusters of a network with two inputs (Sudjianto et al. 2020, Figure 15).
-
-        `resolution` is the number of pixels along each side.
-        """
+    def plot_regions(self, bounds: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the clusters of a network with two inputs (Sudjianto et al. 2020, Figure 15)."""
         check_is_fitted(self)
         one_hot = np.eye(len(self.counts_))
-        return plots.regions(
-            lambda X: one_hot[self._apply(X)], self._X, bounds, ax, resolution=resolution
-        )
+        return plots.regions(lambda X: one_hot[self._apply(X)], self._X, bounds, ax, resolution=300)
 
     def plot_parallel_coordinates(
         self, n_regions: int | None = None, output: int = 0, ax: Axes | None = None
@@ -274,28 +241,24 @@ class _Merged(Partition):
         coef, counts = self.coef_[:n_regions, output], self.counts_[:n_regions]
         return plots.parallel_coordinates(coef, counts, self._names, ax, apart=True)
 
-    @staticmethod
-    def plot_bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-        """Draw what `bootstrap` returned: coefficients and how often each is zero (Figure 19)."""
-        return plots.bootstrap(table, ax)
+    plot_bootstrap = staticmethod(plots.bootstrap)
 
     # Checks
 
     def _check_options(self) -> None:
-        n_rows, n_regions = len(self._X), self.unwrapper_.n_regions_
-        if self.n_clusters is not None:
-            check_whole(self.n_clusters, "n_clusters", 1)
-            if self.n_clusters > n_regions:
-                raise ValueError(
-                    f"n_clusters must be at most the {n_regions} regions, got {self.n_clusters}."
-                )
-        _check_neighbors(self.n_neighbors)
+        if self.n_clusters is None:
+            check_whole(self.cv, "cv (folds of the rows)", 2, len(self._X))
+        else:
+            n_regions = self.unwrapper_.n_regions_
+            check_whole(self.n_clusters, "n_clusters (of the regions)", 1, n_regions)
+        if isinstance(self.n_neighbors, Integral):
+            check_whole(self.n_neighbors, "n_neighbors", 1)
+        elif self.n_neighbors is not None:
+            name = "n_neighbors, a whole number or a share of the regions,"
+            check_number(self.n_neighbors, name, above=0, most=1)
         check_whole(self.min_samples, "min_samples", 0)
         glm.check_penalty(self.penalty, self.C, self._n_classes)
         check_choice(self.distance, "distance", ("coefficients", "predictions"))
-        check_whole(self.cv, "cv", 2)
-        if self.n_clusters is None and self.cv > n_rows:
-            raise ValueError(f"cv must be at most the {n_rows} training rows, got {self.cv}.")
 
     def _check_cluster(self, cluster: int, what: str) -> None:
         self._check_two_classes(what)
@@ -303,26 +266,20 @@ class _Merged(Partition):
 
     def _check_two_classes(self, what: str) -> None:
         check_is_fitted(self)
-        if self._n_classes is not None and self._n_classes > 2:
-            raise ValueError(
-                f"{what} takes a regression or two classes, got {self._n_classes} classes."
-            )
+        n = self._n_classes
+        if n is not None and n > 2:
+            raise ValueError(f"{what} takes a regression or two classes, got {n} classes.")
 
     def _warn_of_separation(self) -> None:
         if self._n_classes is None or self.penalty is not None:
             return
-        logits = self._own_outputs()
+        # The linear program is spared where no logit is as large as those of a separated fit.
+        is_large = (np.abs(self._own_outputs()) > glm.LARGE_LOGIT).any(axis=1)
         separated = []
-        for k in range(len(self.counts_)):
-            rows = self.labels_ == k
-            X, y = self._X[rows], self._y[rows]
-            classes = np.unique(y)
-            # With several classes, this looks at each against the rest; of two, one is enough.
-            targets = classes[1:] if len(classes) <= 2 else classes
-            if glm.maybe_separated(logits[rows]) and any(
-                glm.is_separated(X, y == target) for target in targets
-            ):
-                separated.append(f"{k} ({len(y)} rows)")
+        for k, count in enumerate(self.counts_):
+            own = self.labels_ == k
+            if is_large[own].any() and glm.is_separated(self._X[own], self._y[own]):
+                separated.append(f"{k} ({count} rows)")
         if separated:
             warnings.warn(
                 f"A linear function separates the classes of cluster {', '.join(separated)}: the "
@@ -333,7 +290,7 @@ class _Merged(Partition):
             )
 
 
-class MergedRegressor(Regression, _Merged):
+class MergedRegressor(Regression, Merged):
     """The regions of a regression network in a few clusters, each with a linear model.
 
     ``unwrapper.merge(...)`` is the short cut where the regions are known already.
@@ -417,7 +374,7 @@ class MergedRegressor(Regression, _Merged):
     _unwrapper_type = UnwrapperRegressor
 
 
-class MergedClassifier(Classification, _Merged):
+class MergedClassifier(Classification, Merged):
     """The regions of a classification network in a few clusters, each with a logistic model.
 
     Parameters and attributes are those of `MergedRegressor`; there is one linear model per cluster
@@ -443,37 +400,25 @@ def _neighbor_graph(
     centers: np.ndarray, n_neighbors: int | float | None
 ) -> tuple[csr_matrix | None, int]:
     """Return a symmetric graph of nearest centres that is connected, and its T."""
-    if len(centers) == 1:
+    size, most = len(centers), len(centers) - 1
+    if most == 0:
         return None, 1
-    most = len(centers) - 1
     wanted = _FEWEST_NEIGHBORS if n_neighbors is None else n_neighbors
     if not isinstance(wanted, Integral):
-        wanted = int(np.ceil(wanted * len(centers)))
-    low = high = min(int(wanted), most)
-    nearest = _nearest(centers, min(max(16, high), most))
-    while not _is_connected(nearest, high):
-        low, high = high + 1, min(2 * high, most)
-        if high > nearest.shape[1]:
-            nearest = _nearest(centers, high)
-    # More neighbours never disconnect, so the smallest T can be bisected.
-    n = low + bisect_left(range(low, high), True, key=lambda n: _is_connected(nearest, n))
-    graph = _graph(nearest, n)
+        wanted = int(np.ceil(wanted * size))
+    n, is_connected = max(16, wanted), False
+    while not is_connected:
+        n = min(n, most)
+        nearest = NearestNeighbors(n_neighbors=n).fit(centers).kneighbors(return_distance=False)
+        ends, ranks = np.arange(0, size * n + 1, n), np.tile(np.arange(1, n + 1), size)
+        graph = csr_array((ranks, nearest.ravel(), ends), shape=(size, size))
+        # A tree of the smallest ranks: the largest of them is the fewest neighbours that connect.
+        tree = minimum_spanning_tree(graph)
+        is_connected, n = tree.nnz == most, 2 * n
+    n = max(min(wanted, most), int(tree.max()))
+    graph.data = graph.data <= n
+    graph.eliminate_zeros()
     return csr_matrix(graph + graph.T), n
-
-
-def _nearest(centers: np.ndarray, n: int) -> np.ndarray:
-    return NearestNeighbors(n_neighbors=n).fit(centers).kneighbors(return_distance=False)
-
-
-def _graph(nearest: np.ndarray, n: int) -> csr_array:
-    size = len(nearest)
-    ends = np.arange(0, size * n + 1, n)
-    return csr_array((np.ones(size * n), nearest[:, :n].ravel(), ends), shape=(size, size))
-
-
-def _is_connected(nearest: np.ndarray, n: int) -> bool:
-    graph = _graph(nearest, n)
-    return connected_components(graph, directed=False, return_labels=False) == 1
 
 
 def _cut(tree: ArrayLike, n_leaves: int, n_clusters: int) -> np.ndarray:
@@ -491,7 +436,7 @@ def _cut(tree: ArrayLike, n_leaves: int, n_clusters: int) -> np.ndarray:
 def _absorb(
     labels: np.ndarray, counts: np.ndarray, centers: np.ndarray, min_samples: int
 ) -> np.ndarray:
-    """Return labels from 0 in which every small cluster has joined the nearest large one."""
+    """Return labels in which every small cluster has joined the nearest large one."""
     _, labels = np.unique(labels, return_inverse=True)
     sizes = np.bincount(labels, counts)
     sums = np.stack([np.bincount(labels, counts * column) for column in centers.T], axis=1)
@@ -500,21 +445,11 @@ def _absorb(
     if not len(large):
         return np.zeros_like(labels)
     nearest = NearestNeighbors(n_neighbors=1).fit(middle[large]).kneighbors(middle)[1][:, 0]
-    target = np.where(sizes > min_samples, np.searchsorted(large, np.arange(len(sizes))), nearest)
+    target = np.where(sizes > min_samples, np.arange(len(sizes)), large[nearest])
     return target[labels]
 
 
 def _choose(scores: pd.DataFrame, one_standard_error: bool) -> int:
     best = scores["mean"].idxmin()
-    limit = scores.loc[best, "mean"]
-    if one_standard_error:
-        limit += scores.loc[best, "se"]
+    limit = scores.loc[best, "mean"] + (scores.loc[best, "se"] if one_standard_error else 0.0)
     return int(scores.index[scores["mean"] <= limit].min())
-
-
-def _check_neighbors(value: object) -> None:
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        check_whole(value, "n_neighbors", 1)
-    elif value is not None:
-        name = "n_neighbors, a whole number or a share of the regions,"
-        check_number(value, name, above=0, most=1)

@@ -7,8 +7,6 @@ and pictures are the same for both. What depends on the kind of response stands 
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -43,13 +41,32 @@ class Partition(BaseEstimator):
         check_is_fitted(self)
         return check_rows(self, X)
 
+    def apply(self, X: ArrayLike) -> np.ndarray:
+        """Return the part of each row: its region, of a merged model its cluster.
+
+        Parameters
+        ----------
+        X : array_like or DataFrame, shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of int64, shape (n_samples,)
+            Where no training row had the pattern: -1 for the unwrapper; for a merged model the
+            cluster of most of the ``n_neighbors_`` nearest region centres, of the nearest among
+            equals. Nothing is added to the fitted object.
+
+        Notes
+        -----
+        Sudjianto et al. (2020), section 5.1.
+        """
+        return self._apply(self._rows(X))
+
     @property
     def _names(self) -> list[str]:
         """Return the features' names for tables; x1, x2, ... where the rows had none."""
-        names = getattr(self.network_, "feature_names_in_", None)
-        names = getattr(self, "feature_names_in_", names)
         numbered = [f"x{j + 1}" for j in range(self.n_features_in_)]
-        return numbered if names is None else list(names)
+        of_network = getattr(self.network_, "feature_names_in_", numbered)
+        return list(getattr(self, "feature_names_in_", of_network))
 
     # Tables
 
@@ -112,20 +129,15 @@ class Partition(BaseEstimator):
         """
         check_is_fitted(self)
         j = self._feature(feature)
+        table = pd.DataFrame(index=pd.RangeIndex(len(self.counts_), name=self._part))
+        table["count"] = self.counts_
+        table["slope"] = self.coef_[:, output, j]
+        table["center"] = self.centers_[:, j]
         of_feature = pd.Series(self._X[:, j]).groupby(self.labels_)
-        table = pd.DataFrame(
-            {
-                "count": self.counts_,
-                "slope": self.coef_[:, output, j],
-                "center": self.centers_[:, j],
-                "low": of_feature.min().to_numpy(),
-                "high": of_feature.max().to_numpy(),
-            },
-            index=pd.RangeIndex(len(self.counts_), name=self._part),
-        )[:n_regions]
+        table[["low", "high"]] = of_feature.agg(["min", "max"])
         for end in ("low", "high"):
             table[f"at_{end}"] = table["slope"] * (table[end] - table["center"])
-        return table
+        return table[:n_regions]
 
     def _feature(self, feature: int | str) -> int:
         names = self._names
@@ -140,17 +152,14 @@ class Partition(BaseEstimator):
     def _summary(self, n_parts: int | None = None, global_metrics: bool = True) -> pd.DataFrame:
         """Return one row per part: how large, what responses, how good its model is."""
         check_is_fitted(self)
-        parts = np.arange(len(self.counts_))[:n_parts]
+        parts = pd.RangeIndex(len(self.counts_), name=self._part)[:n_parts]
         mean, std = self._response_moments()
-        table = {
-            "count": self.counts_[parts],
-            "response_mean": mean[parts],
-            "response_std": std[parts],
-            f"local_{self._metric}": self._local_metric()[parts],
-        }
+        table = pd.DataFrame({"count": self.counts_[parts]}, index=parts)
+        table["response_mean"], table["response_std"] = mean[parts], std[parts]
+        table[f"local_{self._metric}"] = self._local_metric()[parts]
         if global_metrics:
             table[f"global_{self._metric}"] = self._global_metric(parts)
-        return pd.DataFrame(table, index=pd.Index(parts, name=self._part))
+        return table
 
     def _mean_in_parts(self, values: np.ndarray) -> np.ndarray:
         return _scores.group_mean(values, self.labels_, len(self.counts_))
@@ -190,9 +199,7 @@ class Partition(BaseEstimator):
             If the network has other inputs or classes.
         """
         check_is_fitted(self)
-        models = self.coef_[:n_regions], self.intercept_[:n_regions]
-        rows = self.labels_, self._X, self._y
-        return plots.models(*models, *rows, self._names, self._n_classes, ax)
+        return plots.models(self, n_regions, ax)
 
 
 class Regression(RegressorMixin):
@@ -206,14 +213,12 @@ class Regression(RegressorMixin):
         return self._outputs(X)[:, 0]
 
     def _check_response(self, y: ArrayLike, n_rows: int) -> np.ndarray:
-        if self.network_.n_outputs != 1:
-            raise ValueError(
-                f"A regression takes a network with 1 output, got {self.network_.n_outputs}."
-            )
+        n = self.network_.n_outputs
+        if n != 1:
+            raise ValueError(f"A regression takes a network with 1 output, got {n}.")
         return self._encode(y, n_rows)
 
-    def _encode(self, y: ArrayLike, n_rows: int) -> np.ndarray:
-        return check_response(y, n_rows)
+    _encode = staticmethod(check_response)
 
     def _loss(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (outputs[:, 0] - y) ** 2
@@ -258,21 +263,18 @@ class Classification(ClassifierMixin):
 
     def _check_response(self, y: ArrayLike, n_rows: int) -> np.ndarray:
         classes, codes = check_labels(y, n_rows)
-        if len(classes) < 2:
-            raise ValueError(f"y holds one class only: {classes.tolist()}.")
         expected = max(2, self.network_.n_outputs)
         if len(classes) != expected:
-            raise ValueError(
-                f"y holds {len(classes)} classes, but the network tells {expected} apart."
-            )
+            found = f"{len(classes)} class(es), {', '.join(map(repr, classes.tolist()[:10]))}"
+            raise ValueError(f"y holds {found}, but the network tells {expected} apart.")
         self.classes_ = classes
         return codes
 
     def _encode(self, y: ArrayLike, n_rows: int) -> np.ndarray:
         classes, codes = check_labels(y, n_rows)
+        known = self.classes_.tolist()
         for label in classes.tolist():
-            if label not in self.classes_.tolist():
-                known = self.classes_.tolist()
+            if label not in known:
                 raise ValueError(f"y holds {label!r}, which is not one of the classes {known}.")
         return np.searchsorted(self.classes_, classes)[codes]
 
@@ -301,11 +303,11 @@ class Classification(ClassifierMixin):
     def _local_metric(self) -> np.ndarray:
         ranked = self._ranked(self._own_outputs())
         n = len(self.counts_)
-        return _nan_mean([_scores.group_auc(s, own, self.labels_, n) for s, own in ranked])
+        return _mean([_scores.group_auc(s, own, self.labels_, n) for s, own in ranked])
 
     def _global_metric(self, parts: np.ndarray) -> np.ndarray:
         ranked = self._ranked(self.coef_[parts])
-        return _nan_mean([_scores.global_auc(coef, self._X, own) for coef, own in ranked])
+        return _mean([_scores.global_auc(coef, self._X, own) for coef, own in ranked])
 
 
 def _one_a_class(outputs: np.ndarray) -> np.ndarray:
@@ -313,7 +315,6 @@ def _one_a_class(outputs: np.ndarray) -> np.ndarray:
     return np.column_stack([np.zeros(len(outputs)), outputs]) if outputs.shape[1] == 1 else outputs
 
 
-def _nan_mean(columns: list[np.ndarray]) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # where all are NaN
-        return np.nanmean(columns, axis=0)
+def _mean(scores: list[np.ndarray]) -> np.ndarray:
+    """Return the mean over the classes of each part's scores, of those that are defined."""
+    return pd.DataFrame(scores).mean().to_numpy()

@@ -1,4 +1,4 @@
-"""The unwrapper's pictures. Each takes plain arrays and axes, and returns the axes.
+"""The unwrapper's pictures. Each takes what it draws and axes, and returns the axes.
 
 Names of features are drawn as they are written (``parse_math=False``): a dollar sign is no formula.
 """
@@ -6,6 +6,7 @@ Names of features are drawn as they are written (``parse_math=False``): a dollar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +18,9 @@ from scipy.stats import gaussian_kde
 from sklearn.decomposition import PCA
 
 from xai_course.plotting import NEGATIVE, POSITIVE, plot_regions
+
+if TYPE_CHECKING:
+    from xai_course.unwrapping.partition import Partition
 
 __all__ = [
     "bootstrap",
@@ -34,7 +38,7 @@ __all__ = [
 
 def _colors(n: int) -> np.ndarray:
     """Return a colour for each model, from dark for the largest to light."""
-    return plt.get_cmap("viridis")(np.linspace(0, 0.85, max(n, 1)))
+    return plt.get_cmap("viridis")(np.linspace(0, 0.85, n))
 
 
 def importance(shares: pd.Series, n_features: int, ax: Axes | None) -> Axes:
@@ -77,86 +81,72 @@ def _strip(ax: Axes, height: float, depth: float) -> Axes:
     return ax.inset_axes([0, -depth, 1, height], sharex=ax)
 
 
-def models(
-    coef: np.ndarray,
-    intercept: np.ndarray,
-    labels: np.ndarray,
-    X: np.ndarray,
-    y: np.ndarray,
-    names: Sequence[str],
-    n_classes: int | None,
-    ax: Axes | None,
-) -> Axes:
-    """Draw linear models as long as their rows reach, and these rows.
+def models(partition: Partition, n_parts: int | None, ax: Axes | None) -> Axes:
+    """Draw the linear models of the largest parts as long as their rows reach, and these rows.
 
     A regression with one input is drawn as it is. With two inputs and two classes, a line is where
     the log-odds are zero; a model whose rows lie all on one side of it has no line.
     """
+    names, n_classes = partition._names, partition._n_classes
     if (len(names), n_classes) not in ((1, None), (2, 2)):
         raise ValueError(
             "plot_models needs a regression with 1 input or two classes with 2 inputs, got "
             f"{n_classes or 'no'} classes and {len(names)} inputs."
         )
     ax = plt.gca() if ax is None else ax
+    coef, intercept = partition.coef_[:n_parts], partition.intercept_[:n_parts]
+    if coef.shape[1] == 2:  # a logit for each class
+        coef, intercept = np.diff(coef, axis=1), np.diff(intercept, axis=1)
+    X, y, labels = partition._X, partition._y, partition.labels_
+    shown = labels < len(coef)
+    style = {"linestyle": "", "marker": "o", "markersize": 2.5, "markeredgewidth": 0.4}
+    ax.set_xlabel(names[0], parse_math=False)
+    if n_classes is None:
+        ax.plot(X[shown, 0], y[shown], color="0.75", **style)
+        ax.set_ylabel("response")
+    else:
+        ax.plot(*X[shown & (y == 0)].T, color="0.35", **style)
+        ax.plot(*X[shown & (y == 1)].T, color="0.9", markeredgecolor="0.35", **style)
+        ax.set_ylabel(names[1], parse_math=False)
     scale = X.std(axis=0)
     scale[scale == 0] = 1.0
-    rows = [X[labels == k] for k in range(len(coef))]
-    X, y = X[labels < len(coef)], y[labels < len(coef)]
-    style = {"linestyle": "", "marker": "o", "markersize": 2.5, "markeredgewidth": 0.4}
-    if n_classes is None:
-        ax.plot(X[:, 0], y, color="0.75", **style)
-        ylabel = "response"
-    else:
-        ax.plot(*X[y == 0].T, color="0.35", **style)
-        ax.plot(*X[y == 1].T, color="0.9", markeredgecolor="0.35", **style)
-        ylabel = names[1]
-    ax.set_xlabel(names[0], parse_math=False)
-    ax.set_ylabel(ylabel, parse_math=False)
-    if coef.shape[1] == 2:  # a logit for each class
-        coef, intercept = (np.diff(part, axis=1) for part in (coef, intercept))
-    for color, w, b, own in zip(_colors(len(rows)), coef, intercept, rows, strict=True):
-        line = _segment(w[0] * scale, b[0], own / scale)
+    for k, color in enumerate(_colors(len(coef))):
+        line = _segment(coef[k, 0], intercept[k, 0], X[labels == k], scale)
         if line is not None:
-            line[: len(scale)] *= scale[:, None]
             ax.plot(*line, color=color, linewidth=3, solid_capstyle="butt")
     return ax
 
 
-def _segment(w: np.ndarray, b: float, x: np.ndarray) -> np.ndarray | None:
+def _segment(w: np.ndarray, b: float, x: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
     """Return both ends of a model's line, shape (2, 2), as far as its rows reach along it.
 
-    With two inputs, the ends depend on their units: `x` is in standard deviations.
+    With two inputs, the ends depend on their units: they are sought in units of `scale`.
     """
     if len(w) == 1:
         ends = np.array([x.min(), x.max()])
         return np.stack([ends, w[0] * ends + b])
+    w, x = w * scale, x / scale
     values = x @ w + b
     if values.min() >= 0 or values.max() <= 0:
         return None
     feet = x - np.outer(values / (w @ w), w)
     along = feet @ [-w[1], w[0]]
-    return feet[[along.argmin(), along.argmax()]].T
+    return scale[:, None] * feet[[along.argmin(), along.argmax()]].T
 
 
 def parallel_coordinates(
-    coef: np.ndarray,
-    counts: np.ndarray,
-    names: Sequence[str],
-    ax: Axes | None,
-    *,
-    apart: bool = False,
+    coef: np.ndarray, counts: np.ndarray, names: Sequence[str], ax: Axes | None, apart: bool = False
 ) -> Axes:
     """Draw each model's coefficients as a line over the features.
 
     Larger regions are darker; or, to tell a few models apart, each has a colour and a label.
     """
     ax = plt.gca() if ax is None else ax
-    largest = counts.max() if len(counts) else 1
-    colors = _colors(len(counts)) if apart else ["#0072B2"] * len(counts)
-    for k in reversed(range(len(counts))):
-        alpha = 0.9 if apart else 0.15 + 0.75 * counts[k] / largest
-        label = f"{k} ({counts[k]} rows)" if apart else None
-        ax.plot(range(len(names)), coef[k], color=colors[k], alpha=alpha, label=label)
+    for k, color in reversed(list(enumerate(_colors(len(counts))))):
+        look = {"color": "#0072B2", "alpha": 0.15 + 0.75 * counts[k] / counts.max()}
+        if apart:
+            look = {"color": color, "alpha": 0.9, "label": f"{k} ({counts[k]} rows)"}
+        ax.plot(range(len(names)), coef[k], **look)
     ax.axhline(0, color="black", linewidth=1)
     rotation = 90 if len(names) > 6 else 0
     ax.set_xticks(range(len(names)), names, rotation=rotation, parse_math=False)
@@ -179,12 +169,10 @@ def polar(
         raise ValueError("plot_polar needs polar axes: plt.subplot(projection='polar').")
     length = np.linalg.norm(coef, axis=1, keepdims=True)
     unit = coef / np.where(length > 0, length, 1)
-    if unit.shape[1] == 1:
-        unit = np.column_stack([unit, np.zeros(len(unit))])
-    elif unit.shape[1] > 2:
+    if unit.shape[1] > 2:
         unit = PCA(2, svd_solver="full").fit_transform(unit)
-    angle = np.arctan2(unit[:, 1], unit[:, 0])
-    polar_marks(angle, counts, degenerate, ax)
+    up = unit[:, 1] if unit.shape[1] > 1 else np.zeros(len(unit))
+    polar_marks(np.arctan2(up, unit[:, 0]), counts, degenerate, ax)
     if log:
         logarithmic(ax, counts.max())
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
@@ -192,12 +180,7 @@ def polar(
 
 
 def polar_marks(
-    angle: ArrayLike,
-    counts: ArrayLike,
-    degenerate: ArrayLike,
-    ax: PolarAxes,
-    *,
-    sizes: ArrayLike = 14,
+    angle: ArrayLike, counts: ArrayLike, degenerate: ArrayLike, ax: PolarAxes, sizes: ArrayLike = 14
 ) -> PolarAxes:
     """Mark regions by direction and count; those of one row or one class are crosses."""
     angle, counts, degenerate = map(np.asarray, (angle, counts, degenerate))
@@ -237,25 +220,23 @@ def regions(
     X: np.ndarray,
     bounds: ArrayLike | None,
     ax: Axes | None,
-    *,
-    seen: np.ndarray | None = None,
-    resolution: int = 600,
+    **options: Any,
 ) -> Axes:
-    """Draw the regions of a plane around the rows; those that are not among the seen are dark."""
+    """Draw the regions of a plane around the rows; `options` are those of `plot_regions`."""
     if X.shape[1] != 2:
         raise ValueError(f"plot_regions needs 2 inputs, the network has {X.shape[1]}.")
     if bounds is None:
         low, high = X.min(axis=0), X.max(axis=0)
         margin = 0.05 * np.where(high > low, high - low, np.where(high, np.abs(high), 1))
         bounds = np.column_stack([low - margin, high + margin])
-    return plot_regions(pattern, bounds, seen=seen, resolution=resolution, ax=ax)
+    return plot_regions(pattern, bounds, ax=ax, **options)
 
 
-def bootstrap(table: pd.DataFrame, ax: Axes | None) -> Axes:
-    """Draw resampled coefficients as boxes, and below them how often each is zero.
+def bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw what `bootstrap` returned: coefficients as boxes, and below how often each is zero.
 
-    A box holds the middle half, its whiskers are the table's interval; a cross is the fit on all
-    rows.
+    As in Sudjianto et al. (2020), Figure 19. A box holds the middle half, its whiskers are the
+    table's interval; a cross is the fit on all rows.
     """
     ax = plt.gca() if ax is None else ax
     place = np.arange(len(table))

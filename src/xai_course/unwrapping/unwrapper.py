@@ -61,17 +61,16 @@ class _Unwrapper(Partition):
         self._X = check_rows(self, X, reset=True)
         patterns = self.network.activation_pattern(X)  # which compares the names it knows with X's
         self._y = self._check_response(y, len(patterns))
-        packed, first, labels, counts = _unique_rows(_packed(self.network, patterns))
+        keys = _keys(self.network, patterns)
+        regions = pd.Series(np.arange(len(keys))).groupby(keys).agg(["size", "first"])
         # By count, descending; equal counts in the order of their patterns.
-        order = np.argsort(-counts, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        self.patterns_ = patterns[first[order]]
+        regions = regions.sort_values("size", ascending=False, kind="stable")
+        self._index = regions.index
+        self.patterns_ = patterns[regions["first"]]
         self.coef_, self.intercept_ = self.network.local_linear_models(self.patterns_)
-        self.counts_ = counts[order]
-        self.labels_ = rank[labels]
+        self.counts_ = regions["size"].to_numpy()
+        self.labels_ = self._index.get_indexer(keys)
         self.centers_ = self._mean_in_parts(self._X)
-        self._index = {row.tobytes(): i for i, row in enumerate(packed[order])}
         return self
 
     @property
@@ -82,20 +81,8 @@ class _Unwrapper(Partition):
 
     # New rows
 
-    def apply(self, X: ArrayLike) -> np.ndarray:
-        """Return the region of each row.
-
-        Returns
-        -------
-        ndarray of int64, shape (n_samples,)
-            Row of ``patterns_``; -1 where no training row had the pattern. Nothing is added to the
-            fitted object.
-        """
-        return self._apply(self._rows(X))
-
     def _apply(self, X: np.ndarray) -> np.ndarray:
-        packed = _packed(self.network_, self.network_.activation_pattern(X))
-        return np.array([self._index.get(row.tobytes(), -1) for row in packed], dtype=np.int64)
+        return self._index.get_indexer(_keys(self.network_, self.network_.activation_pattern(X)))
 
     def coverage(self, X: ArrayLike) -> float:
         """Return the share of rows whose pattern a training row had."""
@@ -191,9 +178,8 @@ class _Unwrapper(Partition):
     ) -> Axes:
         """Draw each region's coefficients as a line; degenerate regions are left out (Figure 8)."""
         keep = np.flatnonzero(~self._degenerate())[:n_regions]
-        return plots.parallel_coordinates(
-            self.coef_[keep, output], self.counts_[keep], self._names, ax
-        )
+        coef, counts = self.coef_[keep, output], self.counts_[keep]
+        return plots.parallel_coordinates(coef, counts, self._names, ax)
 
     def plot_polar(self, output: int = 0, ax: Axes | None = None, *, log: bool = False) -> Axes:
         """Draw the direction of each region's coefficients and its count (Figure 12).
@@ -286,22 +272,8 @@ class UnwrapperClassifier(Classification, _Unwrapper):
     """
 
 
-def _packed(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> np.ndarray:
-    """Return patterns as short rows of bytes: bits where every neuron has two segments."""
-    two = all(activation.n_segments == 2 for activation in network.activations)
-    return np.packbits(patterns, axis=1) if two else patterns
-
-
-def _unique_rows(
-    packed: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the packed distinct rows in order, where each occurs first, labels and counts."""
-    if packed.shape[1] == 0:  # no hidden neuron, one region
-        rows = len(packed)
-        return packed[:1], np.zeros(1, int), np.zeros(rows, int), np.array([rows])
-    # Bytes compare as one number a row, many times faster than column by column.
-    rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
-    _, first, labels, counts = np.unique(
-        rows, return_index=True, return_inverse=True, return_counts=True
-    )
-    return packed[first], first, labels.ravel(), counts
+def _keys(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> np.ndarray:
+    """Return each pattern as bytes, of bits where every neuron has two segments."""
+    if all(activation.n_segments == 2 for activation in network.activations):
+        patterns = np.packbits(patterns, axis=1)
+    return np.array([row.tobytes() for row in patterns], dtype=object)
