@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -98,6 +98,8 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
     n_features_in_ : int
     feature_names_in_ : ndarray of str, shape (n_features,)
         The columns, if `fit` was given a DataFrame with names.
+    n_neurons_ : int
+        Hyperplanes.
     coef_ : ndarray of float64, shape (n_neurons, n_features)
         Of unit length.
     intercept_ : ndarray of float64, shape (n_neurons,)
@@ -213,13 +215,13 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
                 framed, basis = _on_first_layer(framed)
             patterns = self._patterns_of_rows(X, framed, frame.enter(X) @ basis)
         if looked_at == "all" and network.n_features == 2:
-            pieces, ends = _clipped_pieces(found)
+            A, b, pairs, ends = _clipped_pieces(found)
             self.segments_ = frame.leave(ends)
         else:
             A, b, pairs = _programmed_pieces(framed, patterns, box)
-            pieces = _Pieces(A @ basis.T, b, pairs)
+            A = A @ basis.T
         self.network_, self.n_regions_ = network, len(patterns)
-        self._keep(pieces, frame)
+        self._keep(A, b, pairs, frame)
         self._label_states(X)
         return self
 
@@ -233,31 +235,25 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         patterns, first, group = np.unique(
             self.network.activation_pattern(X), axis=0, return_index=True, return_inverse=True
         )
-        decided = np.zeros((len(patterns), len(self.classes_)), dtype=bool)
-        decided[group, self.network.decide(X)] = True
-        found = [_patterns_at(framed, *at) for at in zip(patterns, rows[first], strict=True)]
-        owners = np.repeat(np.arange(len(found)), [len(around) for around in found])
-        patterns, group = np.unique(np.concatenate(found), axis=0, return_inverse=True)
-        decisions = np.zeros((len(patterns), len(self.classes_)), dtype=bool)
-        np.logical_or.at(decisions, group, decided[owners])
-        return patterns[decisions.sum(axis=1) > (self.regions == "divided")]
+        around = [_patterns_at(framed, *at) for at in zip(patterns, rows[first], strict=True)]
+        decided = np.unique(np.column_stack([group, self.network.decide(X)]), axis=0)
+        seen = [(*pattern, decision) for i, decision in decided for pattern in around[i]]
+        patterns, n_decisions = np.unique(
+            np.unique(seen, axis=0)[:, :-1], axis=0, return_counts=True
+        )
+        return patterns[n_decisions > (self.regions == "divided")]
 
-    def _keep(self, pieces: _Pieces, frame: Frame) -> None:
+    def _keep(self, A: np.ndarray, b: np.ndarray, pairs: np.ndarray, frame: Frame) -> None:
         """Make one neuron of all pieces of a hyperplane."""
-        group = _coinciding(pieces)
+        group = _coinciding(A, b)
         first, counts = np.unique(group, return_index=True, return_counts=True)[1:]
         order = np.lexsort((first, -counts))
         kept = first[order]
-        A, b = unit_rows(*frame.leave_planes(pieces.A[kept], pieces.b[kept]))
+        A, b = unit_rows(*frame.leave_planes(A[kept], b[kept]))
         largest = np.take_along_axis(A, np.abs(A).argmax(axis=1)[:, None], axis=1)
         self.coef_, self.intercept_ = A * np.sign(largest), -b * np.sign(largest[:, 0])
         self._near = 2 * _SAME * np.linalg.norm(self.coef_ * frame.scale, axis=1)
-        self.pairs_, self.n_pieces_ = pieces.pairs[kept], counts[order]
-
-    @property
-    def n_neurons_(self) -> int:
-        """Number of hyperplanes."""
-        return len(self.coef_)
+        self.n_neurons_, self.pairs_, self.n_pieces_ = len(kept), pairs[kept], counts[order]
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         if not hasattr(self, "states_"):
@@ -392,7 +388,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         frame = Frame.of_box(check_bounds(bounds, 2))
         framed = frame.network(self.network_)
         box = np.array([[-1.0, 1.0], [-1.0, 1.0]])
-        ends = _clipped_pieces(framed.enumerate_regions(box, max_regions))[1]
+        ends = _clipped_pieces(framed.enumerate_regions(box, max_regions))[-1]
         A, b = unit_rows(*frame.enter_planes(self.coef_, -self.intercept_))
         distance = np.abs(ends @ A.T - b).max(axis=1)
         missing = ends[distance.min(axis=1, initial=np.inf) > 2 * _SAME]
@@ -481,14 +477,6 @@ def _check_fit(network: PiecewiseLinearNetwork, classes: np.ndarray, regions: st
 # --- the pieces of the boundary, in the frame -----------------------------------------------------
 
 
-class _Pieces(NamedTuple):
-    """Parts of hyperplanes ``A x = b`` of unit normals: one for each region and pair of classes."""
-
-    A: np.ndarray
-    b: np.ndarray
-    pairs: np.ndarray
-
-
 def _borders(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> Iterator[tuple[Any, ...]]:
     """Yield for each pair of classes where each region's model rates them alike, above all others.
 
@@ -506,8 +494,11 @@ def _borders(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> Iterator[
         yield (i, j), line, offset, ahead, margin
 
 
-def _clipped_pieces(regions: Regions) -> tuple[_Pieces, np.ndarray]:
-    """Return all pieces in the box of two features, and their ends, by clipping."""
+def _clipped_pieces(regions: Regions) -> tuple[np.ndarray, ...]:
+    """Return all pieces in the box of two features, by clipping; their ends last.
+
+    Each is a part of a hyperplane ``A x = b``, in one region, between a pair of classes.
+    """
     found = []
     for pair, line, offset, ahead, margin in _borders(regions.network, regions.patterns):
         along = _along_borders(regions, line, offset)
@@ -516,8 +507,7 @@ def _clipped_pieces(regions: Regions) -> tuple[_Pieces, np.ndarray]:
         numbers = numbers[kept]
         A, b = unit_rows(line[numbers], -offset[numbers])
         found.append((A, b, np.tile(pair, (len(numbers), 1)), ends))
-    A, b, pairs, ends = map(np.concatenate, zip(*found, strict=True))
-    return _Pieces(A, b, pairs), ends
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
 def _along_borders(
@@ -564,7 +554,7 @@ def _where_positive(
 
 def _programmed_pieces(
     network: PiecewiseLinearNetwork, patterns: np.ndarray, box: np.ndarray | None
-) -> _Pieces:
+) -> tuple[np.ndarray, ...]:
     """Return the pieces in the regions of some patterns, by one linear program each."""
     regions = [Region(network, pattern, box) for pattern in patterns]
     found = []
@@ -577,7 +567,7 @@ def _programmed_pieces(
             part = Polytope(*map(np.concatenate, rows))
             crossed[r] = part.disc(A[r], b[r])[1] > RESOLUTION
         found.append((A[crossed], b[crossed], np.tile(pair, (crossed.sum(), 1))))
-    return _Pieces(*map(np.concatenate, zip(*found, strict=True)))
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
 def _on_first_layer(
@@ -595,12 +585,9 @@ def _on_first_layer(
     return PiecewiseLinearNetwork(weights, network.biases, network.activations), basis
 
 
-def _coinciding(pieces: _Pieces) -> np.ndarray:
-    """Return a number for each piece, the same for pieces of one hyperplane."""
-    n = len(pieces.A)
-    if n == 0:
-        return np.zeros(0, dtype=int)
-    points = np.column_stack([pieces.A, pieces.b / 2])
+def _coinciding(A: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return a number for each piece, the same for pieces of one hyperplane ``A x = b``."""
+    n, points = len(A), np.column_stack([A, b / 2])
     # Rounding may decide which coefficient is the largest, so either sign of a normal counts.
     near = cKDTree(np.concatenate([points, -points])).query_pairs(_SAME, output_type="ndarray") % n
     links = coo_array((np.ones(len(near)), (near[:, 0], near[:, 1])), shape=(n, n))

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -175,10 +175,7 @@ class Region:
     """
 
     def __init__(
-        self,
-        network: PiecewiseLinearNetwork,
-        pattern: ArrayLike,
-        bounds: ArrayLike | None = None,
+        self, network: PiecewiseLinearNetwork, pattern: ArrayLike, bounds: ArrayLike | None = None
     ) -> None:
         self.network = network
         self.pattern = network.check_patterns(np.asarray(pattern)[None])[0].copy()
@@ -627,10 +624,6 @@ class Regions(Sequence[Region]):
     def __len__(self) -> int:
         return len(self.patterns)
 
-    @overload
-    def __getitem__(self, index: int) -> Region: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Region]: ...
     def __getitem__(self, index: int | slice) -> Region | list[Region]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
@@ -690,21 +683,17 @@ class Regions(Sequence[Region]):
             The two ends of each piece, the positive side on the right.
         """
         n, d = len(self), self.network.n_features
-        if d != 2:
-            raise ValueError(f"Segments need two features, the network has {d}.")
         coef, intercept = check_array(coef, "coef", 2), check_array(intercept, "intercept", 1)
-        if coef.shape != (n, 2) or intercept.shape != (n,):
+        if d != 2 or coef.shape != (n, 2) or intercept.shape != (n,):
             raise ValueError(
-                f"coef and intercept must have shapes ({n}, 2) and ({n},), one line per region, "
-                f"got {coef.shape} and {intercept.shape}."
+                f"Segments need two features and one line for each of {n} regions, got {d} "
+                f"features, coef of shape {coef.shape} and intercept of shape {intercept.shape}."
             )
         return self.polygons.segments(coef, intercept)
 
 
 def enumerate_regions(
-    network: PiecewiseLinearNetwork,
-    bounds: ArrayLike,
-    max_regions: int = 100_000,
+    network: PiecewiseLinearNetwork, bounds: ArrayLike, max_regions: int = 100_000
 ) -> Regions:
     """Return all regions of a network within a box.
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from properties import examples
 from random_networks import random_network
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -72,7 +73,7 @@ def test_diamond_has_four_neurons_and_nine_cells():
     assert found.seen_area == pytest.approx(1)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @example(hidden=[3], n_outputs=2, activation="relu", seed=3)  # outputs tie on a whole region
 @given(
     hidden=st.lists(st.integers(2, 7), min_size=1, max_size=3),
@@ -98,7 +99,7 @@ def test_every_cell_is_pure_whatever_the_network(hidden, n_outputs, activation, 
     assert_array_equal(dnet.predict(fresh), decisions(network, fresh))
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(n_classes=st.integers(3, 4), seed=st.integers(0, 2**32 - 1))
 def test_several_classes_by_pairs(n_classes, seed):
     X = np.random.default_rng(seed).uniform(-1, 1, (500, 2))
@@ -413,8 +414,7 @@ def test_hyperplanes_that_are_one():
     half = np.sqrt(0.5)
     coef = np.array([[half, -half], [-half, half], [half, -half], [half, -half], [half, half]])
     intercept = np.array([0.2, -0.2, 0.2 + 1e-9, 0.2 + 1e-6, 0.2])
-    pieces = decisionnet._Pieces(coef, intercept, np.zeros((5, 2), dtype=int))
-    first, other_side, near, far, across = decisionnet._coinciding(pieces)
+    first, other_side, near, far, across = decisionnet._coinciding(coef, -intercept)
     assert first == other_side == near
     assert len({first, far, across}) == 3
 
@@ -429,7 +429,74 @@ def test_a_tie_goes_to_the_first_class():
     assert_allclose(dnet.coef_[:, 0] * 0.5 + dnet.intercept_, 0, atol=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+# Exact ties
+
+
+def binary_grid():
+    """Rows with coordinates that float64 holds exactly, many on breakpoints and on the boundary."""
+    return grid(n=17)
+
+
+@pytest.mark.parametrize("regions", ["all", "data", "divided"])
+def test_rows_on_a_hyperplane_are_decided_as_the_network_does(regions):
+    X = binary_grid()
+    on_boundary = DIAMOND.forward(X)[:, 0] == 0
+    assert on_boundary.sum() == 16
+    dnet = DecisionNet(DIAMOND, regions=regions).fit(X, decisions(DIAMOND, X))
+    assert dnet.n_neurons_ == 4
+    assert (dnet.apply(X[on_boundary]) == -1).all()
+    assert_array_equal(dnet.predict(X), decisions(DIAMOND, X))
+    clear = np.abs(X @ dnet.coef_.T + dnet.intercept_).min(axis=1) > 1e-9
+    assert_array_equal(dnet.predict(X[clear], "nearest"), decisions(DIAMOND, X[clear]))
+    # A tie is no evidence of a cell: no state is mixed, and no cell is labelled by its border.
+    assert dnet.n_mixed_states_ == 0
+    assert dnet.state_counts_.sum() == clear.sum()
+    assert dnet.certify(BOX).holds
+
+
+def test_rows_that_all_lie_on_hyperplanes():
+    X = np.array([[0.5, 0.0], [0.25, 0.25]])
+    dnet = DecisionNet(DIAMOND, bounds=BOX).fit(X, [0, 1])
+    assert dnet.predict(X).tolist() == [0, 0]
+    assert dnet.predict(X, "nearest").tolist() == [0, 0]
+    assert dnet.coverage(X) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "counts"),
+    [
+        # Outside and inside on the line x2 = 0, with two quadrants beside it.
+        ([[0.9, 0.0], [0.1, 0.0]], {"data": (2, 2), "divided": (2, 2)}),
+        # The origin lies in all quadrants, and shares one of them with a row outside.
+        ([[0.9, 0.9], [0.0, 0.0]], {"data": (4, 4), "divided": (1, 1)}),
+    ],
+)
+@pytest.mark.parametrize("factor", [1.0, 1e-9, 1e9])
+def test_rows_on_a_breakpoint_lie_in_the_regions_around_them(rows, counts, factor):
+    """x2 >= 0 and -x2 >= 0 are both on where x2 = 0: a pattern without a region of its own."""
+    first, last = DIAMOND.weights
+    network = PiecewiseLinearNetwork([first / factor, last], DIAMOND.biases)
+    for regions, (n_regions, n_neurons) in counts.items():
+        dnet = DecisionNet(network, regions=regions).fit(factor * np.array(rows), [1, 0])
+        assert (dnet.n_regions_, dnet.n_neurons_) == (n_regions, n_neurons)
+        assert dnet.predict(factor * np.array(rows)).tolist() == [1, 0]
+
+
+def test_rows_on_a_breakpoint_of_many_features():
+    """x1 is zero in all rows, and two neurons have their breakpoint there."""
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(4, 40))
+    first[2:] = np.eye(40)[0], -np.eye(40)[0]
+    X = rng.normal(size=(300, 40))
+    X[:, 0] = 0
+    network = PiecewiseLinearNetwork([first, [[1, -1, 1, 1]]], [[0.3, -0.2, 0, 0], [0.5]])
+    dnet = dnet_of(network, X)
+    assert dnet.n_regions_ == 2 * len(np.unique(network.activation_pattern(X), axis=0))
+    assert dnet.n_mixed_states_ == 0
+    assert_array_equal(dnet.predict(X), decisions(network, X))
+
+
+@examples(15)
 @given(
     seed=st.integers(0, 2**32 - 1),
     exponents=st.lists(st.integers(-9, 9), min_size=3, max_size=3),

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from properties import examples
 from random_networks import random_network
 from scipy.optimize import linprog
 from scipy.spatial import HalfspaceIntersection, QhullError
@@ -131,7 +132,7 @@ def test_co_circles(half, n_regions):
 # Properties in one and two dimensions
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(network=planar())
 def test_regions_tile_the_box(network):
     box = np.array([[-1.5, 2.0], [-1.0, 1.25]])[: network.n_features]
@@ -146,7 +147,7 @@ def test_regions_tile_the_box(network):
     np.testing.assert_array_equal(inside.argmax(axis=0), np.maximum(numbers, 0))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(network=planar())
 def test_a_region_agrees_with_the_network(network):
     box = np.array([[-1.0, 1.0]] * network.n_features)
@@ -162,10 +163,11 @@ def test_a_region_agrees_with_the_network(network):
             np.testing.assert_allclose(value, network.forward(X), rtol=1e-10, atol=1e-10)
         assert (region.A @ center < region.b).all()
         fresh = Region(network, region.pattern, box)
+        assert len(fresh.polygon()) == len(region.polygon())
         assert fresh.volume == pytest.approx(region.volume, rel=1e-9, abs=1e-14)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(network=planar())
 def test_walking_and_programs_find_what_clipping_finds(network):
     box = np.array([[-1.0, 1.0]] * network.n_features)
@@ -175,7 +177,7 @@ def test_walking_and_programs_find_what_clipping_finds(network):
     np.testing.assert_array_equal(by_programs(network, box), found.patterns)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(network=planar(activations=("relu", "leaky", "hardtanh")))
 def test_neighbours_share_their_facet(network):
     box = np.array([[-1.0, 1.0]] * network.n_features)
@@ -376,7 +378,7 @@ def units_of(d):
     return st.lists(st.integers(-9, 9), min_size=d, max_size=d).map(lambda e: 10.0 ** np.array(e))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.data(), st.integers(1, 3))
 def test_units_change_no_region_no_facet_and_no_neighbour(data, d):
     network = data.draw(networks(d, max_depth=2, max_width=4))
@@ -595,6 +597,8 @@ def test_chebyshev_center_and_polygon_of_a_triangle():
     assert np.linalg.det(np.column_stack([np.ones(3), corners])) > 0  # anticlockwise
     assert Region(network, [1, 1, 1], SQUARE).volume == pytest.approx(0.5)
     assert region.polygon([[0.25, 2], [0.5, 2]])[:, 0].min() == 0.25
+    half = Region(network, [1, 1, 1], [[0, 0.5], [0, 1]])
+    assert half.polygon(SQUARE)[:, 0].max() == 1  # in place of its own bounds
 
 
 def test_segments_are_the_zero_line():
@@ -667,8 +671,13 @@ def test_bad_input():
         _ = network.region([1, 1]).volume
     with pytest.raises(ValueError, match="one or two features"):
         cube.region([1, 1]).polygon(CUBE)
-    with pytest.raises(ValueError, match="two features"):
-        cube.enumerate_regions(CUBE).segments([[1, 2, 3]], [0])
+    solid, planar_regions = cube.enumerate_regions(CUBE), network.enumerate_regions(SQUARE)
+    assert solid.polygons is None
+    with pytest.raises(ValueError, match=r"two features .* got 3 features"):
+        solid.segments(np.zeros((len(solid), 2)), np.zeros(len(solid)))
+    for coef, intercept in (([[1, 2, 3]], [0]), ([[1, 2]] * 4, [0]), ([[1, 2]], [0] * 4)):
+        with pytest.raises(ValueError, match="one line for each of 4 regions"):
+            planar_regions.segments(coef, intercept)
     empty = Region(network, [1, 1], [[-2, -1], [-2, -1]])
     assert empty.is_empty()
     assert empty.facets() == []
