@@ -221,10 +221,10 @@ def _lasso(gram: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarr
     gram = gram + np.diag(1e-12 * np.diag(gram))
     b, sign = np.zeros(len(target)), np.zeros(len(target))
     for _ in range(100 * len(target)):
-        on = sign != 0
+        on = (sign != 0) | (weight == 0)  # what costs nothing is always in
         new = np.zeros(len(target))
         new[on] = _solve(gram[np.ix_(on, on)], (target - weight * sign)[on])
-        crosses = on & (new * sign <= 0)
+        crosses = (sign != 0) & (new * sign <= 0)
         if crosses.any():
             reach = np.where(crosses, b / np.where(b == new, 1.0, b - new), np.inf)
             first = reach.argmin()
