@@ -168,8 +168,8 @@ def _newton(
         size = np.abs(model) if penalty == "l1" else model**2 / 2
         return (size @ weight).sum() - (log_probabilities(model) * targets).sum()
 
-    def is_small(step: np.ndarray) -> bool:
-        return np.abs(step).max() <= 1e-9 * (1 + np.abs(model).max())
+    def is_small(step: np.ndarray) -> bool:  # the error is about its square then
+        return np.abs(step).max() <= 1e-7 * (1 + np.abs(model).max())
 
     model = np.zeros((n_logits, design.shape[1]))
     weights = np.tile(weight, n_logits)
