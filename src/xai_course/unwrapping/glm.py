@@ -168,8 +168,8 @@ def _newton(
         size = np.abs(model) if penalty == "l1" else model**2 / 2
         return (size @ weight).sum() - (log_probabilities(model) * targets).sum()
 
-    def is_small(step: np.ndarray) -> bool:
-        return np.abs(step).max() <= 1e-9 * (1 + np.abs(model).max())
+    def is_small(step: np.ndarray) -> bool:  # the error is about its square then
+        return np.abs(step).max() <= 1e-7 * (1 + np.abs(model).max())
 
     model = np.zeros((n_logits, design.shape[1]))
     weights = np.tile(weight, n_logits)
@@ -221,10 +221,10 @@ def _lasso(gram: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarr
     gram = gram + np.diag(1e-12 * np.diag(gram))
     b, sign = np.zeros(len(target)), np.zeros(len(target))
     for _ in range(100 * len(target)):
-        on = sign != 0
+        on = (sign != 0) | (weight == 0)  # what costs nothing is always in
         new = np.zeros(len(target))
         new[on] = _solve(gram[np.ix_(on, on)], (target - weight * sign)[on])
-        crosses = on & (new * sign <= 0)
+        crosses = (sign != 0) & (new * sign <= 0)
         if crosses.any():
             reach = np.where(crosses, b / np.where(b == new, 1.0, b - new), np.inf)
             first = reach.argmin()

@@ -40,9 +40,9 @@ _COLUMNS = ["coef", "std_err", "statistic", "p_value", "ci_low", "ci_high"]
 _HONEST = "honest: on rows that chose nothing"
 _NAIVE = "post-selection: p-values may be too small"
 _NO_FRESH_ROWS = (
-    "inference needs rows X, y that neither the network nor the merge has seen, since those they "
-    "have seen chose the clusters, and p-values on them may be too small. Train on one half of the "
-    "rows and pass the other half; inference_naive tests on the training rows, as published."
+    "inference needs rows X, y that neither the network nor the merge has seen: those that it has "
+    "seen chose the clusters, so p-values on them may be too small. Train on one half of the rows "
+    "and pass the other half; inference_naive tests on the training rows, as published."
 )
 
 
