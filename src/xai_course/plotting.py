@@ -59,11 +59,13 @@ def _edges(label: np.ndarray) -> np.ndarray:
     return np.where(edge, 0.7, 0.0)
 
 
-def _darken(ax: Axes, opacity: np.ndarray, extent: list[float]) -> None:
+def _darken(
+    ax: Axes, opacity: np.ndarray, extent: list[float], interpolation: str | None = None
+) -> None:
     """Lay black over a picture, with one opacity for each pixel."""
     # An RGBA image: matplotlib 3.10.0 draws an image with an array for `alpha` opaque.
     black = np.dstack([np.zeros((*opacity.shape, 3)), opacity])
-    ax.imshow(black, extent=extent, origin="lower", aspect="auto")
+    ax.imshow(black, extent=extent, origin="lower", aspect="auto", interpolation=interpolation)
 
 
 def plot_regions(
@@ -109,7 +111,7 @@ def plot_regions(
         bright = {row.tobytes() for row in known.astype(np.uint8)}
         veil = np.array([0.0 if region.tobytes() in bright else 0.6 for region in regions])[label]
         _darken(ax, veil, extent)
-    _darken(ax, _edges(label), extent)
+    _darken(ax, _edges(label), extent, interpolation="antialiased")  # thin lines stay whole
     ax.set(xlabel="$x_1$", ylabel="$x_2$")
     ax.grid(visible=False)
     return ax
