@@ -237,16 +237,14 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         )
         around = [_patterns_at(framed, *at) for at in zip(patterns, rows[first], strict=True)]
         decided = np.unique(np.column_stack([group, self.network.decide(X)]), axis=0)
-        seen = [(*pattern, decision) for i, decision in decided for pattern in around[i]]
-        patterns, n_decisions = np.unique(
-            np.unique(seen, axis=0)[:, :-1], axis=0, return_counts=True
-        )
+        seen = np.unique([(*pattern, k) for i, k in decided for pattern in around[i]], axis=0)
+        patterns, n_decisions = np.unique(seen[:, :-1], axis=0, return_counts=True)
         return patterns[n_decisions > (self.regions == "divided")]
 
     def _keep(self, A: np.ndarray, b: np.ndarray, pairs: np.ndarray, frame: Frame) -> None:
         """Make one neuron of all pieces of a hyperplane."""
         group = _coinciding(A, b)
-        first, counts = np.unique(group, return_index=True, return_counts=True)[1:]
+        _, first, counts = np.unique(group, return_index=True, return_counts=True)
         order = np.lexsort((first, -counts))
         kept = first[order]
         A, b = unit_rows(*frame.leave_planes(A[kept], b[kept]))
@@ -258,10 +256,8 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         if not hasattr(self, "states_"):
             return super().__repr__(N_CHAR_MAX)
-        return (
-            f"{type(self).__name__}({self.n_neurons_} neurons, {len(self.states_)} states, "
-            f"{len(self.classes_)} classes)"
-        )
+        found = f"{self.n_neurons_} neurons, {len(self.states_)} states"
+        return f"{type(self).__name__}({found}, {len(self.classes_)} classes)"
 
     def _label_states(self, X: np.ndarray) -> None:
         states, is_clear = self._states(X)
@@ -310,9 +306,8 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
 
     def _apply(self, X: np.ndarray) -> np.ndarray:
         states, is_clear = self._states(X)
-        states, group = np.unique(states, axis=0, return_inverse=True)
         numbers = [self._numbers.get(state.tobytes(), -1) for state in states]
-        return np.where(is_clear, np.array(numbers, dtype=int)[group], -1)
+        return np.where(is_clear, numbers, -1)
 
     def coverage(self, X: ArrayLike) -> float:
         """Return the share of rows with a state that training rows had.
@@ -382,9 +377,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self.n_features_in_ != 2:
-            raise ValueError(
-                f"Cells are checked for two features, the network has {self.n_features_in_}."
-            )
+            raise ValueError(f"Cells need two features, the network has {self.n_features_in_}.")
         frame = Frame.of_box(check_bounds(bounds, 2))
         framed = frame.network(self.network_)
         box = np.array([[-1.0, 1.0], [-1.0, 1.0]])
@@ -397,14 +390,14 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         numbers = self._apply(frame.leave(centers))
         seen, area = numbers >= 0, cells.volumes
         right = seen & ~mixed & (self.state_labels_[numbers] == framed.decide(centers))
-        missing = frame.leave(missing)
+        lengths = np.linalg.norm(np.diff(frame.leave(missing), axis=1), axis=2)
         return BoundaryCertificate(
             n_cells=len(cells),
             n_pure=int((~mixed).sum()),
             n_seen=int(seen.sum()),
             n_right=int(right.sum()),
             seen_area=float(area[seen].sum() / area.sum()),
-            missing_length=float(np.linalg.norm(missing[:, 1] - missing[:, 0], axis=1).sum()),
+            missing_length=float(lengths.sum()),
         )
 
 
@@ -424,7 +417,7 @@ def _crossed(cells: Regions, A: np.ndarray, b: np.ndarray, segments: np.ndarray)
     mixed = np.zeros(len(cells), dtype=bool)
     for start, end in segments:
         way = end - start
-        parts, middles = _cells(A @ way[:, None], b - A @ start, [[0.0, 1.0]], len(cells))
+        parts, middles = _cells(A @ way[:, None], b - A @ start, [[0.0, 1.0]], len(A) + 1)
         numbers = cells.locate(start + middles[parts.volumes > _SAME] * way)
         mixed[numbers[numbers >= 0]] = True
     return mixed
@@ -438,7 +431,8 @@ def _patterns_at(
     is_clear = (region.b - region.A @ row).min(initial=np.inf) > RESOLUTION
     if is_clear or not region.is_empty():
         return pattern[None]
-    return network.enumerate_regions(np.column_stack([row - _AROUND, row + _AROUND])).patterns
+    reach = _AROUND * np.maximum(1.0, np.abs(row))
+    return network.enumerate_regions(np.column_stack([row - reach, row + reach])).patterns
 
 
 # --- frames and checks ----------------------------------------------------------------------------
@@ -526,8 +520,9 @@ def _along_borders(
     is_long = np.ptp(ends, axis=1).max(axis=1) > 2 * RESOLUTION
     chosen = np.flatnonzero(on_line & on_line[following] & is_long)
     middles, step = ends[chosen].mean(axis=1), 2e-7 * line[owners[chosen]] / length[chosen, None]
-    decide = regions.network.decide
-    changes = decide(middles + step) != decide(middles - step)
+    # All at once: a single row may be rounded in another way, and outputs may tie beside a border.
+    below, above = np.split(regions.network.decide(np.vstack([middles - step, middles + step])), 2)
+    changes = below != above
     # Both regions at the border may find it.
     once = np.unique((middles[changes] / 2).round(7), axis=0, return_index=True)[1]
     chosen = chosen[changes][np.sort(once)]
@@ -570,9 +565,7 @@ def _programmed_pieces(
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
-def _on_first_layer(
-    network: PiecewiseLinearNetwork,
-) -> tuple[PiecewiseLinearNetwork, np.ndarray]:
+def _on_first_layer(network: PiecewiseLinearNetwork) -> tuple[PiecewiseLinearNetwork, np.ndarray]:
     """Return the network on the span of its first layer's weights, if that is smaller; its basis.
 
     Nothing changes across the span, so a linear program needs no more variables than these.

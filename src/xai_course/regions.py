@@ -477,8 +477,7 @@ def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, frame: Frame)
         maps = maps.through(network.weights[layer], network.biases[layer])
         z, slope = maps.value @ point, maps.value @ direction
         lengths = np.linalg.norm(maps.value[:, :-1], axis=1)
-        moves = np.abs(slope) > maps.error @ np.abs(direction)
-        slope = np.where(moves, slope, 0.0)
+        slope[np.abs(slope) <= maps.error @ np.abs(direction)] = 0.0
         above = z[:, None] - activation.breakpoints
         tolerance = maps.error @ np.abs(point) + RESOLUTION * lengths
         here = np.abs(above) <= tolerance[:, None] + ROUNDING * np.abs(activation.breakpoints)
