@@ -219,9 +219,8 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
             self.segments_ = frame.leave(ends)
         else:
             A, b, pairs = _programmed_pieces(framed, patterns, box)
-            A = A @ basis.T
         self.network_, self.n_regions_ = network, len(patterns)
-        self._keep(A, b, pairs, frame)
+        self._keep(A @ basis.T, b, pairs, frame)
         self._label_states(X)
         return self
 
@@ -235,7 +234,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         patterns, first, group = np.unique(
             self.network.activation_pattern(X), axis=0, return_index=True, return_inverse=True
         )
-        around = [_patterns_at(framed, *at) for at in zip(patterns, rows[first], strict=True)]
+        around = [_regions_at(framed, *at) for at in zip(patterns, rows[first], strict=True)]
         decided = np.unique(np.column_stack([group, self.network.decide(X)]), axis=0)
         seen = np.unique([(*pattern, k) for i, k in decided for pattern in around[i]], axis=0)
         patterns, n_decisions = np.unique(seen[:, :-1], axis=0, return_counts=True)
@@ -423,10 +422,10 @@ def _crossed(cells: Regions, A: np.ndarray, b: np.ndarray, segments: np.ndarray)
     return mixed
 
 
-def _patterns_at(
+def _regions_at(
     network: PiecewiseLinearNetwork, pattern: np.ndarray, row: np.ndarray
 ) -> np.ndarray:
-    """Return a row's own pattern, or those of the regions around it if its own has none."""
+    """Return a row's own pattern, or those of the regions around it if its own has no region."""
     region = Region(network, pattern)
     is_clear = (region.b - region.A @ row).min(initial=np.inf) > RESOLUTION
     if is_clear or not region.is_empty():

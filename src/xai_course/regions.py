@@ -301,8 +301,13 @@ class Region:
         """Return the distance from a point to the nearest border; negative outside."""
         return float((self.b - self.A @ point)[self.A.any(axis=1)].min(initial=np.inf))
 
-    def facets(self) -> list[Facet]:
+    def facets(self, *, with_box: bool = True) -> list[Facet]:
         """Return the sides of the region, redundant half-spaces removed.
+
+        Parameters
+        ----------
+        with_box : bool
+            Whether to return those on sides of the box, too; without them it is quicker.
 
         Returns
         -------
@@ -316,7 +321,7 @@ class Region:
         done = np.zeros(len(b), dtype=bool)
         found = []
         for i, row in enumerate(rows):
-            if done[i]:
+            if done[i] or (neurons[i] == _BOX and not with_box):
                 continue
             center, radius = polytope.disc(A[i], b[i])
             if radius <= RESOLUTION:
@@ -324,8 +329,9 @@ class Region:
             same = np.abs(np.column_stack([A - A[i], b - b[i]])).max(axis=1) <= RESOLUTION
             done |= same
             shared = () if _BOX in neurons[same] else tuple(neurons[same].tolist())
-            center = self._frame.leave(center)
-            found.append(Facet(shared, self.A[row], float(self.b[row]), center))
+            if shared or with_box:
+                center = self._frame.leave(center)
+                found.append(Facet(shared, self.A[row], float(self.b[row]), center))
         return found
 
     def neighbor(self, facet: Facet) -> Region | None:
@@ -350,7 +356,7 @@ class Region:
 
     def neighbors(self) -> list[Region]:
         """Return the regions beyond the facets, in the order of `facets`."""
-        return [self.neighbor(facet) for facet in self.facets() if facet.neurons]
+        return [self.neighbor(facet) for facet in self.facets(with_box=False)]
 
     # The closure in a frame that says what is small, and its corners
 
@@ -497,8 +503,7 @@ class _PlanarParts:
     def __init__(self, bounds: np.ndarray) -> None:
         self.polygons = Polygons.of_box(bounds)
         self.farthest = np.append(np.abs(self.polygons.points).max(axis=0), 1.0)
-        n_features = len(bounds)
-        self.inputs = _Maps(np.eye(n_features, 3), np.zeros((n_features, 3)))
+        self.inputs = _Maps(np.eye(len(bounds), 3), np.zeros((len(bounds), 3)))
 
     def cut(self, maps: _Maps, knot: float) -> tuple[np.ndarray, np.ndarray]:
         """Cut each part where its map, (n_parts, 3), is at the knot; see `Polygons.cut`."""

@@ -494,6 +494,9 @@ def test_a_hyperplane_that_touches_the_box_cuts_nothing():
     assert count(corner) == [[0, 0]]
     through_corners = network_of(([[1, 1], [1, -1]], [0, 0]))
     assert len(count(through_corners)) == 4
+    for region in [*side.enumerate_regions(SQUARE), *through_corners.enumerate_regions(SQUARE)]:
+        inside = [f.neurons for f in region.facets() if f.neurons]
+        assert [f.neurons for f in region.facets(with_box=False)] == inside
 
 
 def test_three_lines_through_one_point():
