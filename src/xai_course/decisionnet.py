@@ -83,7 +83,8 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
     regions : {"all", "data", "divided"}, optional
         Whether to look at all regions of the box, at those of the training rows, as published
         (Chu et al. 2018), or at those whose own training rows the network decides both ways.
-        By default all for one or two features, else those of the rows.
+        By default all for one or two features, else those of the rows. A row on a border whose
+        pattern has no region lies in all regions around it.
     bounds : array_like, shape (n_features, 2), optional
         Look for the boundary in this box. Without it: in the box of the data for
         ``regions="all"``, everywhere for the others.
@@ -114,7 +115,8 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
     segments_ : ndarray of float64, shape (n_segments, 2, 2), or None
         The boundary itself for two features and all regions of a box: ends of straight pieces.
     states_ : ndarray of uint8, shape (n_states, n_neurons)
-        States of the training rows, the most frequent first.
+        States of the training rows, the most frequent first. Rows on a hyperplane say nothing about
+        the cells beside it, and count only if all of them lie on one.
     state_counts_ : ndarray of int, shape (n_states,)
     state_labels_ : ndarray of int, shape (n_states,)
         The network's decision for most rows of each, as a number in `classes_`.
