@@ -157,19 +157,33 @@ class Polytope(NamedTuple):
         return normal * offset + basis @ center, radius
 
     def volume(self) -> float:
-        """Return the volume of a bounded polytope with interior, by Qhull.
+        """Return the volume of a bounded polytope with interior: Qhull's, or the sum of cones."""
+        half_spaces = np.column_stack([self.A, -self.b])
+        try:
+            corners = HalfspaceIntersection(half_spaces, self.ball()[0]).intersections
+            return float(ConvexHull(corners).volume)
+        except QhullError:  # corners that nearly coincide
+            return self.volume_by_cones()
 
-        Where its corners nearly coincide, so that Qhull fails, that of a copy which is joggled: off
-        by about 1e-8 of a polytope of size one.
+    def volume_by_cones(self) -> float:
+        """Return the volume as the sum of the cones over the facets, and so on in the facets.
+
+        As Lasserre (1983); it needs nothing but balls, and takes its time.
         """
-        half_spaces, center = np.column_stack([self.A, -self.b]), self.ball()[0]
-        for options in (None, "QJ"):
-            try:
-                found = HalfspaceIntersection(half_spaces, center, qhull_options=options)
-                return float(ConvexHull(found.intersections, qhull_options=options).volume)
-            except QhullError as error:
-                failure = error
-        raise RuntimeError(f"Qhull found no volume, not even of a joggled copy: {failure}")
+        center, radius = self.ball()
+        if radius <= RESOLUTION:
+            return 0.0
+        n_dimensions = self.A.shape[1]
+        if n_dimensions == 1:
+            return 2 * radius
+        rows = np.column_stack([self.A, self.b])[self.A.any(axis=1)]
+        distinct = np.unique(rows.round(9), axis=0, return_index=True)[1]
+        volume = 0.0
+        for row in rows[distinct]:
+            normal, offset = row[:-1], row[-1]
+            part, _ = self.section(normal, offset)
+            volume += (offset - normal @ center) * part.volume_by_cones() / n_dimensions
+        return volume
 
 
 def _middle(sides: np.ndarray, b: np.ndarray) -> np.ndarray:
