@@ -670,6 +670,8 @@ def test_a_folder_that_is_not_there_costs_no_training(rows, tmp_path, monkeypatc
         ({"y": np.zeros(7)}, "X has 300 rows, but y has 7"),
         ({"y": np.full(300, 3)}, "class numbers from 0 to 2, got 3"),
         ({"y": np.full(300, -1)}, "class numbers from 0 to 2, got -1"),
+        ({"y": np.arange(300) % 5}, r"class numbers from 0 to 2, got 0, 1, 2, 3, 4\.$"),
+        ({"y": np.arange(300) % 6}, r"class numbers from 0 to 2, got 0, 1, 2, 3, 4, \.\.\.\.$"),
         ({"y": np.array(["no", "yes"] * 150)}, "class numbers from 0 to 2, got 'no', 'yes'"),
         ({"y": np.r_[np.nan, np.zeros(299)]}, "y has 1 missing label"),
         ({"y": [None] + [1] * 299}, "y has 1 missing label"),
