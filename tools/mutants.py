@@ -144,6 +144,7 @@ def _running_code(tree: ast.AST) -> Iterator[ast.AST]:
                 for part in (value if isinstance(value, list) else [value])
                 if isinstance(part, ast.AST)
                 and not isinstance(part, ast.Raise | ast.JoinedStr)
+                and getattr(part, "arg", None) not in ("strict", "stacklevel")
                 and not (isinstance(part, ast.FunctionDef) and part.name == "__repr__")
                 and "TYPE_CHECKING" not in ast.dump(getattr(part, "test", ast.Pass()))
             ]

@@ -532,3 +532,20 @@ def test_units_change_no_hyperplane(seed, exponents, d, options):
             for part in (dnet.segments_ * units, other.segments_)
         ]
         assert_allclose(*(part / units for part in ends), atol=1e-6)
+
+
+def test_cells_that_the_network_divides_are_counted():
+    """What the rows' regions miss leaves cells with two decisions, counted here row by row."""
+    counted = []
+    for seed in range(12):
+        network = random_network([2, 5, 1], seed=seed)
+        X = np.random.default_rng(seed).normal(size=(400, 2))
+        decisions = network.decide(X)
+        if decisions.min() == decisions.max():
+            continue
+        model = DecisionNet.from_network(network, X, decisions, regions="divided")
+        cells = model.apply(X)
+        mixed = [len(set(decisions[cells == k])) > 1 for k in range(len(model.states_))]
+        assert model.n_mixed_states_ == sum(mixed)
+        counted.append(sum(mixed))
+    assert max(counted) > 0
