@@ -411,7 +411,9 @@ def _neighbor_graph(
         n = min(n, most)
         nearest = NearestNeighbors(n_neighbors=n).fit(centers).kneighbors(return_distance=False)
         ends, ranks = np.arange(0, size * n + 1, n), np.tile(np.arange(1, n + 1), size)
-        graph = csr_array((ranks, nearest.ravel(), ends), shape=(size, size))
+        # SciPy's graphs are counted in 32 bits; older versions refuse others.
+        indices = nearest.ravel().astype(np.int32)
+        graph = csr_array((ranks, indices, ends.astype(np.int32)), shape=(size, size))
         # A tree of the smallest ranks: the largest of them is the fewest neighbours that connect.
         tree = minimum_spanning_tree(graph)
         is_connected, n = tree.nnz == most, 2 * n
