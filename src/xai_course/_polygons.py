@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["ROUNDING", "Polygons"]
-
 # What one operation in float64 may be off, relative to its result, with a margin.
 ROUNDING = 2.0**-50
 

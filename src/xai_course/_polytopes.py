@@ -9,12 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
-from xai_course._validation import check_array
-
 if TYPE_CHECKING:
     from xai_course.networks import PiecewiseLinearNetwork
-
-__all__ = ["RESOLUTION", "UNBOUNDED", "Frame", "Polytope", "check_bounds", "unit_rows"]
 
 RESOLUTION = 1e-9
 # In units of the frame; a ball that reaches it is taken to be unbounded.
@@ -215,14 +211,3 @@ def _center(A: np.ndarray, b: np.ndarray, growth: np.ndarray) -> np.ndarray:
         f"No way of HiGHS solved the linear program of a polytope with {len(A)} half-spaces in {d} "
         f"dimensions: {found.message} Its numbers may be too far apart: give bounds near the data."
     )
-
-
-def check_bounds(bounds: ArrayLike, n_features: int) -> np.ndarray:
-    """Return a box as a read-only array, shape (n_features, 2), or raise."""
-    box = check_array(bounds, "bounds", 2)
-    if box.shape != (n_features, 2):
-        raise ValueError(f"bounds must have shape ({n_features}, 2), got {box.shape}.")
-    if not (box[:, 0] < box[:, 1]).all():
-        raise ValueError("bounds must hold a lower and a larger upper bound per feature.")
-    box.flags.writeable = False
-    return box

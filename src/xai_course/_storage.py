@@ -19,8 +19,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_safetensors
 from safetensors.numpy import save as write_safetensors
 
-__all__ = ["DamagedFileError", "load_arrays", "replace_file", "save_arrays", "sha256"]
-
 _KEY = "xai-course"  # one entry, since safetensors writes several in any order
 
 

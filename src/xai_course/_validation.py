@@ -15,16 +15,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-__all__ = [
-    "check_array",
-    "check_choice",
-    "check_labels",
-    "check_number",
-    "check_rows",
-    "check_whole",
-]
-
-
 # Numbers and choices
 
 
@@ -103,6 +93,17 @@ def check_array(values: ArrayLike, name: str, ndim: int) -> np.ndarray:
         n_bad = int((~np.isfinite(array)).sum())
         raise ValueError(f"{name} must be finite, got {n_bad} NaN or infinite value(s).")
     return array
+
+
+def check_bounds(bounds: ArrayLike, n_features: int) -> np.ndarray:
+    """Return a box as a read-only array, shape (n_features, 2), or raise."""
+    box = check_array(bounds, "bounds", 2)
+    if box.shape != (n_features, 2):
+        raise ValueError(f"bounds must have shape ({n_features}, 2), got {box.shape}.")
+    if not (box[:, 0] < box[:, 1]).all():
+        raise ValueError("bounds must hold a lower and a larger upper bound per feature.")
+    box.flags.writeable = False
+    return box
 
 
 def _kind(values: object) -> str:

@@ -19,7 +19,7 @@ from xai_course.approximation import SMOOTH_ACTIVATIONS, SmoothActivation, appro
 if TYPE_CHECKING:
     from xai_course.networks import PiecewiseLinearNetwork
 
-__all__ = ["PiecewiseLinearActivation", "make_module", "read_module", "split_link"]
+__all__ = ["PiecewiseLinearActivation", "evaluating", "make_module", "read_module", "split_link"]
 
 # The weight and bias of an affine map, or an activation.
 _Affine = tuple[np.ndarray, np.ndarray]
@@ -126,7 +126,8 @@ def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]
     for layer in module.modules():
         if isinstance(layer, nn.Dropout) and layer.training and layer.p > 0:
             raise ValueError(f"{layer} is in training mode; call .eval() on the network first.")
-    with _at_rest(module):
+    devices = {parameter.device for parameter in module.parameters() if parameter.is_cuda}
+    with evaluating(module), torch.no_grad(), torch.random.fork_rng(devices):
         before, link = split_link(module)
         rows = _probes(module, _read(before, n_segments))
         try:
@@ -152,15 +153,13 @@ def read_module(module: nn.Module, n_segments: int | None = None) -> list[_Step]
 
 
 @contextmanager
-def _at_rest(module: nn.Module) -> Iterator[None]:
-    """Evaluate without gradients; leave modes and random numbers as they were."""
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode for a while."""
     modes = {part: part.training for part in module.modules()}
-    devices = {parameter.device for parameter in module.parameters() if parameter.is_cuda}
     try:
         for part in modes:
             part.training = False
-        with torch.no_grad(), torch.random.fork_rng(devices):
-            yield
+        yield
     finally:
         for part, mode in modes.items():
             part.training = mode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from itertools import combinations
 from typing import Any, Self
 
@@ -17,8 +17,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from xai_course._polytopes import RESOLUTION, Frame, Polytope, check_bounds, unit_rows
-from xai_course._validation import check_choice, check_labels, check_rows
+from xai_course._polytopes import RESOLUTION, Frame, Polytope, unit_rows
+from xai_course._validation import check_bounds, check_choice, check_labels, check_rows
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import Region, Regions
 
@@ -26,6 +26,9 @@ __all__ = ["BoundaryCertificate", "DecisionNet"]
 
 # Hyperplanes this close, in the frame of what is looked at, are one.
 _SAME = 1e-8
+
+# A corner this close to a line lies on it, in the frame.
+_ON_BORDER = 2 * RESOLUTION
 
 # How far around a row on a border its regions are looked for, in the frame.
 _AROUND = 1e-6
@@ -70,6 +73,7 @@ class BoundaryCertificate:
         return self.n_pure == self.n_cells and self.n_right == self.n_seen
 
 
+@dataclass(eq=False, repr=False)
 class DecisionNet(ClassifierMixin, BaseEstimator):
     """A classifier as the hyperplanes of its decision boundary, one neuron for each.
 
@@ -146,18 +150,11 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
     [True, False, True]
     """
 
-    def __init__(
-        self,
-        network: PiecewiseLinearNetwork,
-        *,
-        regions: str | None = None,
-        bounds: ArrayLike | None = None,
-        max_regions: int = 100_000,
-    ) -> None:
-        self.network = network
-        self.regions = regions
-        self.bounds = bounds
-        self.max_regions = max_regions
+    network: PiecewiseLinearNetwork
+    _: KW_ONLY
+    regions: str | None = None
+    bounds: ArrayLike | None = None
+    max_regions: int = 100_000
 
     @classmethod
     def from_network(
@@ -494,33 +491,37 @@ def _clipped_pieces(regions: Regions) -> tuple[np.ndarray, ...]:
 
     Each is a part of a hyperplane ``A x = b``, in one region, between a pair of classes.
     """
-    found = []
+    found, polygons = [], regions.polygons
     for pair, line, offset, ahead, margin in _borders(regions.network, regions.patterns):
-        along = _along_borders(regions, line, offset)
-        numbers, ends = map(np.concatenate, zip(regions.segments(line, offset), along, strict=True))
+        A, b = unit_rows(line, -offset)
+        z = (A[polygons.owners] * polygons.points).sum(axis=1) - b[polygons.owners]
+        low, high = (end.reduceat(z, polygons.starts) for end in (np.minimum, np.maximum))
+        # A line along a border may seem to run through the region, by rounding.
+        is_through = (low < -_ON_BORDER) & (high > _ON_BORDER)
+        numbers, ends = regions.segments(line, offset)
+        through = numbers[is_through[numbers]], ends[is_through[numbers]]
+        along = _along_borders(regions, A, np.abs(z) <= _ON_BORDER)
+        numbers, ends = map(np.concatenate, zip(through, along, strict=True))
         kept, ends = _where_positive(ends, ahead[numbers], margin[numbers])
         numbers = numbers[kept]
-        A, b = unit_rows(line[numbers], -offset[numbers])
-        found.append((A, b, np.tile(pair, (len(numbers), 1)), ends))
+        found.append((A[numbers], b[numbers], np.tile(pair, (len(numbers), 1)), ends))
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
 def _along_borders(
-    regions: Regions, line: np.ndarray, offset: np.ndarray
+    regions: Regions, normals: np.ndarray, on_line: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return where a region's own line runs along its border, and the decision changes there.
 
-    Numbers of regions and the ends of each piece, as from `Regions.segments`.
+    Numbers of regions and the ends of each piece, as from `Regions.segments`. `on_line` tells which
+    corners of the polygons lie on their region's line.
     """
     polygons = regions.polygons
     owners, following = polygons.owners, polygons.following
-    length = np.linalg.norm(line, axis=1)[owners]
-    z = (line[owners] * polygons.points).sum(axis=1) + offset[owners]
-    on_line = (np.abs(z) <= 2 * RESOLUTION * length) & (length > 0)
     ends = np.stack([polygons.points, polygons.points[following]], axis=1)
-    is_long = np.ptp(ends, axis=1).max(axis=1) > 2 * RESOLUTION
+    is_long = np.ptp(ends, axis=1).max(axis=1) > _ON_BORDER
     chosen = np.flatnonzero(on_line & on_line[following] & is_long)
-    middles, step = ends[chosen].mean(axis=1), 2e-7 * line[owners[chosen]] / length[chosen, None]
+    middles, step = ends[chosen].mean(axis=1), 2e-7 * normals[owners[chosen]]
     # All at once: a single row may be rounded in another way, and outputs may tie beside a border.
     below, above = np.split(regions.network.decide(np.vstack([middles - step, middles + step])), 2)
     changes = below != above

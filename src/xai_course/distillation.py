@@ -19,6 +19,7 @@ from torch import nn
 import xai_course
 from xai_course._storage import sha256
 from xai_course._validation import check_choice, check_labels, check_number
+from xai_course.conversion import evaluating
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.training import (
     Logits,
@@ -27,7 +28,6 @@ from xai_course.training import (
     as_inputs,
     class_logits,
     class_numbers,
-    evaluating,
     fit_classifier,
     listed,
     logits_of,

@@ -37,8 +37,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xai_course._polygons import ROUNDING, Polygons
-from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, check_bounds, unit_rows
-from xai_course._validation import check_array, check_whole
+from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, unit_rows
+from xai_course._validation import check_array, check_bounds, check_whole
 
 if TYPE_CHECKING:
     from xai_course.activations import PiecewiseLinear

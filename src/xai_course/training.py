@@ -25,7 +25,7 @@ from tqdm import tqdm
 import xai_course
 from xai_course._storage import DamagedFileError, load_arrays, save_arrays, sha256
 from xai_course._validation import check_array, check_labels, check_number, check_whole
-from xai_course.conversion import split_link
+from xai_course.conversion import evaluating, split_link
 from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = [
@@ -668,15 +668,3 @@ def as_inputs(module: nn.Module, X: np.ndarray) -> torch.Tensor:
     floats = (tensor for tensor in _tensors(module) if tensor.is_floating_point())
     weight = next(floats, torch.zeros(0))
     return torch.as_tensor(X, device=weight.device, dtype=weight.dtype)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode for a while."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes.items():
-            part.training = training

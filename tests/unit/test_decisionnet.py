@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from xai_course import decisionnet
 from xai_course.approximation import approximate
-from xai_course.decisionnet import DecisionNet
+from xai_course.decisionnet import DecisionNet, _cells, _crossed
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import RegionBudgetError
 
@@ -505,6 +505,7 @@ def test_rows_on_a_breakpoint_of_many_features():
     d=st.integers(2, 3),
     options=st.sampled_from([{}, {"regions": "all"}, {"regions": "divided"}]),
 )
+@example(seed=588890, exponents=[0, 1, 0], d=2, options={})  # no output at all in one region
 def test_units_change_no_hyperplane(seed, exponents, d, options):
     units = 10.0 ** np.array(exponents[:d])
     X = np.random.default_rng(seed).uniform(-1, 1, (60, d))
@@ -532,6 +533,14 @@ def test_units_change_no_hyperplane(seed, exponents, d, options):
             for part in (dnet.segments_ * units, other.segments_)
         ]
         assert_allclose(*(part / units for part in ends), atol=1e-6)
+
+
+@pytest.mark.parametrize("where", [0.03, 0.5, 0.97])
+def test_a_segment_mixes_each_cell_that_it_runs_through(where):
+    """Also a cell that only one of its ends reaches into."""
+    cells, _ = _cells(np.array([[1.0, 0.0]]), np.array([where]), [[0, 1], [0, 1]], 10)
+    through = np.array([[[0.0, 0.5], [1.0, 0.4]]])
+    assert _crossed(cells, np.array([[1.0, 0.0]]), np.array([where]), through).all()
 
 
 def test_cells_that_the_network_divides_are_counted():

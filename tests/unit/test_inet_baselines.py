@@ -397,7 +397,10 @@ for name in ("Constant", "LinearModel", "OrthogonalMatchingPursuit", "LassoRefit
         (lambda: LinearModel(seed=-1), "seed must be a whole number from 0 on"),
         (lambda: GreedySwaps(degree=-1), "degree must be"),
         (lambda: GreedySwaps(sparsity=0), "sparsity must be"),
-        (lambda: GreedySwaps(points="grid"), "points must be 'sobol' or 'uniform', got 'grid'"),
+        (
+            lambda: query_points(8, 2, points="grid"),
+            "points must be 'sobol' or 'uniform', got 'grid'",
+        ),
         (lambda: GreedySwaps(width=0), "width must be a whole number from 1 on"),
         (lambda: GreedySwaps(gram="both"), "gram must be 'sample' or 'exact', got 'both'"),
         (lambda: LassoRefit(alpha=0.0), "alpha must be a number above 0, got 0.0"),

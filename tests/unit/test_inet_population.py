@@ -196,6 +196,13 @@ def test_recipes():
     assert Recipe(learning_rate=0.3, epochs=1).rate(0.9) == 0.3
 
 
+def test_as_many_neurons_as_the_longest_polynomial_asks_for():
+    lengths = (1, 3, 2)
+    polynomials = [sample_polynomials(1, 2, sparsity=length)[0] for length in lengths]
+    nets = train_lambda_nets(polynomials, recipe=UNTRAINED, progress=False)
+    assert nets.n_hidden == 15
+
+
 def test_the_cheap_recipe_learns():
     polynomials = sample_polynomials(6, 2, seed=0)
     nets = train_lambda_nets(polynomials, progress=False)

@@ -211,11 +211,12 @@ def test_three_flags_that_sum_to_one_leave_the_intercept_open():
     np.testing.assert_allclose(table.loc["x4"], alone.loc["x3"], rtol=1e-8)
 
 
-def test_hc3_of_a_flag_that_one_row_has():
+@pytest.mark.parametrize("unit", [1e-6, 1e3, 1e6])
+def test_hc3_of_a_flag_that_one_row_has(unit):
     for seed in range(30):
         rng = np.random.default_rng(seed)
         x, flag = rng.normal(size=100), np.zeros(100)
-        flag[0] = 1e3
+        flag[0] = unit
         y = x + rng.normal(size=100)
         X = np.column_stack([x, flag])
         with warnings.catch_warnings():
@@ -228,7 +229,7 @@ def test_hc3_of_a_flag_that_one_row_has():
         np.testing.assert_allclose(table.loc[["intercept", "x"]], expected, rtol=1e-8)
         assert table.loc["flag"].notna().tolist() == [True] + 5 * [False]
         residual = y[0] - fit.params @ [1, x[0]]
-        assert table.loc["flag", "coef"] == pytest.approx(residual / 1e3)
+        assert table.loc["flag", "coef"] == pytest.approx(residual / unit)
     plain = inference_table(X, y, ["x", "flag"])
     assert plain.notna().all(axis=None)
 

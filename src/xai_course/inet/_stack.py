@@ -11,8 +11,6 @@ import torch
 if TYPE_CHECKING:
     from xai_course.inet.population import Settings
 
-__all__ = ["Adam", "Stack"]
-
 
 class Stack:
     """Networks that take the same steps at the same time; each has its own rows and weights.

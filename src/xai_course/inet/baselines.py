@@ -36,7 +36,6 @@ from xai_course.polynomials import (
 if TYPE_CHECKING:
     from gplearn.genetic import SymbolicRegressor
 
-_POINTS = ("sobol", "uniform")
 _ROUNDING = 1e-12  # of the largest answer: a smaller spread is none
 
 __all__ = [
@@ -78,7 +77,7 @@ def query_points(
     check_whole(n_points, "n_points", 1)
     check_whole(n_variables, "n_variables", 1)
     check_whole(seed, "seed", 0)
-    check_choice(points, "points", _POINTS)
+    check_choice(points, "points", ("sobol", "uniform"))
     if points == "uniform":
         return np.random.default_rng(seed).random((n_points, n_variables))
     sequence = qmc.Sobol(n_variables, rng=seed)
@@ -95,14 +94,12 @@ class _Baseline:
     degree: int = 3
     sparsity: int | None = None
     n_queries: int = 512
-    points: str = "sobol"
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_whole(self.degree, "degree", 0)
         check_sparsity(self.sparsity, 1)
         check_whole(self.n_queries, "n_queries", 1)
-        check_choice(self.points, "points", _POINTS)
         check_whole(self.seed, "seed", 0)
 
     def explain(self, lambda_nets: LambdaNets) -> list[SparsePolynomial]:
@@ -126,7 +123,7 @@ class _Baseline:
             the fit needs.
         """
         check_lambda_nets(lambda_nets)
-        X = query_points(self.n_queries, lambda_nets.n_variables, self.seed, self.points)
+        X = query_points(self.n_queries, lambda_nets.n_variables, self.seed)
         answers = lambda_nets.predict(X)
         units = np.array([binary_unit(y) for y in answers])
         found = self._fit(X, answers / units[:, None])
@@ -150,8 +147,6 @@ class Constant(_Baseline):
         Not used; there so that every explainer is made alike.
     n_queries : int
         Questions to each network.
-    points : {"sobol", "uniform"}
-        How they are drawn: see `query_points`.
     seed : int
     """
 
@@ -170,7 +165,6 @@ class LinearModel(_Baseline):
         Not used; there so that every explainer is made alike.
     n_queries : int
         Questions to each network, more than variables.
-    points : {"sobol", "uniform"}
     seed : int
     """
 
@@ -216,7 +210,6 @@ class OrthogonalMatchingPursuit(_Selection):
         Number of terms, the constant counted like any other; as many as variables by default.
     n_queries : int
         Questions to each network.
-    points : {"sobol", "uniform"}
     seed : int
     unit_norm : bool
         Whether the columns are brought to length 1 first, as the method's theory wants. Without
@@ -251,7 +244,6 @@ class LassoRefit(_Selection):
         Number of terms, the constant counted like any other; as many as variables by default.
     n_queries : int
         Questions to each network.
-    points : {"sobol", "uniform"}
     seed : int
     alpha : float
         Weight of the penalty, for answers divided by their standard deviation.
@@ -292,7 +284,6 @@ class GreedySwaps(_Selection):
         Number of terms, the constant counted like any other; as many as variables by default.
     n_queries : int
         Questions to each network.
-    points : {"sobol", "uniform"}
     seed : int
     gram : {"sample", "exact"}
         Mean products of the monomials over the queries, so that the fit is least squares on them,
@@ -370,7 +361,6 @@ class SymbolicRegression(_Baseline):
         down. As many as variables by default.
     n_queries : int
         Questions to each network.
-    points : {"sobol", "uniform"}
     seed : int
         Of the queries and of the evolution, which is the same whoever else is explained.
     population_size : int

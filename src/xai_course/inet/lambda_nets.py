@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xai_course._validation import check_array
+from xai_course._validation import check_array, check_bounds
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.polynomials import SparsePolynomial, check_points, chunks, evaluate_polynomials
 
@@ -174,11 +174,7 @@ class LambdaNets:
         LambdaNets
             ``result.predict((X - low) / (high - low))`` equals ``predict(X)``.
         """
-        bounds = check_array(bounds, "bounds", 2)
-        if bounds.shape != (self.n_variables, 2) or (bounds[:, 0] >= bounds[:, 1]).any():
-            raise ValueError(
-                f"bounds must hold a lower and a higher number for each variable, got {bounds}."
-            )
+        bounds = check_bounds(bounds, self.n_variables)
         return replace(
             self,
             hidden_weights=self.hidden_weights * (bounds[:, 1] - bounds[:, 0]),

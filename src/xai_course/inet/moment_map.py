@@ -91,46 +91,42 @@ def train_moment_map(
     lambda_nets: LambdaNets,
     degree: int,
     hidden: Sequence[int],
+    n_nets: int,
+    plan: Settings,
     *,
-    steps: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
     device: str,
     **running: Any,
 ) -> tuple[MomentMap, dict[str, Any]]:
     """Learn the map from networks whose moments are known; `running` is handed on to `train`.
 
-    A step is an epoch of the loop. All its randomness comes from the seed and its number. The loss
-    is the mean squared error of whole networks' projections, plus that of their units.
+    A step, on `n_nets` networks, is an epoch of the loop. All its randomness comes from the seed
+    and its number. The loss is the mean squared error of whole networks' projections, plus that of
+    their units.
     """
-    plan = Settings(
-        epochs=steps, batch_size=1, learning_rate=learning_rate, patience=None, seed=seed
-    )
     pool = _Pool(lambda_nets, degree)
     with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+        torch.manual_seed(plan.seed)
         module = MomentMap(lambda_nets.n_variables, degree, hidden)
 
     def loss(module: MomentMap, _: np.ndarray, step: Step) -> torch.Tensor:
-        rng = np.random.default_rng([seed, round(step.done)])
+        rng = np.random.default_rng([plan.seed, round(step.done)])
         directions, centres, targets, amplitude, owner = (
-            torch.as_tensor(values, device=device) for values in pool.batch(rng, batch_size)
+            torch.as_tensor(values, device=device) for values in pool.batch(rng, n_nets)
         )
         error = (module(directions, centres) - targets) * amplitude[:, None]
-        sums = error.new_zeros(batch_size, error.shape[1]).index_add_(0, owner, error)
-        return (sums.square().sum() + error.square().sum()) / batch_size
+        sums = error.new_zeros(n_nets, error.shape[1]).index_add_(0, owner, error)
+        return (sums.square().sum() + error.square().sum()) / n_nets
 
     identity = {
         "shape": [lambda_nets.n_variables, degree, *hidden],
-        "n_nets": batch_size,
+        "n_nets": n_nets,
         "lambda_nets": sha256({"parameters": lambda_nets.parameters()}),
     }
     running |= {"device": device, "identity": identity, "pause": _PAUSE}
     started = time.perf_counter()
     module, log = train(module, loss, 1, plan, **running)
-    every = max(1, steps // 50)
-    ends = list(range(every, steps + 1, every))
+    every = max(1, plan.epochs // 50)
+    ends = list(range(every, plan.epochs + 1, every))
     losses = [float(np.mean(log["train_loss"][end - every + 1 : end + 1])) for end in ends]
     seconds = round(time.perf_counter() - started, 1)
     return module, {"step": ends, "loss": losses, "seconds": seconds}

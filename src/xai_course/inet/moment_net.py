@@ -342,16 +342,20 @@ def train_interpretation_network(
         If the checkpoint is damaged, belongs to another run or cannot be written.
     """
     from xai_course.inet.moment_map import train_moment_map
+    from xai_course.training import Settings
 
     check_lambda_nets(lambda_nets)
     n_variables = lambda_nets.n_variables
     sparsity = check_sparsity(sparsity, n_variables)
     hidden = [check_whole(width, "hidden", 1) for width in hidden]
-    settings = dict(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
-    for name in ("steps", "batch_size"):
-        check_whole(settings[name], name, 1)
+    check_whole(steps, "steps", 1)
+    check_whole(batch_size, "batch_size", 1)
+    plan = Settings(
+        epochs=steps, batch_size=1, learning_rate=learning_rate, patience=None, seed=seed
+    )
     running = dict(device=device, checkpoint=checkpoint, progress=progress)
-    module, course = train_moment_map(lambda_nets, degree, hidden, **settings, **running)
+    module, course = train_moment_map(lambda_nets, degree, hidden, batch_size, plan, **running)
+    settings = dict(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     network = dict(n_variables=n_variables, degree=degree, sparsity=sparsity, hidden=hidden)
     log = {"network": network, "settings": settings} | course
     return MomentInterpretationNetwork(n_variables, degree, sparsity, module=module, log=log)

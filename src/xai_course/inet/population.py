@@ -29,8 +29,6 @@ __all__ = ["RECIPES", "OnlineNets", "Recipe", "train_lambda_nets"]
 _KIND = "lambda-nets 1"
 # Networks that a CPU steps together; more of them leave its cache.
 _AT_ONCE = 64
-_DECAY = (0.9, 0.999)  # of `OnlineNets`' Adam
-_EPSILON = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,17 +373,18 @@ class OnlineNets:
     """
 
     def __init__(self, lambda_nets: LambdaNets, learning_rate: float = 2e-3) -> None:
+        import torch
+
         check_lambda_nets(lambda_nets)
-        self.learning_rate = check_number(learning_rate, "learning_rate", above=0)
-        self._weights = [np.array(part) for part in lambda_nets.weights().values()]
-        self._means = [np.zeros_like(part) for part in self._weights]
-        self._squares = [np.zeros_like(part) for part in self._weights]
-        self._steps = 0
+        check_number(learning_rate, "learning_rate", above=0)
+        weights = lambda_nets.weights().values()
+        self._weights = [torch.tensor(part, requires_grad=True) for part in weights]
+        self._optimizer = torch.optim.Adam(self._weights, lr=learning_rate)
 
     @property
     def nets(self) -> LambdaNets:
         """The networks as they are now, as a copy."""
-        return LambdaNets(*(part.copy() for part in self._weights))
+        return LambdaNets(*(part.detach().numpy().copy() for part in self._weights))
 
     def learn(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         """Take one step on one batch for each network.
@@ -405,6 +404,8 @@ class OnlineNets:
         ValueError
             If the shapes do not fit, or a value is NaN or infinite.
         """
+        import torch
+
         W, b, v, c = self._weights
         X, y = check_array(X, "X", 3), check_array(y, "y", 2)
         if X.shape[0] != len(W) or X.shape[2] != W.shape[2] or y.shape != X.shape[:2]:
@@ -412,22 +413,9 @@ class OnlineNets:
                 f"{len(W)} network(s) of {W.shape[2]} variable(s) need X of shape (N, n, "
                 f"{W.shape[2]}) and y of shape (N, n), got {X.shape} and {y.shape}."
             )
-        hidden = np.maximum(X @ W.transpose(0, 2, 1) + b[:, None], 0)
-        difference = (hidden @ v[:, :, None])[:, :, 0] + c[:, None] - y
-        upstream = 2 * difference / X.shape[1]
-        inside = upstream[:, :, None] * v[:, None] * (hidden > 0)
-        gradients = (
-            inside.transpose(0, 2, 1) @ X,
-            inside.sum(axis=1),
-            (hidden * upstream[:, :, None]).sum(axis=1),
-            upstream.sum(axis=1),
-        )
-        self._steps += 1
-        first, second = (1 - decay**self._steps for decay in _DECAY)
-        parts = zip(self._weights, gradients, self._means, self._squares, strict=True)
-        for weights, gradient, mean, square in parts:
-            mean += (1 - _DECAY[0]) * (gradient - mean)
-            square += (1 - _DECAY[1]) * (gradient**2 - square)
-            scale = np.sqrt(square / second) + _EPSILON
-            weights -= self.learning_rate * (mean / first) / scale
-        return difference
+        hidden = (torch.from_numpy(X) @ W.mT + b[:, None]).relu()
+        difference = (hidden @ v[:, :, None])[:, :, 0] + c[:, None] - torch.from_numpy(y)
+        self._optimizer.zero_grad()
+        difference.square().mean(dim=1).sum().backward()
+        self._optimizer.step()
+        return difference.detach().numpy()

@@ -30,6 +30,7 @@ from xai_course.training import Settings, Step, reproducible, train
 __all__ = ["SoftmaxInterpretationNetwork", "train_softmax_network"]
 
 _KIND = "softmax I-Net 2"
+_SETTINGS = {"epochs": 40, "batch_size": 256, "learning_rate": 5e-4, "patience": None}
 _ENCODERS = ("flat", "canonical", "sum")
 _MAP = (128, 128)  # the small map of one neuron, of the encoder "sum"
 _ENTROPY = 0.03  # weight of the entropy at the end of training with `straight_through`
@@ -47,15 +48,11 @@ def train_softmax_network(
     hidden: Sequence[int] = (1024, 512, 256),
     straight_through: bool = False,
     released_loss: bool = False,
-    epochs: int = 40,
-    batch_size: int = 256,
-    learning_rate: float = 5e-4,
     n_points: int = 500,
-    patience: int | None = None,
-    seed: int = 0,
     device: str = "cpu",
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    **settings: Any,
 ) -> SoftmaxInterpretationNetwork:
     """Train the paper's I-Net on lambda-nets.
 
@@ -87,23 +84,21 @@ def train_softmax_network(
     released_loss : bool
         The loss of the authors' published code instead of a softmax mixture: the most likely
         monomial without a gradient, so that coefficients are trained and the softmax layer is not.
-    epochs, batch_size : int
-        Most epochs, and lambda-nets per step.
-    learning_rate : float
-        Of Adam. It falls to zero along half a cosine, unless `patience` is given.
     n_points : int
         Points per step, M.
-    patience : int, optional
-        The paper's early stopping: a tenth of the networks is held out, the learning rate is
-        constant, training ends after so many epochs without a lower error on them, and the best
-        weights are taken. Not with `straight_through`, whose schedule needs all epochs.
-    seed : int
     device : str
         Where torch computes: ``"cpu"`` or ``"cuda"``.
     checkpoint : path, optional
         File that a stopped call goes on from.
     progress : bool
         Whether to show a progress bar.
+    **settings
+        As in `xai_course.training.Settings`: ``epochs`` (40), ``batch_size`` (256 lambda-nets),
+        ``learning_rate`` (0.0005, which falls to zero along half a cosine), ``seed`` (0), and
+        ``patience`` (None). With `patience` training stops early as in the paper: a tenth of the
+        networks is held out, the learning rate is constant, training ends after so many epochs
+        without a lower error on them, and the best weights are taken. Not with `straight_through`,
+        whose schedule needs all epochs.
 
     Returns
     -------
@@ -112,14 +107,15 @@ def train_softmax_network(
     Raises
     ------
     TypeError
-        If `lambda_nets` are no `LambdaNets`.
+        If `lambda_nets` are no `LambdaNets`, or there is no such setting.
     ValueError
         If a setting is unknown or out of its range.
     OSError
         If the checkpoint belongs to another run, is damaged or cannot be written.
     """
     check_lambda_nets(lambda_nets)
-    if straight_through and patience is not None:
+    plan = Settings(**_SETTINGS | settings)
+    if straight_through and plan.patience is not None:
         raise ValueError(
             "patience does not go with straight_through: its schedule needs all epochs."
         )
@@ -134,16 +130,8 @@ def train_softmax_network(
         straight_through=bool(straight_through),
         released_loss=bool(released_loss),
     )
-    plan = Settings(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        validation_fraction=0.1,
-        patience=patience,
-        seed=seed,
-    )
     objective = _Objective(lambda_nets, design, plan, device)
-    with reproducible([seed, 0], torch.device("cpu")):
+    with reproducible([plan.seed, 0], torch.device("cpu")):
         module = _Module(design)
     module.standardise_like(_inputs(lambda_nets, encoder))
     module, log = train(
@@ -151,8 +139,8 @@ def train_softmax_network(
         objective.loss,
         objective.nets,
         plan,
-        judge=None if patience is None else objective.judge,
-        rate=None if patience is None else lambda done: learning_rate,
+        judge=None if plan.patience is None else objective.judge,
+        rate=None if plan.patience is None else lambda done: plan.learning_rate,
         epsilon=1e-7,
         device=device,
         checkpoint=checkpoint,

@@ -102,11 +102,10 @@ def flatten(merged: Merged, epochs: int = 200, **settings: Any) -> FlatRegressor
     neurons' outputs is the output layer. Explained in the chapter *unwrapping-flattening*.
     """
     merged._check_two_classes("flatten")
-    settings["epochs"] = epochs
     settings["classes"] = getattr(merged, "classes_", None)
     settings["feature_names"] = getattr(merged, "feature_names_in_", None)
-    coef, intercept = merged.coef_[:, 0], merged.intercept_[:, 0]
-    return flatten_models(coef, intercept, merged._X, merged._y, **settings)
+    models = merged.coef_[:, 0], merged.intercept_[:, 0]
+    return flatten_models(*models, merged._X, merged._y, epochs=epochs, **settings)
 
 
 def flatten_models(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,36 +36,24 @@ _GRID = (*range(1, 11), 15, 20)
 _FEWEST_NEIGHBORS = 10
 
 
+@dataclass(eq=False, repr=False)
 class Merged(Partition):
     """What the two merged models share."""
 
-    _part = "cluster"
-    _unwrapper_type: type[UnwrapperRegressor] | type[UnwrapperClassifier]
+    network: PiecewiseLinearNetwork
+    n_clusters: int | None = None
+    n_neighbors: int | float | None = None
+    min_samples: int = 30
+    penalty: str | None = None
+    _: KW_ONLY
+    C: float = 1.0
+    distance: str = "coefficients"
+    one_standard_error: bool = False
+    cv: int = 5
+    random_state: int | None = 0
 
-    def __init__(
-        self,
-        network: PiecewiseLinearNetwork,
-        n_clusters: int | None = None,
-        n_neighbors: int | float | None = None,
-        min_samples: int = 30,
-        penalty: str | None = None,
-        *,
-        C: float = 1.0,
-        distance: str = "coefficients",
-        one_standard_error: bool = False,
-        cv: int = 5,
-        random_state: int | None = 0,
-    ) -> None:
-        self.network = network
-        self.n_clusters = n_clusters
-        self.n_neighbors = n_neighbors
-        self.min_samples = min_samples
-        self.penalty = penalty
-        self.C = C
-        self.distance = distance
-        self.one_standard_error = one_standard_error
-        self.cv = cv
-        self.random_state = random_state
+    _part: ClassVar[str] = "cluster"
+    _unwrapper_type: ClassVar[type[UnwrapperRegressor] | type[UnwrapperClassifier]]
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Merged:
         """Unwrap the network on the rows, and merge its regions (Algorithm 1).

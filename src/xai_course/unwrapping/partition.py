@@ -258,8 +258,7 @@ class Classification(ClassifierMixin):
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the classes as labels, shape (n_samples,); the first of equal logits."""
-        best = self._logits(X).argmax(axis=1)
-        return self.classes_[best]
+        return self.classes_[self._logits(X).argmax(axis=1)]
 
     def _check_response(self, y: ArrayLike, n_rows: int) -> np.ndarray:
         classes, codes = check_labels(y, n_rows)

@@ -89,8 +89,7 @@ class _Unwrapper(Partition):
         return float(np.mean(self.apply(X) >= 0))
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
-        X = self._rows(X)
-        return self.network_.forward(X)
+        return self.network_.forward(self._rows(X))
 
     def _own_outputs(self) -> np.ndarray:
         return self.network_.forward(self._X)
