@@ -363,8 +363,7 @@ class PiecewiseLinearNetwork:
             raise TypeError(f"patterns must hold whole numbers, got dtype {array.dtype}.")
         most = np.repeat([a.n_segments - 1 for a in self.activations], self.hidden_sizes)
         if not ((array >= 0) & (array <= most)).all() or (array % 1).any():
-            top = most.max(initial=1)
-            raise ValueError(f"patterns must be whole numbers from 0 to {top}, one a neuron.")
+            raise ValueError(f"patterns must be whole numbers from 0 to {most.max(initial=1)}.")
         return array.astype(np.uint8, copy=False)
 
     # Regions

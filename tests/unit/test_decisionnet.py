@@ -535,12 +535,36 @@ def test_units_change_no_hyperplane(seed, exponents, d, options):
         assert_allclose(*(part / units for part in ends), atol=1e-6)
 
 
-@pytest.mark.parametrize("where", [0.03, 0.5, 0.97])
-def test_a_segment_mixes_each_cell_that_it_runs_through(where):
-    """Also a cell that only one of its ends reaches into."""
-    cells, _ = _cells(np.array([[1.0, 0.0]]), np.array([where]), [[0, 1], [0, 1]], 10)
-    through = np.array([[[0.0, 0.5], [1.0, 0.4]]])
-    assert _crossed(cells, np.array([[1.0, 0.0]]), np.array([where]), through).all()
+@pytest.mark.parametrize(
+    ("where", "end", "crossed"),
+    [
+        (0.03, 1.0, [True, True]),  # only an end of the segment reaches into the first cell
+        (0.97, 1.0, [True, True]),
+        (0.6, 0.5, [True, False]),  # the line goes on, the segment does not
+        (0.4, 0.5, [True, True]),
+    ],
+)
+def test_a_segment_mixes_each_cell_that_it_runs_through(where, end, crossed):
+    normal, offset = np.array([[1.0, 0.0]]), np.array([where])
+    cells, centers = _cells(normal, offset, [[0, 1], [0, 1]], 10)
+    mixed = _crossed(cells, normal, offset, np.array([[[0.0, 0.5], [end, 0.4]]]))
+    assert mixed[np.argsort(centers[:, 0])].tolist() == crossed
+
+
+def test_known_states_are_not_asked_about(monkeypatch):
+    X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
+    network = centered(random_network([2, 6, 1], 0), X)
+    dnet, asked = dnet_of(network, X), []
+    clear = X[dnet.apply(X) >= 0]
+    expected, real = network.decide(X), PiecewiseLinearNetwork.decide
+
+    def decide(self, rows):
+        asked.append(len(rows))
+        return real(self, rows)
+
+    monkeypatch.setattr(PiecewiseLinearNetwork, "decide", decide)
+    assert_array_equal(dnet.predict(X), expected)
+    assert (len(clear), sum(asked)) == (300, 0)
 
 
 def test_cells_that_the_network_divides_are_counted():

@@ -258,7 +258,8 @@ class Classification(ClassifierMixin):
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the classes as labels, shape (n_samples,); the first of equal logits."""
-        return self.classes_[self._logits(X).argmax(axis=1)]
+        best = self._logits(X).argmax(axis=1)  # before the classes are, which wait for `fit`
+        return self.classes_[best]
 
     def _check_response(self, y: ArrayLike, n_rows: int) -> np.ndarray:
         classes, codes = check_labels(y, n_rows)

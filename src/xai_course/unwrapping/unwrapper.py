@@ -89,7 +89,8 @@ class _Unwrapper(Partition):
         return float(np.mean(self.apply(X) >= 0))
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
-        return self.network_.forward(self._rows(X))
+        X = self._rows(X)  # before the network is asked for, which waits for `fit`
+        return self.network_.forward(X)
 
     def _own_outputs(self) -> np.ndarray:
         return self.network_.forward(self._X)
