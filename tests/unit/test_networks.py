@@ -152,9 +152,9 @@ def test_bad_inputs(X, error, message):
 @pytest.mark.parametrize(
     ("patterns", "error", "message"),
     [
-        ([[0, 2]], ValueError, "whole numbers from 0 to 1, one"),
+        ([[0, 2]], ValueError, "whole numbers from 0 to 1"),
         ([[0, 1, 1]], ValueError, r"\(n_patterns, 2\), got \(1, 3\)"),
-        ([[0.5, 0.0]], ValueError, "whole numbers from 0 to 1, one"),
+        ([[0.5, 0.0]], ValueError, "whole numbers from 0 to 1"),
         ([["on", "off"]], TypeError, "dtype"),
     ],
 )

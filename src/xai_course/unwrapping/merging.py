@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
-from sklearn.cluster import ward_tree
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
@@ -25,6 +24,7 @@ from xai_course.unwrapping import flattening, glm, plots
 from xai_course.unwrapping import inference as testing
 from xai_course.unwrapping.partition import Classification, Partition, Regression
 from xai_course.unwrapping.unwrapper import UnwrapperClassifier, UnwrapperRegressor
+from xai_course.unwrapping.ward import ward_tree
 
 __all__ = ["MergedClassifier", "MergedRegressor"]
 
@@ -92,7 +92,7 @@ class Merged(Partition):
         places = source.centers_ / self._unit
         graph, self.n_neighbors_ = _neighbor_graph(places, self.n_neighbors)
         self._neighbors = NearestNeighbors(n_neighbors=self.n_neighbors_).fit(places)
-        tree = ward_tree(self._models(), connectivity=graph)[0] if len(places) > 1 else []
+        tree = ward_tree(self._models(), graph) if len(places) > 1 else []
         if self.n_clusters is None:
             self.scores_ = self._score_grid(tree)
             self.n_cut_ = _choose(self.scores_, self.one_standard_error)
@@ -388,7 +388,7 @@ class MergedClassifier(Classification, Merged):
 
 def _neighbor_graph(
     centers: np.ndarray, n_neighbors: int | float | None
-) -> tuple[csr_matrix | None, int]:
+) -> tuple[csr_array | None, int]:
     """Return a symmetric graph of nearest centres that is connected, and its T."""
     size, most = len(centers), len(centers) - 1
     if most == 0:
@@ -410,7 +410,7 @@ def _neighbor_graph(
     n = max(min(wanted, most), int(tree.max()))
     graph.data = graph.data <= n
     graph.eliminate_zeros()
-    return csr_matrix(graph + graph.T), n
+    return graph + graph.T, n
 
 
 def _cut(tree: ArrayLike, n_leaves: int, n_clusters: int) -> np.ndarray:
