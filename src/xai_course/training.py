@@ -1,8 +1,4 @@
-"""The one training loop: it can be stopped, resumed and repeated, and keeps the best epoch.
-
-All randomness of an epoch comes from the seed and the epoch's number, so that the state between two
-epochs is weights, optimiser and log, and no generator has to be saved.
-"""
+"""Training of torch modules: it can be stopped, resumed and repeated, and keeps the best epoch."""
 
 from __future__ import annotations
 
@@ -14,17 +10,17 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import nn
-from tqdm import tqdm
 
 import xai_course
+from xai_course._loop import Learner, Settings, Step, half_cosine, learn
 from xai_course._storage import DamagedFileError, load_arrays, save_arrays, sha256
-from xai_course._validation import check_array, check_labels, check_number, check_whole
+from xai_course._validation import check_array, check_labels, check_whole
 from xai_course.conversion import evaluating, split_link
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -43,63 +39,6 @@ CHUNK = 512  # rows per evaluation: convolutions over thousands of images leave 
 _KIND = "checkpoint 1"
 
 
-# How training goes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a module is trained: all that decides the result beside loss, data and first weights.
-
-    Attributes
-    ----------
-    epochs : int
-        At most; 0 leaves the module as it is.
-    batch_size : int
-        Items per step of Adam.
-    learning_rate : float
-        Adam's at the start.
-    validation_fraction : float
-        Share of the items that decide which epoch is kept; they are not trained on.
-    patience : int or None
-        Stop after so many epochs without a smaller validation loss; None never stops.
-    seed : int
-        Decides the validation items, the batches, any dropout and what else is drawn on the way.
-
-    Raises
-    ------
-    ValueError
-        If a value is not accepted.
-    """
-
-    epochs: int = 30
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    validation_fraction: float = 0.1
-    patience: int | None = 10
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("seed", 0)):
-            check_whole(getattr(self, name), name, least)
-        if self.patience is not None:
-            check_whole(self.patience, "patience", 1)
-        check_number(self.learning_rate, "learning_rate", above=0)
-        check_number(self.validation_fraction, "validation_fraction", above=0, below=1)
-
-    def split(self, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers of training and validation items, at least one of each."""
-        if n_items < 2:
-            raise ValueError(f"Training needs at least 2 rows, got {n_items}.")
-        n_held_out = min(max(1, round(self.validation_fraction * n_items)), n_items - 1)
-        order = np.random.default_rng(self.seed).permutation(n_items)
-        return order[n_held_out:], order[:n_held_out]
-
-
-def half_cosine(done: float, total: float = 1.0) -> float:
-    """Return a factor that falls from 1 to 0 along half a cosine while `done` goes to `total`."""
-    return (1 + np.cos(np.pi * done / total)) / 2
-
-
 @contextmanager
 def reproducible(entropy: Sequence[int], device: torch.device) -> Iterator[np.random.Generator]:
     """Seed torch from `entropy` inside the block, and give a NumPy generator of the same source."""
@@ -111,15 +50,7 @@ def reproducible(entropy: Sequence[int], device: torch.device) -> Iterator[np.ra
         yield np.random.default_rng(numpy_seed)
 
 
-# The loop
-
-
-class Step(NamedTuple):
-    """Where training is: `rng` draws what this step needs, `done` counts the epochs so far."""
-
-    rng: np.random.Generator
-    done: float
-
+# Torch modules
 
 Loss = Callable[[nn.Module, np.ndarray, Step], torch.Tensor]
 Judge = Callable[[nn.Module], Mapping[str, float]]
@@ -202,30 +133,11 @@ def train(
     device = torch.device(device)
     items = np.arange(items) if np.ndim(items) == 0 else items
     least = _least_batch(module, len(items), settings.batch_size)
-    rate = rate or (lambda done: settings.learning_rate * half_cosine(done, settings.epochs))
-    state = _State(module, device, settings.learning_rate, epsilon)
+    state = _State(module, loss, judge, device, settings.learning_rate, epsilon)
     run = {**asdict(settings), "device": device.type, **(identity or {})}
     file = _Checkpoint(checkpoint, run, pause, state)
-    if not state.log["train_loss"]:
-        state.finish_epoch(None, judge)
-        file.write(now=True)  # before the first epoch, so that a bad folder costs no time
-    epochs = range(state.epoch + 1, settings.epochs + 1)
-    for epoch in tqdm(epochs, desc="epochs", disable=not progress, ascii=True):
-        if judge and settings.patience and epoch > state.log["best_epoch"] + settings.patience:
-            break
-        state.module.train()
-        total, seen = 0.0, 0
-        with reproducible([settings.seed, 1, epoch], device) as rng:
-            order = (generator or rng).permutation(items)
-            # A rest that is too small for a batch of its own stays in the batch before.
-            ends = range(settings.batch_size, len(order) - least + 1, settings.batch_size)
-            for batch in np.split(order, ends):
-                step = Step(rng, epoch - 1 + seen / len(order))
-                total += state.step(loss, batch, step, rate(step.done)) * len(batch)
-                seen += len(batch)
-        state.finish_epoch(total / len(order), judge)
-        file.write()
-    file.write(now=True)
+    how = {"rate": rate, "generator": generator, "least": least, "progress": progress}
+    learn(state, items, settings, after=file.write, **how)
     return state.result(module), {"settings": asdict(settings), **state.log}
 
 
@@ -241,46 +153,50 @@ def _least_batch(module: nn.Module, n_items: int, batch_size: int) -> int:
     return least
 
 
-class _State:
-    """All that changes from epoch to epoch."""
+class _State(Learner):
+    """A module, its optimiser and its log: all that changes from epoch to epoch."""
 
-    def __init__(self, module: nn.Module, device: torch.device, rate: float, eps: float) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        loss: Loss,
+        judge: Judge | None,
+        device: torch.device,
+        rate: float,
+        eps: float,
+    ) -> None:
+        super().__init__()
+        self.loss, self.judge_of, self.device = loss, judge, device
         self.module = copy.deepcopy(module).to(device)
         if any(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in _tensors(module)):
             self.module.float()
         if not any(parameter.requires_grad for parameter in self.module.parameters()):
             raise ValueError("The module has no weights to train: it has none, or all are frozen.")
         self.optimizer = torch.optim.Adam(self.module.parameters(), lr=rate, eps=eps)
-        self.log: dict[str, Any] = {"train_loss": []}
-        self.best: dict[str, torch.Tensor] = {}
 
-    @property
-    def epoch(self) -> int:
-        """Number of epochs done."""
-        return len(self.log["train_loss"]) - 1
+    @contextmanager
+    def epoch_of(self, entropy: Sequence[int]) -> Iterator[np.random.Generator]:
+        self.module.train()
+        with reproducible(entropy, self.device) as rng:
+            yield rng
 
-    def step(self, loss: Loss, batch: np.ndarray, step: Step, rate: float) -> float:
-        """Take one step of Adam; return the loss before it."""
+    def step(self, batch: np.ndarray, step: Step, rate: float) -> float:
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad()
-        value = loss(self.module, batch, step)
+        value = self.loss(self.module, batch, step)
         value.backward()
         self.optimizer.step()
         return float(value.detach())
 
-    def finish_epoch(self, train_loss: float | None, judge: Judge | None) -> None:
-        """Log what is known, and keep the weights if they are the best."""
-        values = {"train_loss": train_loss}
-        if judge:
-            self.module.eval()
-            with torch.no_grad():
-                values |= judge(self.module)
-        for name, value in values.items():
-            self.log.setdefault(name, []).append(value)
-        losses = self.log.get("validation_loss")
-        if losses and (not self.best or losses[-1] < losses[self.log["best_epoch"]]):
-            self.log["best_epoch"] = self.epoch
-            self.best = {name: v.clone() for name, v in self.module.state_dict().items()}
+    def judge(self) -> Mapping[str, float]:
+        if self.judge_of is None:
+            return {}
+        self.module.eval()
+        with torch.no_grad():
+            return self.judge_of(self.module)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        return {name: v.clone() for name, v in self.module.state_dict().items()}
 
     def result(self, start: nn.Module) -> nn.Module:
         """Return the module to keep, in the precision of the one that training began with."""
@@ -291,7 +207,7 @@ class _State:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything but the log, under names that `load` knows."""
-        parts = {"module": self.module.state_dict(), "best": self.best}
+        parts = {"module": self.module.state_dict(), "best": self.best or {}}
         parts |= self.optimizer.state_dict()["state"]
         return {
             f"{part}/{name}": tensor.detach().cpu().numpy()
@@ -306,7 +222,7 @@ class _State:
             part, name = key.split("/", 1)
             parts.setdefault(part, {})[name] = torch.tensor(array)
         self.module.load_state_dict(parts.pop("module"))
-        self.best, self.log = parts.pop("best"), log
+        self.best, self.log = parts.pop("best") or None, log
         moments = {int(number): values for number, values in parts.items()}
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
 

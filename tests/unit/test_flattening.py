@@ -130,11 +130,12 @@ def test_training_is_the_obvious_loop(kind, options, request):
     weights, losses = plain_training(
         flat.network_before_, merged._X, merged._y, how, kind == "merged_circles"
     )
-    assert flat.log["validation_loss"] == losses
+    # Torch adds up in another order, so the last digits differ.
+    np.testing.assert_allclose(flat.log["validation_loss"], losses, rtol=1e-9)
     found = [part for pair in zip(flat.network.weights, flat.network.biases, strict=True)
              for part in pair]  # fmt: skip
     for one, two in zip(found, weights, strict=True):
-        np.testing.assert_array_equal(one, two)
+        np.testing.assert_allclose(one, two, rtol=1e-8, atol=1e-10)
 
 
 def test_regressor(regression):

@@ -162,6 +162,15 @@ def test_the_sum_reads_any_width_and_ignores_silent_neurons():
     np.testing.assert_allclose(inet.outputs(wide)[0], inet.outputs(nets)[0], atol=1e-5)
 
 
+def test_the_sum_of_the_neurons_that_it_reads_is_the_network():
+    nets = random_nets()
+    rows = softmax_net._inputs(nets, "sum")
+    X = np.column_stack([np.random.default_rng(0).random((50, nets.n_variables)), np.ones(50)])
+    signals = np.maximum(rows[:, :, :-1] @ X.T, 0)
+    found = (rows[:, :, -1:] * signals).sum(axis=1)
+    np.testing.assert_allclose(found, nets.predict(X[:, :-1]), atol=1e-5)
+
+
 @pytest.mark.parametrize("encoder", ["flat", "canonical"])
 def test_another_width_is_named(encoder):
     inet = train_softmax_network(random_nets(), encoder=encoder, epochs=0, **SMALL)

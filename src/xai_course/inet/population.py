@@ -19,6 +19,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
+from xai_course._perceptrons import Perceptrons
 from xai_course._storage import DamagedFileError, load_arrays, save_arrays, sha256
 from xai_course._validation import check_array, check_choice, check_number, check_whole
 from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets, concatenate
@@ -373,18 +374,14 @@ class OnlineNets:
     """
 
     def __init__(self, lambda_nets: LambdaNets, learning_rate: float = 2e-3) -> None:
-        import torch
-
         check_lambda_nets(lambda_nets)
-        check_number(learning_rate, "learning_rate", above=0)
-        weights = lambda_nets.weights().values()
-        self._weights = [torch.tensor(part, requires_grad=True) for part in weights]
-        self._optimizer = torch.optim.Adam(self._weights, lr=learning_rate)
+        self.learning_rate = check_number(learning_rate, "learning_rate", above=0)
+        self._networks = Perceptrons(list(lambda_nets.weights().values()))
 
     @property
     def nets(self) -> LambdaNets:
         """The networks as they are now, as a copy."""
-        return LambdaNets(*(part.detach().numpy().copy() for part in self._weights))
+        return LambdaNets(*self._networks.copy())
 
     def learn(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         """Take one step on one batch for each network.
@@ -404,18 +401,14 @@ class OnlineNets:
         ValueError
             If the shapes do not fit, or a value is NaN or infinite.
         """
-        import torch
-
-        W, b, v, c = self._weights
+        W = self._networks.weights[0]
         X, y = check_array(X, "X", 3), check_array(y, "y", 2)
         if X.shape[0] != len(W) or X.shape[2] != W.shape[2] or y.shape != X.shape[:2]:
             raise ValueError(
                 f"{len(W)} network(s) of {W.shape[2]} variable(s) need X of shape (N, n, "
                 f"{W.shape[2]}) and y of shape (N, n), got {X.shape} and {y.shape}."
             )
-        hidden = (torch.from_numpy(X) @ W.mT + b[:, None]).relu()
-        difference = (hidden @ v[:, :, None])[:, :, 0] + c[:, None] - torch.from_numpy(y)
-        self._optimizer.zero_grad()
-        difference.square().mean(dim=1).sum().backward()
-        self._optimizer.step()
-        return difference.detach().numpy()
+        hidden, outputs = self._networks.forward(X)
+        difference = outputs - y
+        self._networks.step(X, hidden, 2 * difference / X.shape[1], self.learning_rate)
+        return difference

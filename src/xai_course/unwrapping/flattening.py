@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import expit
 from sklearn.base import BaseEstimator
 
+from xai_course._loop import Learner, Settings, learn
+from xai_course._perceptrons import Perceptrons
 from xai_course._validation import check_choice, check_labels, check_rows, check_whole
 from xai_course.networks import PiecewiseLinearNetwork
-from xai_course.training import Settings, train
 from xai_course.unwrapping.glm import fit_glm
 from xai_course.unwrapping.partition import Classification, Regression, check_response
 
 if TYPE_CHECKING:
-    import torch
-
     from xai_course.unwrapping.merging import Merged
 
 __all__ = [
@@ -226,31 +226,58 @@ def _train(
     names: np.ndarray | None,
 ) -> FlatRegressor | FlatClassifier:
     """Return the network of the best epoch, and the losses."""
-    import torch
-
     rows, held_out = how.split(len(X))
-    inputs, targets = torch.tensor(X), torch.tensor(y, dtype=torch.float64)
-    loss_of = torch.nn.MSELoss() if classes is None else torch.nn.BCEWithLogitsLoss()
-
-    def loss(module: torch.nn.Module, items: np.ndarray, _: object = None) -> torch.Tensor:
-        return loss_of(module(inputs[items])[:, 0], targets[items])
-
-    module, log = train(
-        start.to_torch(),
-        loss,
+    learner = _Learner(start, X, y.astype(float), classes is not None, rows, held_out)
+    learn(
+        learner,
         rows,
         how,
-        judge=lambda module: {
-            "train_loss": float(loss(module, rows)),
-            "validation_loss": float(loss(module, held_out)),
-        },
         rate=lambda _: how.learning_rate,
         generator=np.random.default_rng([how.seed, 1]),
     )
-    network = PiecewiseLinearNetwork.from_torch(module)
+    W, b, v, c = learner.best
+    network = PiecewiseLinearNetwork([W[0], v], [b[0], c])
     if names is not None:
         network.feature_names_in_ = names
-    return (FlatRegressor if classes is None else FlatClassifier)(network, start, log, classes)
+    kind = FlatRegressor if classes is None else FlatClassifier
+    return kind(network, start, {"settings": asdict(how), **learner.log}, classes)
+
+
+class _Learner(Learner):
+    """A network with one hidden layer: mean squared error, or log-loss of its logit."""
+
+    def __init__(
+        self,
+        start: PiecewiseLinearNetwork,
+        X: np.ndarray,
+        y: np.ndarray,
+        is_classifier: bool,
+        rows: np.ndarray,
+        held_out: np.ndarray,
+    ) -> None:
+        super().__init__()
+        (W, v), (b, c) = start.weights, start.biases
+        self.network = Perceptrons([W[None], b[None], v, c])
+        self.X, self.y, self.is_classifier = X, y, is_classifier
+        self.judged = {"train_loss": rows, "validation_loss": held_out}
+
+    def step(self, batch: np.ndarray, step: object, rate: float) -> float:
+        X, y = self.X[None, batch], self.y[batch]
+        hidden, outputs = self.network.forward(X)
+        slopes = ((expit(outputs) - y) if self.is_classifier else 2 * (outputs - y)) / len(y)
+        self.network.step(X, hidden, slopes, rate)
+        return np.nan  # `judge` gives the loss on all rows, after the epoch
+
+    def judge(self) -> dict[str, float]:
+        return {name: self._loss(rows) for name, rows in self.judged.items()}
+
+    def _loss(self, rows: np.ndarray) -> float:
+        outputs, y = self.network.forward(self.X[None, rows])[1][0], self.y[rows]
+        loss = np.logaddexp(0, outputs) - y * outputs if self.is_classifier else (outputs - y) ** 2
+        return float(loss.mean())
+
+    def weights(self) -> list[np.ndarray]:
+        return self.network.copy()
 
 
 def _response(y: ArrayLike, task: str | None, n_rows: int) -> tuple[np.ndarray, np.ndarray | None]:
