@@ -6,6 +6,7 @@ what makes a page a page: it may import anything, and no other module imports it
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,3 +148,22 @@ def test_a_circle_is_found():
         "e",
     }
     assert set(imported(ast.parse("if TYPE_CHECKING:\n    import a"))) == set()
+
+
+# What is slow to import is imported where it is used, so that a page that draws nothing, say, does
+# not wait for matplotlib.
+SLOW = ("torch", "matplotlib", "gplearn", "statsmodels", "captum", "shap", "lime")
+QUICK = ("networks", "regions", "decisionnet", "unwrapping", "inet", "inet.baselines", "data")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_what_is_slow_to_import_waits(name):
+    code = f"import xai_course.{name}, sys; print(*{{*sys.modules}} & {{*{SLOW}}})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_the_package_itself_imports_nothing_else():
+    code = "import xai_course, sys; print(*{*sys.modules} & {'numpy', 'scipy', 'sklearn', 'torch'})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

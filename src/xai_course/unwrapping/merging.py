@@ -6,11 +6,10 @@ import warnings
 from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from numbers import Integral
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
@@ -25,6 +24,9 @@ from xai_course.unwrapping import inference as testing
 from xai_course.unwrapping.partition import Classification, Partition, Regression
 from xai_course.unwrapping.unwrapper import UnwrapperClassifier, UnwrapperRegressor
 from xai_course.unwrapping.ward import ward_tree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["MergedClassifier", "MergedRegressor"]
 

@@ -7,9 +7,10 @@ and pictures are the same for both. What depends on the kind of response stands 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -17,6 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from xai_course._validation import check_array, check_labels, check_rows
 from xai_course.unwrapping import _scores, plots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Classification", "Partition", "Regression", "check_response"]
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.projections.polar import PolarAxes
 from numpy.typing import ArrayLike
 from scipy.stats import gaussian_kde
 from sklearn.decomposition import PCA
 
-from xai_course.plotting import NEGATIVE, POSITIVE, plot_regions
-
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.projections.polar import PolarAxes
+
     from xai_course.unwrapping.partition import Partition
 
 __all__ = [
@@ -36,14 +34,23 @@ __all__ = [
 ]
 
 
+def _axes(ax: Axes | None) -> Axes:
+    """Return axes to draw on; matplotlib is imported when something is drawn."""
+    import matplotlib.pyplot as plt
+
+    return plt.gca() if ax is None else ax
+
+
 def _colors(n: int) -> np.ndarray:
     """Return a colour for each model, from dark for the largest to light."""
-    return plt.get_cmap("viridis")(np.linspace(0, 0.85, n))
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](np.linspace(0, 0.85, n))
 
 
 def importance(shares: pd.Series, n_features: int, ax: Axes | None) -> Axes:
     """Draw joint importances as bars, the largest on top."""
-    ax = plt.gca() if ax is None else ax
+    ax = _axes(ax)
     shown = shares.sort_values(ascending=False, kind="stable")[:n_features]
     ax.barh(range(len(shown)), shown.to_numpy())
     ax.set_yticks(range(len(shown)), shown.index, parse_math=False)
@@ -59,7 +66,7 @@ def profile(
 
     Each density is scaled to the same height, so it shows where the rows are and not how many.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = _axes(ax)
     below = _strip(ax, 0.2, 0.32)
     for color, slope, values in zip(_colors(len(rows)), slopes, rows, strict=True):
         ends = np.array([values.min(), values.max()])
@@ -93,7 +100,7 @@ def models(partition: Partition, n_parts: int | None, ax: Axes | None) -> Axes:
             "plot_models needs a regression with 1 input or two classes with 2 inputs, got "
             f"{n_classes or 'no'} classes and {len(names)} inputs."
         )
-    ax = plt.gca() if ax is None else ax
+    ax = _axes(ax)
     coef, intercept = partition.coef_[:n_parts], partition.intercept_[:n_parts]
     if coef.shape[1] == 2:  # a logit for each class
         coef, intercept = np.diff(coef, axis=1), np.diff(intercept, axis=1)
@@ -141,7 +148,7 @@ def parallel_coordinates(
 
     Larger regions are darker; or, to tell a few models apart, each has a colour and a label.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = _axes(ax)
     for k, color in reversed(list(enumerate(_colors(len(counts))))):
         look = {"color": "#0072B2", "alpha": 0.15 + 0.75 * counts[k] / counts.max()}
         if apart:
@@ -163,9 +170,10 @@ def polar(
 
     More than two features are projected on the first two principal components of the directions.
     """
-    if ax is None:
-        ax = plt.gcf().add_subplot(projection="polar")
-    if not isinstance(ax, PolarAxes):
+    import matplotlib.pyplot as plt
+
+    ax = plt.gcf().add_subplot(projection="polar") if ax is None else ax
+    if ax.name != "polar":
         raise ValueError("plot_polar needs polar axes: plt.subplot(projection='polar').")
     length = np.linalg.norm(coef, axis=1, keepdims=True)
     unit = coef / np.where(length > 0, length, 1)
@@ -183,6 +191,8 @@ def polar_marks(
     angle: ArrayLike, counts: ArrayLike, degenerate: ArrayLike, ax: PolarAxes, sizes: ArrayLike = 14
 ) -> PolarAxes:
     """Mark regions by direction and count; those of one row or one class are crosses."""
+    from xai_course.plotting import NEGATIVE, POSITIVE
+
     angle, counts, degenerate = map(np.asarray, (angle, counts, degenerate))
     sizes = np.broadcast_to(sizes, angle.shape)
     for chosen, color, marker, label in (
@@ -205,7 +215,7 @@ def logarithmic(ax: PolarAxes, largest: int) -> PolarAxes:
 
 def extrapolation(summary: pd.DataFrame, metric: str, ax: Axes | None) -> Axes:
     """Draw local beside global performance of each region."""
-    ax = plt.gca() if ax is None else ax
+    ax = _axes(ax)
     place = np.arange(len(summary))
     ax.bar(place - 0.2, summary[f"local_{metric}"], width=0.4, label="own rows")
     ax.bar(place + 0.2, summary[f"global_{metric}"], width=0.4, label="all rows", hatch="//")
@@ -223,6 +233,8 @@ def regions(
     **options: Any,
 ) -> Axes:
     """Draw the regions of a plane around the rows; `options` are those of `plot_regions`."""
+    from xai_course.plotting import plot_regions
+
     if X.shape[1] != 2:
         raise ValueError(f"plot_regions needs 2 inputs, the network has {X.shape[1]}.")
     if bounds is None:
@@ -238,7 +250,9 @@ def bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     As in Sudjianto et al. (2020), Figure 19. A box holds the middle half, its whiskers are the
     table's interval; a cross is the fit on all rows.
     """
-    ax = plt.gca() if ax is None else ax
+    from xai_course.plotting import POSITIVE
+
+    ax = _axes(ax)
     place = np.arange(len(table))
     parts = {"med": "median", "q1": "q25", "q3": "q75", "whislo": "ci_low", "whishi": "ci_high"}
     boxes = table[list(parts.values())].set_axis(list(parts), axis=1).to_dict("records")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +16,8 @@ from xai_course.unwrapping import plots
 from xai_course.unwrapping.partition import Classification, Partition, Regression
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from xai_course.unwrapping.merging import MergedClassifier, MergedRegressor
 
 __all__ = ["UnwrapperClassifier", "UnwrapperRegressor"]
