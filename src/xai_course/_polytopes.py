@@ -211,3 +211,91 @@ def _center(A: np.ndarray, b: np.ndarray, growth: np.ndarray) -> np.ndarray:
         f"No way of HiGHS solved the linear program of a polytope with {len(A)} half-spaces in {d} "
         f"dimensions: {found.message} Its numbers may be too far apart: give bounds near the data."
     )
+
+
+# --- many polytopes at once -----------------------------------------------------------------------
+
+# Steps of the interior-point method; it needs about ten.
+_MOST_STEPS = 30
+
+# Added to the diagonal of its matrices, as a share of their traces.
+_RIDGE = 1e-14
+
+# A ball is large enough when no other one can be larger by more than this share.
+_CLOSE = 0.1
+
+
+def balls(
+    A: np.ndarray, b: np.ndarray, start: np.ndarray, least: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find a ball in each of many polytopes of the box ``[-1, 1]``, larger than `least`.
+
+    Parameters
+    ----------
+    A : ndarray, shape (n, n_rows, n_dimensions)
+        Rows of unit length, the box's among them, or of length zero: those say nothing.
+    b : ndarray, shape (n, n_rows)
+    start : ndarray, shape (n, n_dimensions)
+        A point anywhere in the box.
+    least : ndarray, shape (n,)
+
+    Returns
+    -------
+    centers : ndarray, shape (n, n_dimensions)
+    radii : ndarray, shape (n,)
+        Of a ball that lies inside, and is the largest but for a tenth. Zero where it is certain
+        that there is none, NaN where nothing is.
+
+    Notes
+    -----
+    A primal-dual interior-point method (Mehrotra 1992) for ``max r`` with ``A y + r <= b``, all
+    polytopes side by side. It ends early, since both answers carry their proof: the ball itself, or
+    multipliers ``m >= 0`` that bound all radii. With ``c = (0, ..., 0, 1)`` these are
+    ``b @ m + (c - [A 1]' m) @ (y, r)``, and no coordinate of ``(y, r)`` is larger than one.
+    """
+    n, n_rows, d = A.shape
+    centers, radii = np.zeros((n, d)), np.full(n, np.nan)
+    rows = np.concatenate([A, A.any(axis=2)[:, :, None]], axis=2)
+    slack = np.where(rows[:, :, -1] > 0, b - _each(A, start), np.inf)
+    point = np.column_stack([start, slack.min(axis=1) - 0.1])
+    shares = np.full((n, n_rows), 1 / n_rows)
+    wanted, live = np.append(np.zeros(d), 1.0), np.arange(n)
+    for _ in range(_MOST_STEPS):
+        slack, radius = b - _each(rows, point), point[:, -1]
+        missing = wanted - _each(rows.mT, shares)
+        most = (shares * b).sum(axis=1) + np.abs(missing).sum(axis=1)
+        is_found = (radius > least) & (most - radius <= _CLOSE * most)
+        is_none = most <= least
+        radii[live[is_none]] = 0.0
+        radii[live[is_found]], centers[live[is_found]] = radius[is_found], point[is_found, :-1]
+        on = ~(is_found | is_none)
+        if not on.any():
+            break
+        of_live = (live, rows, b, least, point, shares, slack)
+        live, rows, b, least, point, shares, slack = (part[on] for part in of_live)
+        weights = shares / slack
+        matrix = rows.mT @ (weights[:, :, None] * rows)
+        # Where a border is met twice, rounding would make the matrix singular.
+        matrix += _RIDGE * np.trace(matrix, axis1=1, axis2=2)[:, None, None] * np.eye(d + 1)
+        # First straight to the border, which tells how much to stay away from it.
+        ahead = _each(rows, np.linalg.solve(matrix, wanted[:, None])[:, :, 0])
+        turn = weights * ahead - shares
+        gap = (shares * slack).mean(axis=1)
+        reach = _reach(ahead, slack), _reach(-turn, shares)
+        later = ((shares + reach[1] * turn) * (slack - reach[0] * ahead)).mean(axis=1)
+        aim = ((gap * (later / gap) ** 3)[:, None] + ahead * turn) / slack
+        step = np.linalg.solve(matrix, (wanted - _each(rows.mT, aim))[:, :, None])[:, :, 0]
+        ahead = _each(rows, step)
+        turn = aim - shares + weights * ahead
+        point = point + 0.98 * _reach(ahead, slack, 0.98) * step
+        shares = shares + 0.98 * _reach(-turn, shares, 0.98) * turn
+    return centers, radii
+
+
+def _each(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return (matrices @ vectors[:, :, None])[:, :, 0]
+
+
+def _reach(step: np.ndarray, room: np.ndarray, most: float = 1.0) -> np.ndarray:
+    """Return how often a step fits into the room for it, at most ``1 / most`` times."""
+    return 1 / np.maximum(most, (step / room).max(axis=1, keepdims=True))

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xai_course._polygons import ROUNDING, Polygons
-from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, unit_rows
+from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, balls, unit_rows
 from xai_course._validation import check_array, check_bounds, check_whole
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["Facet", "Region", "RegionBudgetError", "Regions", "enumerate_regions"]
+
+_AT_ONCE = 2**18  # numbers of half-spaces that are looked at together
 
 _BOX = -1  # stands where a neuron's number would, for a side of the box
 
@@ -518,19 +520,21 @@ class _PlanarParts:
 class _SolidParts:
     """Polytopes that tile the box of a frame, each with a ball in it.
 
-    A hyperplane that cuts the ball cuts the polytope. Whether another one does, a linear program
-    tells: it looks for a ball on the side where the known one is not.
+    A hyperplane that cuts the ball cuts the polytope. Whether another one does is asked for many
+    polytopes at once: is there a ball on the side where the known one is not?
     """
 
     polygons = None
 
     def __init__(self, bounds: np.ndarray) -> None:
-        n_features = len(bounds)
+        d = len(bounds)
         self.inputs = _Maps.of_inputs(Frame.of_box(bounds))
-        self.centers, self.radii = np.zeros((1, n_features)), np.ones(1)
-        box = np.concatenate([np.eye(n_features), -np.eye(n_features)])
-        # Half-spaces ``row @ (y, -1) <= 0``, the latest first.
-        self.borders = [(np.column_stack([box, np.ones(len(box))]),)]
+        self.centers, self.radii = np.zeros((1, d)), np.ones(1)
+        # Half-spaces ``row @ (y, -1) <= 0``, and those of each part. The first one says nothing.
+        box = np.concatenate([np.zeros((1, d)), np.eye(d), -np.eye(d)])
+        self.half_spaces = np.column_stack([box, np.ones(2 * d + 1)])
+        self.borders = np.arange(1, 2 * d + 1, dtype=np.int32)[None]
+        self.n_borders = np.array([2 * d])
 
     def cut(self, maps: _Maps, knot: float) -> tuple[np.ndarray, np.ndarray]:
         """Cut each part where its map, (n_parts, n_features + 1), is at the knot.
@@ -556,28 +560,62 @@ class _SolidParts:
         centers = self.centers + np.stack([-radii[1], radii[0]])[..., None] * normals
         rows = np.column_stack([normals, -shift])
         split = reached & (radii.min(axis=0) > least)
-        for i in np.flatnonzero(reached & ~split):
-            far = int(z[i] < 0)
-            half_spaces = np.vstack([(-1) ** far * rows[i], *self.borders[i]])
-            center, radius = Polytope(half_spaces[:, :-1], half_spaces[:, -1]).ball()
-            if radius > least[i]:
-                split[i], centers[far, i], radii[far, i] = True, center, radius
+        asked = np.flatnonzero(reached & ~split)
+        far = (z[asked] < 0).astype(int)
+        there, radius = self._balls(asked, (1 - 2 * far)[:, None] * rows[asked], least[asked])
+        found = radius > least[asked]
+        asked, far = asked[found], far[found]
+        split[asked], centers[far, asked], radii[far, asked] = True, there[found], radius[found]
         whole, halves = np.flatnonzero(~split), np.flatnonzero(split)
         self.centers = np.concatenate([self.centers[whole], *centers[:, halves]])
         self.radii = np.concatenate([self.radii[whole], *radii[:, halves]])
-        parts = [(sign * rows[i], *self.borders[i]) for sign in (1, -1) for i in halves]
-        self.borders = [self.borders[i] for i in whole] + parts
+        self._add_borders(whole, halves, rows[halves])
         above = np.concatenate([above[whole], np.repeat([False, True], len(halves))])
         return np.concatenate([whole, halves, halves]), above
+
+    def _balls(
+        self, parts: np.ndarray, rows: np.ndarray, least: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return centre and radius of a ball in each of some parts, beyond a half-space of its own.
+
+        A radius of zero says that there is none.
+        """
+        centers, radii = np.empty((len(parts), self.centers.shape[1])), np.empty(len(parts))
+        size = max(1, _AT_ONCE // (self.half_spaces.shape[1] * (self.borders.shape[1] + 1)))
+        for first in range(0, len(parts), size):
+            some = slice(first, first + size)
+            half_spaces = self.half_spaces[self.borders[parts[some]]]
+            half_spaces = np.concatenate([half_spaces, rows[some, None]], axis=1)
+            A, b = half_spaces[:, :, :-1], half_spaces[:, :, -1]
+            centers[some], radii[some] = balls(A, b, self.centers[parts[some]], least[some])
+            for i in first + np.flatnonzero(np.isnan(radii[some])):
+                centers[i], radii[i] = Polytope(A[i - first], b[i - first]).ball()
+        return centers, radii
+
+    def _add_borders(self, whole: np.ndarray, halves: np.ndarray, rows: np.ndarray) -> None:
+        """Keep whole parts as they are, and give each half its side of a hyperplane."""
+        numbers = len(self.half_spaces) + np.arange(2 * len(rows))
+        self.half_spaces = np.concatenate([self.half_spaces, rows, -rows])
+        parts = np.concatenate([whole, halves, halves])
+        self.borders, self.n_borders = self.borders[parts], self.n_borders[parts]
+        if self.n_borders.max() == self.borders.shape[1]:
+            self.borders = np.pad(self.borders, ((0, 0), (0, 1)))
+        new = np.arange(len(whole), len(parts))
+        self.borders[new, self.n_borders[new]] = numbers
+        self.n_borders[new] += 1
 
 
 def _split_by_layers(
     network: PiecewiseLinearNetwork, parts: _PlanarParts | _SolidParts, max_regions: int
 ) -> np.ndarray:
     """Cut the parts by all neurons, layer after layer; return the pattern of each."""
-    patterns = np.empty((1, 0), dtype=np.uint8)
+    patterns = segments = np.empty((1, 0), dtype=np.uint8)
+    parents = np.zeros(1, dtype=int)
     maps = _Maps(*(m[None] for m in parts.inputs))
     for layer, activation in enumerate(network.activations):
+        if layer:
+            before = network.activations[layer - 1]
+            maps = _Maps(*(m[parents] for m in maps)).activated(before, segments)
         maps = maps.through(network.weights[layer], network.biases[layer])
         parents = np.arange(len(patterns))
         segments = np.zeros((len(patterns), network.hidden_sizes[layer]), dtype=np.uint8)
@@ -590,7 +628,6 @@ def _split_by_layers(
                 if len(segments) > max_regions:
                     raise RegionBudgetError(len(segments), max_regions)
         patterns = np.column_stack([patterns[parents], segments])
-        maps = _Maps(*(m[parents] for m in maps)).activated(activation, segments)
     return patterns
 
 
@@ -724,9 +761,10 @@ def enumerate_regions(
     Notes
     -----
     The box is cut by one neuron after another. With one or two features its parts are polygons,
-    with more they are polytopes, of which one ball each is known: a hyperplane that misses the ball
-    costs a linear program. A region is stepped over only if it holds no ball of radius
-    `RESOLUTION`, in the frame where the box is ``[-1, 1]`` in every feature.
+    with more they are polytopes, of which one ball each is known. Where a hyperplane misses the
+    ball, another one is looked for beyond it, in many parts at once (`_polytopes.balls`). A region
+    is stepped over only if it holds no ball of radius `RESOLUTION`, in the frame where the box is
+    ``[-1, 1]`` in every feature.
 
     Explained in the chapter *regions*.
     """

@@ -349,9 +349,50 @@ def test_unbounded_regions_that_hold_a_row_have_facets(d):
                 assert (beyond == other.pattern).all()
 
 
+@pytest.mark.parametrize("d", [2, 3, 6, 10])
+@pytest.mark.parametrize("width", [1.0, 1e-4, 1e-7, 1e-8])
+def test_balls_of_many_polytopes_are_those_of_linear_programs(d, width):
+    rng = np.random.default_rng(d)
+    n, box = 60, np.concatenate([np.eye(d), -np.eye(d)])
+    normals = rng.normal(size=(n, 6, d))
+    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    normals[:, 1] = -normals[:, 0]  # two sides `width` apart, or past each other
+    normals[::7, 3] = normals[::7, 2]  # the same border twice
+    offsets = rng.uniform(-0.2, 0.6, (n, 6))
+    offsets[:, 1] = width * rng.choice([-1, 0.0, 1], n) - offsets[:, 0]
+    normals[::5, 5], offsets[::5, 5] = 0.0, 1.0  # says nothing
+    A = np.concatenate([np.tile(box, (n, 1, 1)), normals], axis=1)
+    b = np.concatenate([np.ones((n, 2 * d)), offsets], axis=1)
+    least = np.full(n, 1e-9)
+    centers, radii = _polytopes.balls(A, b, rng.uniform(-1, 1, (n, d)), least)
+    largest = np.array([_polytopes.Polytope(*rows).ball()[1] for rows in zip(A, b, strict=True)])
+    certain = ~np.isnan(radii)
+    assert certain.mean() > 0.9
+    has_one = radii[certain] > 0
+    clear = np.abs(largest - least)[certain] > 1e-10  # what the linear program can tell
+    np.testing.assert_array_equal(has_one[clear], (largest > least)[certain][clear])
+    found = np.flatnonzero(certain)[has_one]
+    assert (radii[found] >= 0.85 * largest[found]).all()
+    room = (b[found] - (A[found] @ centers[found, :, None])[:, :, 0])[A[found].any(axis=2)]
+    assert (room >= np.repeat(radii[found], A[found].any(axis=2).sum(axis=1))).all()
+
+
+def test_what_is_not_certain_is_asked_of_linear_programs(monkeypatch):
+    def uncertain(A, b, start, least):
+        return start, np.full(len(A), np.nan)
+
+    for sizes in ([3, 6, 1], [4, 4, 3, 1]):
+        network, box = random_network(sizes, seed=0), [[-1, 1]] * sizes[0]
+        expected = network.enumerate_regions(box).patterns
+        with monkeypatch.context() as patched:
+            patched.setattr(regions, "balls", uncertain)
+            np.testing.assert_array_equal(network.enumerate_regions(box).patterns, expected)
+
+
 def test_a_program_that_fails_is_solved_another_way(monkeypatch):
     network = random_network([3, 5, 1], seed=0)
     expected = network.enumerate_regions(CUBE).patterns
+    monkeypatch.setattr(regions, "balls", lambda A, b, start, least: (start, least * np.nan))
     failed = SimpleNamespace(status=4, message="no luck", fun=0.0, x=None)
     calls = []
 
