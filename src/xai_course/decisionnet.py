@@ -384,14 +384,18 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         distance = np.abs(ends @ A.T - b).max(axis=1)
         missing = ends[distance.min(axis=1, initial=np.inf) > 2 * _SAME]
         cells, centers = _cells(A, b, box, max_regions)
-        mixed = _crossed(cells, A, b, missing)
-        numbers = self._apply(frame.leave(centers))
-        seen, area = numbers >= 0, cells.volumes
-        right = seen & ~mixed & (self.state_labels_[numbers] == framed.decide(centers))
+        pure = ~_crossed(cells, A, b, missing)
+        numbers, area = self._apply(frame.leave(centers)), cells.volumes
+        # Where several lines meet, rounding leaves cells that are none.
+        corners, starts = cells.polygons.points, cells.polygons.starts
+        extent = np.maximum.reduceat(corners, starts) - np.minimum.reduceat(corners, starts)
+        is_cell = area > _SAME * extent.max(axis=1)
+        seen, pure = is_cell & (numbers >= 0), is_cell & pure
+        right = seen & pure & (self.state_labels_[numbers] == framed.decide(centers))
         lengths = np.linalg.norm(np.diff(frame.leave(missing), axis=1), axis=2)
         return BoundaryCertificate(
-            n_cells=len(cells),
-            n_pure=int((~mixed).sum()),
+            n_cells=int(is_cell.sum()),
+            n_pure=int(pure.sum()),
             n_seen=int(seen.sum()),
             n_right=int(right.sum()),
             seen_area=float(area[seen].sum() / area.sum()),

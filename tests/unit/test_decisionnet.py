@@ -506,6 +506,7 @@ def test_rows_on_a_breakpoint_of_many_features():
     options=st.sampled_from([{}, {"regions": "all"}, {"regions": "divided"}]),
 )
 @example(seed=588890, exponents=[0, 1, 0], d=2, options={})  # no output at all in one region
+@example(seed=583607, exponents=[0, 1, 0], d=2, options={})  # three lines meet in a point
 def test_units_change_no_hyperplane(seed, exponents, d, options):
     units = 10.0 ** np.array(exponents[:d])
     X = np.random.default_rng(seed).uniform(-1, 1, (60, d))
