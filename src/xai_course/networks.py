@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PiecewiseLinearNetwork"]
 
 # Temporary arrays stay below this size, whatever the number of rows or patterns.
-_CHUNK_BYTES = 32 * 2**20
+_CHUNK_BYTES = 2**20
 
 
 # An activation, or the weight and bias of an affine map.

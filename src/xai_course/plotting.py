@@ -101,7 +101,10 @@ def plot_regions(
     if max(rows.max(initial=0), known.max(initial=0)) <= 1:
         # Packed to bits the rows are eight times shorter to sort.
         rows, known = (np.packbits(part.astype(bool), axis=1) for part in (rows, known))
-    regions, label = np.unique(rows, axis=0, return_inverse=True)
+    # Each row as one item of bytes, which sorts in the same order and much faster.
+    rows = np.pad(rows, ((0, 0), (0, int(rows.shape[1] == 0))))
+    items = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1])))
+    regions, label = np.unique(items, return_inverse=True)
     label = label.reshape(resolution, resolution)
     # Numbers that follow each other get shades far apart, so that most neighbours differ.
     shade = (label * 0.6180339887) % 1.0
