@@ -427,15 +427,17 @@ def evaluate_polynomials(polynomials: Sequence[SparsePolynomial], X: ArrayLike) 
     ndarray of float64, shape (n_polynomials, n)
     """
     X = check_points(X, "polynomial(s)", len(polynomials), {g.n_variables for g in polynomials})
-    if not polynomials:
-        return np.empty((0, X.shape[-2]))
-    coef, exponents = stacked(polynomials)
+    return evaluate(*stacked(polynomials), X) if polynomials else np.empty((0, X.shape[-2]))
+
+
+def evaluate(coef: np.ndarray, exponents: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Evaluate polynomials that are given as arrays, (N, s) and (N, s, n): see `stacked`."""
     factors = monomial_factors(exponents)
     extended = np.concatenate([X, np.ones((*X.shape[:-1], 1))], axis=-1)
     columns = np.moveaxis(extended, -1, -2)  # variables before points: rows are contiguous
-    own = np.arange(len(polynomials))[:, None]
-    values = np.empty((len(polynomials), X.shape[-2]))
-    for part in chunks(len(polynomials), X.shape[-2] * coef.shape[1]):
+    own = np.arange(len(coef))[:, None]
+    values = np.empty((len(coef), X.shape[-2]))
+    for part in chunks(len(coef), X.shape[-2] * coef.shape[1]):
         terms = np.repeat(coef[part, :, None], X.shape[-2], axis=2)
         for variable in np.moveaxis(factors[part], -1, 0):
             terms *= columns[variable] if X.ndim == 2 else columns[own[part], variable]

@@ -29,7 +29,7 @@ from xai_course.inet.sparse_regression import best_monomials
 from xai_course.polynomials import (
     SparsePolynomial,
     check_sparsity,
-    evaluate_polynomials,
+    evaluate,
     monomial_exponents,
     monomials_in_basis,
 )
@@ -249,7 +249,8 @@ class MomentInterpretationNetwork:
         n_terms = self.sparsity if sparsity is None else sparsity
         chosen, coef = best_monomials(self._gram, correlations, n_terms)
         exponents = monomial_exponents(self.n_variables, self.degree)[chosen]
-        return _rated(lambda_nets, list(map(SparsePolynomial, coef, exponents)))
+        errors = _errors(lambda_nets, coef, exponents)
+        return list(map(Explanation, coef, exponents, *errors))
 
     def _check_box(self, X: ArrayLike) -> None:
         X = check_array(X, "X", 2)
@@ -268,19 +269,18 @@ class MomentInterpretationNetwork:
 InterpretationNetwork = MomentInterpretationNetwork
 
 
-def _rated(lambda_nets: LambdaNets, polynomials: list[SparsePolynomial]) -> list[Explanation]:
-    """Measure each polynomial on points that took no part in finding it."""
+def _errors(
+    lambda_nets: LambdaNets, coef: np.ndarray, exponents: np.ndarray
+) -> tuple[list[float], list[float]]:
+    """Return each polynomial's error, also as a share of the best constant's, on fresh points."""
     points = _check_points(lambda_nets.n_variables)
     values = lambda_nets.predict(points)
-    error = np.abs(values - evaluate_polynomials(polynomials, points)).mean(axis=1)
+    error = np.abs(values - evaluate(coef, exponents, points)).mean(axis=1)
     scale = np.abs(values - np.median(values, axis=1, keepdims=True)).mean(axis=1)
     # A constant network differs from its median by rounding; an error beside it must not hide.
     scale = np.maximum(scale, _ROUNDING * np.abs(values).max(axis=1))
     relative = np.divide(error, scale, out=np.zeros_like(error), where=error > 0)
-    return [
-        Explanation(g.coef, g.exponents, float(e), float(r))
-        for g, e, r in zip(polynomials, error, relative, strict=True)
-    ]
+    return error.tolist(), relative.tolist()
 
 
 @lru_cache(maxsize=8)

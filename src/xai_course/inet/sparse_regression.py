@@ -80,7 +80,8 @@ def best_monomials(
     gram, correlations = gram / np.outer(length, length), correlations / length
     chosen = np.empty((len(correlations), n_terms), dtype=np.int64)
     n_first = min(width * n_terms, m)
-    for part in chunks(len(correlations), m * n_first):
+    # Few enough at a time that a step's directions stay in the processor's cache.
+    for part in chunks(len(correlations), 4 * m * n_first):
         first_choice = _greedy(gram, correlations[part], n_first, n_terms)
         chosen[part] = _drop(gram, correlations[part], first_choice, n_terms)
         _swap(gram, correlations[part], chosen[part], max_swaps)
