@@ -579,3 +579,12 @@ def test_from_sklearn_keeps_the_names_of_the_features():
     unnamed = PiecewiseLinearNetwork.from_sklearn(mlp.fit(X.to_numpy(), X["age"]))
     assert not hasattr(unnamed, "feature_names_in_")
     assert unnamed.forward(X[["debt", "income", "age"]]).shape == (30, 1)
+
+
+def test_at_a_jump_the_module_takes_the_upper_segment():
+    step = PiecewiseLinear([0.0, 1.0], [0.0, 0.0, 2.0], [0.0, 1.0, 5.0])
+    network = PiecewiseLinearNetwork([[[1.0]], [[1.0]]], [[0.0], [0.0]], step)
+    X = np.array([[-1.0], [0.0], [0.5], [1.0], [2.0]])
+    found = network.to_torch()(torch.tensor(X)).detach().numpy()
+    np.testing.assert_array_equal(found, network.forward(X))
+    assert found.ravel().tolist() == [0.0, 1.0, 1.0, 7.0, 9.0]
