@@ -14,9 +14,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "constraints" / "lock.txt"
-# Pinned by hand: a plain `torch` may bring a GPU build of several gigabytes, and sphinx-book-theme
-# 1.4 cannot be installed beside jupyter-book 1.0.4.post1.
-BY_HAND = ("torch==2.13.0", "jupyter-book==1.0.4.post1", "sphinx-book-theme==1.3.0")
+# Pinned by hand: a plain `torch` may bring a GPU build of several gigabytes, sphinx-book-theme 1.4
+# cannot be installed beside jupyter-book 1.0.4.post1, and from 4.25 on jsonschema compiles grammars
+# whenever it is imported, which costs each notebook process more than a second.
+BY_HAND = (
+    *("torch==2.13.0", "jupyter-book==1.0.4.post1", "sphinx-book-theme==1.3.0"),
+    "jsonschema<4.25",
+)
 HEAD = f"""\
 # Written by `make lock` on Python {sys.version_info[0]}.{sys.version_info[1]}; do not edit.
 # torch comes first by hand: see tools/lock.py.
