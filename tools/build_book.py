@@ -17,11 +17,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import lru_cache
 from pathlib import Path
 
 import jupytext
 import nbformat
+import yaml
 from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.executors.utils import single_nb_execution
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -30,6 +35,7 @@ from tools.chapters import read_toc  # noqa: E402
 from xai_course.book import HOMES  # noqa: E402
 
 LIBRARY = "xai_course"
+WORKERS = 2  # chapters that run at a time; a chapter takes up to 800 MB
 BACKSTAGE = Path("src", LIBRARY, "book", "__init__.py")
 MEASURED = "measured"  # its folder; a page depends on the tables that it names
 FILE_NAME = re.compile(r"[A-Za-z]\w*(\.\w+)?")
@@ -43,6 +49,12 @@ def main() -> int:
     build = root / "_build"
     pages = executable_pages(root)
     forget_stale_executions(root, pages)
+    # One thread a library: results then do not depend on the machine's number of cores.
+    # The book's extensions import `tools`, which is not installed.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    os.environ.pop("MPLBACKEND", None)  # it would keep pictures out of the pages and their cache
+    execute_missing(root, pages)
     status = run_jupyter_book(root)
     if status:
         # Sphinx would not repeat the warnings of pages that it has read already, and a second run
@@ -82,12 +94,41 @@ def run_jupyter_book(root: Path) -> int:
         *("--path-output", "."),
         *("-W", "-n", "--keep-going"),
     ]
-    # One thread a library: results then do not depend on the machine's number of cores.
-    # The book's extensions import `tools`, which is not installed.
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    environment.pop("MPLBACKEND", None)  # it would keep pictures out of the pages and their cache
-    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+    return subprocess.run(command, cwd=root, check=False).returncode
+
+
+# Execution
+
+
+def execute_missing(root: Path, pages: list[str]) -> None:
+    """Run the pages that are not in the cache, several at a time, and put them there.
+
+    Jupyter Book would run one after the other. It still runs what fails here, and says why.
+    """
+    cache = get_cache(str(root / "_build" / ".jupyter_cache"))
+    timeout = yaml.safe_load((root / "_config.yml").read_text())["execute"]["timeout"]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        running = {}
+        for page in longest_first(root, pages):
+            notebook = jupytext.read(source(root, page))
+            try:
+                cache.match_cache_notebook(notebook)
+            except KeyError:
+                folder = str(source(root, page).parent)
+                job = pool.submit(single_nb_execution, notebook, folder, timeout, False)
+                running[job] = page, notebook
+        for job in as_completed(running):
+            page, notebook = running[job]
+            if job.exception() is None and job.result().err is None:
+                seconds = {"execution_seconds": job.result().time}
+                bundle = CacheBundleIn(notebook, str(source(root, page)), data=seconds)
+                cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+                print(f"{page}: {job.result().time:.0f} s", flush=True)
+
+
+def longest_first(root: Path, pages: list[str]) -> list[str]:
+    """Return the pages by falling length of their code, so that no long one is left at the end."""
+    return sorted(pages, key=lambda page: -source(root, page).read_text().count("\n"))
 
 
 # What a chapter depends on
@@ -172,12 +213,13 @@ def imported_files(root: Path, page: str, cells: list[str]) -> set[Path]:
     return found
 
 
-def nodes(code: str) -> Iterator[ast.AST]:
-    """Yield the syntax of some code; nothing where it is wrong, which the page's run will say."""
+@lru_cache(maxsize=1024)  # most pages import the same modules
+def nodes(code: str) -> list[ast.AST]:
+    """Return the syntax of some code; nothing where it is wrong, which the page's run will say."""
     try:
-        yield from ast.walk(ast.parse(code))
+        return list(ast.walk(ast.parse(code)))
     except SyntaxError:
-        return
+        return []
 
 
 def imported_names(code: str) -> Iterator[str]:
