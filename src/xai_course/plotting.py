@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.resources import files
+from zlib import crc32
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -106,9 +107,12 @@ def plot_regions(
     items = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1])))
     regions, label = np.unique(items, return_inverse=True)
     label = label.reshape(resolution, resolution)
-    # Numbers that follow each other get shades far apart, so that most neighbours differ.
-    shade = (label * 0.6180339887) % 1.0
+    # Few regions differ in colour. Of many, each has one by its pattern, so that a region that is
+    # seen or missed by a pixel changes no other's.
     color = ListedColormap(plt.get_cmap("Pastel1").colors)
+    is_few = len(regions) <= color.N
+    numbers = [i if is_few else crc32(region.tobytes()) for i, region in enumerate(regions)]
+    shade = (np.array(numbers) * 0.6180339887 % 1.0)[label]
     ax.imshow(shade, extent=extent, origin="lower", cmap=color, vmin=0, vmax=1, aspect="auto")
     if seen is not None:
         bright = {row.tobytes() for row in known.astype(np.uint8)}
