@@ -145,22 +145,3 @@ def test_missing_wrong_answers_are_caught(read, tmp_path) -> None:
     chapter, _ = read()
     with pytest.raises(AssertionError, match=r"good_chapter\.py is missing"):
         proofs.load_wrong_answers(chapter, tmp_path)
-
-
-def test_skipping_removes_solutions_and_keeps_stubs(read) -> None:
-    notebook = proofs.skip_everything(read()[0])
-    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
-    assert tags == ["remove-cell", "exercise", "check", "exercise", "check"]
-
-
-def test_cell_that_needs_an_answer_is_caught(read) -> None:
-    """A chapter whose last cell uses the reader's answer stops whoever skipped the exercise."""
-    needs = "```{code-cell} ipython3\nprint(n_regions() + 1)\n```\n\n## Summary"
-    chapter, _ = read("## Summary", needs)
-    notebook = proofs.skip_everything(chapter)
-    # The checks of the fixture are registered in this process only.
-    notebook["cells"] = [
-        cell for cell in notebook.cells if "check" not in cell.metadata.get("tags", [])
-    ]
-    with pytest.raises(AssertionError, match="NotImplementedError"):
-        proofs.execute(notebook, chapter.path.parent)
