@@ -17,7 +17,7 @@ def ours(weights: list[np.ndarray], biases: list[np.ndarray], half: float) -> in
     from xai_course.networks import PiecewiseLinearNetwork
 
     network = PiecewiseLinearNetwork(weights, biases)
-    return len(network.enumerate_regions([[-half, half]] * network.n_features))
+    return len(network.enumerate_regions([[-half, half]] * network.n_features, 10**7))
 
 
 def regioncam(weights: list[np.ndarray], biases: list[np.ndarray], half: float) -> int:
@@ -29,6 +29,20 @@ def regioncam(weights: list[np.ndarray], biases: list[np.ndarray], half: float) 
         camera.linear(np.ascontiguousarray(weight.T, dtype=np.float32), bias.astype(np.float32))
         camera.relu()
     return camera.num_faces
+
+
+def affinitree(weights: list[np.ndarray], biases: list[np.ndarray], half: float) -> int:
+    """Return the number of leaves of affinitree's decision tree within the box."""
+    from affinitree import AffFunc, AffTree, Polytope, schema
+
+    d = weights[0].shape[1]
+    box = Polytope.hyperrectangle(d, [(-half, half)] * d)
+    tree = AffTree.from_poly(box, AffFunc.identity(d))
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        tree.apply_func(AffFunc.from_mats(weight, bias))
+        for neuron in range(len(bias)):
+            tree.compose(schema.partial_ReLU(len(bias), neuron), prune=True)
+    return tree.num_terminals()
 
 
 def grid(weights: list[np.ndarray], biases: list[np.ndarray], half: float) -> int:
@@ -45,7 +59,9 @@ def grid(weights: list[np.ndarray], biases: list[np.ndarray], half: float) -> in
     return len(np.unique(np.concatenate(found), axis=0))
 
 
-WAYS: dict[str, Callable[..., int]] = {"ours": ours, "regioncam": regioncam, "grid": grid}
+WAYS: dict[str, Callable[..., int]] = {
+    "ours": ours, "regioncam": regioncam, "affinitree": affinitree, "grid": grid,
+}  # fmt: skip
 
 
 def main(path: str, way: str) -> None:

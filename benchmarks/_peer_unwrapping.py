@@ -37,14 +37,31 @@ def unwrap(data: dict[str, np.ndarray], action: str, kind: str) -> dict[str, Any
     make_merger = getattr(aletheia, f"Merger{name}")
     merger_of(small, make_merger, action).fit(*few)
     merger = merger_of(unwrapper, make_merger, action)
+    if action in ("flatten", "bootstrap"):  # of a merged model, whose making is not timed
+        merger.fit(X, y)
+        result, figures = measure(lambda: step(merger, action, X, y), before)
+        held_out = {"held_out": score(result, data, kind)} if action == "flatten" else {}
+        return figures | held_out
     _, figures = measure(lambda: merger.fit(X, y), before)
     return figures | {"regions": unwrapper.nllms, "held_out": score(merger, data, kind)}
 
 
 def merger_of(unwrapper: Any, make_merger: Any, action: str) -> Any:
     """Return the peer's merger; 5 neighbours are its default."""
-    neighbors = {"merge": 5, "merge at 1 %": max(1, unwrapper.nllms // 100)}[action]
+    neighbors = max(1, unwrapper.nllms // 100) if action == "merge at 1 %" else 5
     return make_merger(unwrapper=unwrapper, n_neighbors=neighbors, n_clusters=10, min_samples=30)
+
+
+def step(merger: Any, action: str, X: np.ndarray, y: np.ndarray) -> Any:
+    """Flatten with the peer's defaults, or bootstrap a cluster 100 times, which also draws it."""
+    if action == "flatten":
+        flat = merger.flatten()
+        flat.fit(X, y)
+        return flat
+    import matplotlib
+
+    matplotlib.use("agg")
+    return merger.local_inference_bootstrap(0, n_boost=100)
 
 
 def score(merged: Any, data: dict[str, np.ndarray], kind: str) -> float:

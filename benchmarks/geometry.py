@@ -21,11 +21,11 @@ from xai_course.networks import PiecewiseLinearNetwork
 
 SCRIPT = "_measure_geometry.py"
 REPEATS = 5
-PACKAGES = ("numpy", "scipy", "xai-course", "regioncam")
+PACKAGES = ("numpy", "scipy", "xai-course", "regioncam", "affinitree")
 NOTE = (
     "CPU seconds of one thread, the median of the repeats; every repeat is a process of its own, "
     "and the ways take turns. regioncam computes in float32, the others in float64. The grid has a "
-    "million points and sees only the regions that hold one."
+    "million points and sees only the regions that hold one. affinitree gives a decision tree."
 )
 
 
@@ -42,8 +42,8 @@ class Work:
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """What is measured: the peers know the plane only."""
-        return ("ours", "regioncam", "grid") if self.n_features == 2 else ("ours",)
+        """What is measured: one peer knows the plane only, the other has no polygons."""
+        return ("ours", *(("regioncam", "grid") if self.n_features == 2 else ("affinitree",)))
 
     def network(self) -> PiecewiseLinearNetwork:
         """Return the network: the book's, or a He-normal one with seed 0."""
@@ -62,6 +62,12 @@ WORKS = (
     Work("random-2x100", "random, 2 x 100 neurons, [-1, 1]^2", 1.0, (100, 100)),
     Work("random-8x40", "random, 8 x 40 neurons, [-1, 1]^2", 1.0, (40,) * 8),
     Work("random-3d", "random, 2 x 8 neurons, [-1, 1]^3", 1.0, (8, 8), n_features=3),
+    Work("random-3d-16", "random, 16 neurons, [-1, 1]^3", 1.0, (16,), n_features=3),
+    Work("random-3d-32", "random, 32 neurons, [-1, 1]^3", 1.0, (32,), n_features=3),
+    Work("random-4d-16", "random, 16 neurons, [-1, 1]^4", 1.0, (16,), n_features=4),
+    Work("random-4d-2x16", "random, 2 x 16 neurons, [-1, 1]^4", 1.0, (16, 16), n_features=4),
+    Work("random-6d-16", "random, 16 neurons, [-1, 1]^6", 1.0, (16,), n_features=6),
+    Work("random-10d-16", "random, 16 neurons, [-1, 1]^10", 1.0, (16,), n_features=10),
 )
 QUICK = (
     Work("quick-2d", "random, 1 x 8 neurons, [-1, 1]^2", 1.0, (8,), seconds=1),
@@ -117,13 +123,15 @@ def figures(runs: list[Record]) -> Record:
 
 def table(results: Record) -> str:
     """Return the results as a Markdown table."""
-    head = ("work", "regions", "regioncam's", "the grid's", "CPU s", "regioncam, CPU s",
-            "grid, CPU s", "regioncam / ours", "grid / ours", "at most, s", "met")  # fmt: skip
+    peers = ("regioncam", "affinitree", "grid")
+    head = ("work", "regions", *(f"{peer}'s" for peer in peers), "CPU s",
+            *(f"{peer}, CPU s" for peer in peers), *(f"{peer} / ours" for peer in peers),
+            "at most, s", "met")  # fmt: skip
     rows = []
     for entry in results["works"]:
-        parts = [entry.get(way) or {} for way in ("ours", "regioncam", "grid")]
+        parts = [entry.get(way) or {} for way in ("ours", *peers)]
         counts = [f"{part['regions']:,}" if "regions" in part else "" for part in parts]
-        ratios = [entry.get(f"{way}_over_ours") for way in ("regioncam", "grid")]
+        ratios = [entry.get(f"{way}_over_ours") for way in peers]
         values = [part.get("value") for part in parts]
         shown = map(number, [*values, *ratios, entry["target"]])
         rows.append([entry["title"], *counts, *shown, met(entry["met"])])

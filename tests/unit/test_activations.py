@@ -204,9 +204,9 @@ def test_one_activation_per_layer():
     assert network.activation_pattern(X)[:, 3:].max() == 2
     with pytest.raises(ValueError, match="or 2 of them, one per hidden layer"):
         piecewise([2, 3, 4, 1], given_ones[:1])
-    with pytest.raises(ValueError, match="whole numbers from 0 to 2, one"):
+    with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
         network.local_linear_models(np.full((1, 7), 3))
-    with pytest.raises(ValueError, match="whole numbers from 0 to 2, one"):
+    with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
         network.local_linear_models(np.full((1, 7), 2))  # a ReLU neuron has no segment 2
 
 
