@@ -13,12 +13,13 @@ from statistics import median
 import benchmark_programs
 import pytest
 
-UNWRAPPING, GEOMETRY = map(benchmark_programs.load, ("unwrapping", "geometry"))
+PROGRAMS = ("geometry", "growth", "imports", "interpretation", "lambda_nets", "unwrapping")
+UNWRAPPING, GEOMETRY, GROWTH, IMPORTS, INTERPRETATION = map(
+    benchmark_programs.load, ("unwrapping", "geometry", "growth", "imports", "interpretation")
+)
 COMMAND = sys.modules["_command"]
 QUICK = ["--quick", "--work", "fit-10k", "merge-regression-10k"]
-STORED = [
-    COMMAND.measured_file(f"benchmark_{n}") for n in ("geometry", "lambda_nets", "unwrapping")
-]
+STORED = [COMMAND.measured_file(f"benchmark_{name}") for name in PROGRAMS]
 
 
 def run(*arguments: str) -> int:
@@ -190,7 +191,7 @@ def test_the_measured_network_is_the_library_network() -> None:
     assert set(data["y_classification"]) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("program", ["geometry", "lambda_nets", "unwrapping"])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_every_program_has_the_same_options(program: str) -> None:
     command = [sys.executable, str(benchmark_programs.FOLDER / f"{program}.py"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -208,3 +209,37 @@ def test_geometry_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert entry["ours"]["regions"] == len(found)
     assert results["repeats"] == 1
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_exponent_is_that_of_the_last_points(power: float) -> None:
+    points = [{"size": 1, "value": 99.0}] + [
+        {"size": size, "value": 0.01 * size**power} for size in (10, 20, 80)
+    ]
+    assert GROWTH.exponent(points) == power
+
+
+def test_growth_counts_the_regions(tmp_path: Path) -> None:
+    path = tmp_path / "quick.json"
+    name = "regions of two inputs, neurons"
+    options = ["--quick", "--work", name, "--output", str(path)]
+    assert COMMAND.main(GROWTH.BENCHMARK, options) == 0
+    (entry,) = json.loads(path.read_text("utf-8"))["works"]
+    assert entry["grows_with"] == "regions"
+    assert [point["size"] for point in entry["points"]] == [8, 36]
+
+
+def test_imports_take_turns(tmp_path: Path) -> None:
+    path = tmp_path / "quick.json"
+    assert COMMAND.main(IMPORTS.BENCHMARK, ["--quick", "--output", str(path)]) == 0
+    nothing, numpy, sklearn = json.loads(path.read_text("utf-8"))["works"]
+    assert nothing["modules"] < numpy["modules"] < sklearn["modules"]
+
+
+def test_interpretation_from_end_to_end(tmp_path: Path) -> None:
+    path = tmp_path / "quick.json"
+    options = ["--quick", "--work", "5-variables-4", "--output", str(path)]
+    assert COMMAND.main(INTERPRETATION.BENCHMARK, options) == 0
+    (entry,) = json.loads(path.read_text("utf-8"))["works"]
+    assert set(entry["ways"]) == {"I-Net", "closed form", "greedy"}
+    assert all(0 < way["error"] < 0.1 for way in entry["ways"].values())
