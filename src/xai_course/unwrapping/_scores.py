@@ -72,12 +72,13 @@ def ranking_auc(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     n_pairs = n_positive * (len(positive) - n_positive)
     if n_pairs == 0:
         return np.full(len(scores), np.nan)
-    ordered, ranks = _sortable(scores), np.arange(float(len(positive)))
-    keys = np.sort(ordered | positive, axis=1)
+    keys, ranks = _sortable(scores), np.arange(float(len(positive)))
+    keys |= positive
+    keys.sort(axis=1)
     wins = (keys & 1) @ ranks
     # Pairs that tie are won in this order, and lost where the label counts the other way.
     tied = ((keys[:, 1:] ^ keys[:, :-1]) == 1).any(axis=1)
-    lost = 1 - (np.sort(ordered[tied] | ~positive, axis=1) & 1)
+    lost = np.sort(keys[tied] ^ 1, axis=1) & 1 == 0
     wins[tied] = (wins[tied] + lost @ ranks) / 2
     return (wins - n_positive * (n_positive - 1) / 2) / n_pairs
 
@@ -89,8 +90,11 @@ def _sortable(scores: np.ndarray) -> np.ndarray:
     differ in their last bit only become ties.
     """
     bits = (scores + 0.0).view(np.int64)  # adding zero makes -0.0 and 0.0 one number
-    ordered = bits ^ ((bits >> 63) & np.int64(0x7FFFFFFFFFFFFFFF))
-    return ordered & ~np.int64(1)
+    negative = bits >> 63
+    negative &= 0x7FFFFFFFFFFFFFFF
+    bits ^= negative
+    bits &= ~1
+    return bits
 
 
 def group_auc(
