@@ -223,11 +223,11 @@ class PiecewiseLinearNetwork:
         X = self.check_inputs(X)
         patterns = np.empty((len(X), self.n_hidden), dtype=np.uint8)
         for rows in self._row_chunks(len(X)):
+            layers = np.split(patterns[rows], np.cumsum(self.hidden_sizes), axis=1)
             # The output layer's inputs, the last, belong to no activation.
-            pairs = zip(self.activations, self._preactivations(X[rows]), strict=False)
-            segments = [activation.segment(z) for activation, z in pairs]
-            if segments:
-                patterns[rows] = np.concatenate(segments, axis=1)
+            inputs = self._preactivations(X[rows])
+            for activation, segments, z in zip(self.activations, layers, inputs, strict=False):
+                segments[:] = activation.segment(z)
         return patterns
 
     def local_linear_models(self, patterns: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -328,7 +328,8 @@ class PiecewiseLinearNetwork:
         yield z
         later = zip(self.activations, self.weights[1:], self.biases[1:], strict=True)
         for activation, weight, bias in later:
-            z = activation(z) @ weight.T + bias
+            z = activation(z) @ weight.T
+            z += bias
             yield z
 
     def _row_chunks(self, n_rows: int, copies: int = 1) -> Iterator[slice]:
