@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-# Blocks of this many scores are sorted at a time, and stay in the processor's cache.
-_BLOCK = 2**18
+# Blocks of this many scores are sorted at a time: they stay in the cache, and their memory is not
+# given back to the system and asked for again.
+_BLOCK = 2**16
 
 
 def group_mean(values: np.ndarray, labels: np.ndarray, n_groups: int) -> np.ndarray:
