@@ -321,4 +321,4 @@ def _one_a_class(outputs: np.ndarray) -> np.ndarray:
 
 def _mean(scores: list[np.ndarray]) -> np.ndarray:
     """Return the mean over the classes of each part's scores, of those that are defined."""
-    return pd.DataFrame(scores).mean().to_numpy()
+    return pd.DataFrame(np.transpose(scores)).mean(axis=1).to_numpy()
