@@ -37,13 +37,17 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             *("test_glm.py", "test_unwrapper.py", "test_merging.py", "test_inference.py"),
             *("test_partition.py", "test_flattening.py", "test_unwrapping_plots.py"),
+            "test_ward.py",
         ),
     ),
     "distillation": (
-        ("training.py", "distillation.py"),
+        ("_loop.py", "training.py", "distillation.py"),
         ("test_training.py", "test_distillation.py"),
     ),
-    "inet": (("polynomials.py", "inet/*.py"), ("test_polynomials.py", "test_inet_*.py")),
+    "inet": (
+        ("polynomials.py", "_perceptrons.py", "inet/*.py"),
+        ("test_polynomials.py", "test_inet_*.py"),
+    ),
 }
 
 _COMPARISONS = {
