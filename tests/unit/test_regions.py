@@ -388,6 +388,7 @@ def test_what_is_not_certain_is_asked_of_linear_programs(monkeypatch):
         expected = network.enumerate_regions(box).patterns
         with monkeypatch.context() as patched:
             patched.setattr(regions, "balls", uncertain)
+            patched.setattr(regions, "_AT_ONCE", 300)  # a few parts together
             np.testing.assert_array_equal(network.enumerate_regions(box).patterns, expected)
 
 
