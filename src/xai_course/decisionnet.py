@@ -386,10 +386,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         cells, centers = _cells(A, b, box, max_regions)
         pure = ~_crossed(cells, A, b, missing)
         numbers, area = self._apply(frame.leave(centers)), cells.volumes
-        # Where several lines meet, rounding leaves cells that are none.
-        corners, starts = cells.polygons.points, cells.polygons.starts
-        extent = np.maximum.reduceat(corners, starts) - np.minimum.reduceat(corners, starts)
-        is_cell = area > _SAME * extent.max(axis=1)
+        is_cell = _have_size(cells)
         seen, pure = is_cell & (numbers >= 0), is_cell & pure
         right = seen & pure & (self.state_labels_[numbers] == framed.decide(centers))
         lengths = np.linalg.norm(np.diff(frame.leave(missing), axis=1), axis=2)
@@ -412,6 +409,13 @@ def _cells(
     network = PiecewiseLinearNetwork([first, np.zeros((1, len(first)))], [bias, [0.0]])
     cells = network.enumerate_regions(box, max_regions)
     return cells, np.array([cell.polygon().mean(axis=0) for cell in cells])
+
+
+def _have_size(cells: Regions) -> np.ndarray:
+    """Return which cells are some: where several lines meet, rounding leaves others."""
+    corners, starts = cells.polygons.points, cells.polygons.starts
+    extent = np.maximum.reduceat(corners, starts) - np.minimum.reduceat(corners, starts)
+    return cells.volumes > _SAME * extent.max(axis=1)
 
 
 def _crossed(cells: Regions, A: np.ndarray, b: np.ndarray, segments: np.ndarray) -> np.ndarray:

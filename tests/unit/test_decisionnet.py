@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from xai_course import decisionnet
 from xai_course.approximation import approximate
-from xai_course.decisionnet import DecisionNet, _cells, _crossed
+from xai_course.decisionnet import BoundaryCertificate, DecisionNet, _cells, _crossed, _have_size
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import RegionBudgetError
 
@@ -552,6 +552,31 @@ def test_a_segment_mixes_each_cell_that_it_runs_through(where, end, crossed):
     cells, centers = _cells(normal, offset, [[0, 1], [0, 1]], 10)
     mixed = _crossed(cells, normal, offset, np.array([[[0.0, 0.5], [end, 0.4]]]))
     assert mixed[np.argsort(centers[:, 0])].tolist() == crossed
+
+
+@pytest.mark.parametrize(("size", "n_cells"), [(1e-2, 7), (1e-5, 7), (1e-12, 6), (0.0, 6)])
+def test_lines_that_meet_leave_no_cell_between_them(size, n_cells):
+    """Three lines around a triangle of this size, far from the middle of the box."""
+    A = np.array([[1.0, 0.0], [0.0, 1.0], [np.sqrt(0.5), np.sqrt(0.5)]])
+    b = np.array([0.9, 0.8, (1.7 + size) * np.sqrt(0.5)])
+    cells, _ = _cells(A, b, [[-1, 1], [-1, 1]], 100)
+    assert _have_size(cells).sum() == n_cells
+
+
+@pytest.mark.parametrize(
+    ("n_pure", "n_right", "holds"), [(3, 2, True), (2, 2, False), (3, 1, False)]
+)
+def test_a_certificate_holds_where_all_is_right(n_pure, n_right, holds):
+    found = BoundaryCertificate(3, n_pure, 2, n_right, seen_area=1.0, missing_length=0.0)
+    assert found.holds is holds
+
+
+def test_neurons_of_most_pieces_come_first():
+    X = np.random.default_rng(9).uniform(-1, 1, (300, 2))
+    network = centered(random_network([2, 5, 4, 3], 9), X)
+    pieces = DecisionNet(network, regions="all").fit(X, network.decide(X)).n_pieces_.tolist()
+    assert pieces == sorted(pieces, reverse=True)
+    assert pieces[0] > pieces[-1]
 
 
 def test_known_states_are_not_asked_about(monkeypatch):
