@@ -112,7 +112,7 @@ def through_file(thing, dump, load):
     return load(file)
 
 
-@pytest.mark.parametrize("kind", EVERY_KIND, ids=str)
+@pytest.mark.parametrize("kind", EVERY_KIND, ids=lambda one: getattr(one, "name", str(one)))
 def test_a_module_is_saved_whole_and_its_weights_are_loaded(kind):
     network, other = (piecewise([2, 4, 1], approximate(kind, 5), seed) for seed in (0, 1))
     torch.save(network.to_torch(), io.BytesIO())
@@ -128,7 +128,7 @@ def load_weights(file):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", EVERY_KIND, ids=str)
+@pytest.mark.parametrize("kind", EVERY_KIND, ids=lambda one: getattr(one, "name", str(one)))
 def test_copies_compute_the_same_and_stay_read_only(kind, way):
     network = piecewise([2, 4, 1], approximate(kind, 5))
     copied = WAYS[way](network)
