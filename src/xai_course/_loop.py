@@ -144,8 +144,10 @@ def learn(
     items : ndarray
         What is trained on.
     settings : Settings
-    rate, generator, progress
+    rate, progress
         As in `xai_course.training.train`.
+    generator : numpy.random.Generator, optional
+        Draws all epochs' batches. By default each epoch has its own, so that it can be resumed.
     least : int
         Items that a batch needs; a smaller rest stays in the batch before.
     after : callable

@@ -64,7 +64,6 @@ def train(
     *,
     judge: Judge | None = None,
     rate: Callable[[float], float] | None = None,
-    generator: np.random.Generator | None = None,
     epsilon: float = 1e-8,
     device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
@@ -92,8 +91,6 @@ def train(
     rate : callable, optional
         Learning rate after so many epochs (a fraction). By default the half cosine that falls to
         zero over all epochs.
-    generator : numpy.random.Generator, optional
-        Draws all epochs' batches. By default each epoch has its own, so that it can be resumed.
     epsilon : float
         Adam's.
     device : str or torch.device
@@ -136,7 +133,7 @@ def train(
     state = _State(module, loss, judge, device, settings.learning_rate, epsilon)
     run = {**asdict(settings), "device": device.type, **(identity or {})}
     file = _Checkpoint(checkpoint, run, pause, state)
-    how = {"rate": rate, "generator": generator, "least": least, "progress": progress}
+    how = {"rate": rate, "least": least, "progress": progress}
     learn(state, items, settings, after=file.write, **how)
     return state.result(module), {"settings": asdict(settings), **state.log}
 

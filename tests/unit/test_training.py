@@ -110,12 +110,13 @@ def test_the_plain_loop_gives_the_same_bits(rows, settings, dropout):
         assert len(losses) == done.log["best_epoch"] + 3 < 41
 
 
-def plain_shared_generator(module, X, y, rate, epochs):
-    """Return weights after batches that one generator draws for all epochs."""
-    module, rng = copy.deepcopy(module), np.random.default_rng([7, 1])
+def plain_epochs(module, X, y, rate, epochs):
+    """Return weights after epochs at one rate, each with a generator of its own."""
+    module, cpu = copy.deepcopy(module), torch.device("cpu")
     adam = torch.optim.Adam(module.parameters(), lr=rate, eps=1e-7)
-    for _ in range(epochs):
-        order = rng.permutation(np.arange(10, 60))
+    for epoch in range(1, epochs + 1):
+        with training.reproducible([0, 1, epoch], cpu) as rng:
+            order = rng.permutation(np.arange(10, 60))
         for first in range(0, 50, 16):
             batch = order[first : first + 16]
             adam.zero_grad()
@@ -124,7 +125,7 @@ def plain_shared_generator(module, X, y, rate, epochs):
     return weights(module)
 
 
-def test_the_caller_may_hand_in_generator_rate_and_loss():
+def test_the_caller_may_hand_in_rate_and_loss():
     X, y = torch.randn(60, 3, dtype=torch.float64), torch.randn(60, dtype=torch.float64)
     start = mlp([3, 5, 1]).double()
     seen = []
@@ -137,10 +138,9 @@ def test_the_caller_may_hand_in_generator_rate_and_loss():
     module, log = train(
         *(start, loss, np.arange(10, 60), settings),
         rate=lambda done: 0.01,
-        generator=np.random.default_rng([7, 1]),
         epsilon=1e-7,
     )
-    np.testing.assert_array_equal(weights(module), plain_shared_generator(start, X, y, 0.01, 3))
+    np.testing.assert_array_equal(weights(module), plain_epochs(start, X, y, 0.01, 3))
     # Without a judge the last weights are kept, and nothing is ever the best.
     assert set(log) == {"settings", "train_loss"}
     assert log["train_loss"][0] is None

@@ -88,7 +88,7 @@ def ranking_auc(
     keys, ranks = _sortable(scores, spare), np.arange(len(positive))
     keys |= positive
     keys.sort(axis=1)
-    wins = np.bitwise_and(keys, 1, out=spare) @ ranks / 1.0
+    wins = (np.bitwise_and(keys, 1, out=spare) @ ranks).astype(float)
     # Pairs that tie are won in this order, and lost where the label counts the other way.
     apart = np.bitwise_xor(keys[:, 1:], keys[:, :-1], out=spare[:, 1:])
     tied = (apart == 1).any(axis=1)
