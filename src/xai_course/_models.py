@@ -1,0 +1,174 @@
+"""What the exact answers ask of a model: outputs and gradients, of a network or a torch module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from xai_course._validation import check_array, check_whole
+from xai_course.networks import PiecewiseLinearNetwork
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Model", "check_baseline", "check_targets", "gradients", "inputs_of", "outputs"]
+
+Model: TypeAlias = "PiecewiseLinearNetwork | torch.nn.Module"
+
+# Numbers of the inputs of a module that are looked at together.
+_AT_ONCE = 2**18
+
+
+def inputs_of(model: Model, X: ArrayLike, name: str = "X") -> np.ndarray:
+    """Return inputs as finite float64, shape (n_rows, ...), or raise.
+
+    Raises
+    ------
+    TypeError
+        If the model is neither a network nor a torch module, or the inputs are no real numbers.
+    ValueError
+        If an input is NaN or infinite, there is none, or the network has another width.
+    """
+    if isinstance(model, PiecewiseLinearNetwork):
+        X = model.check_inputs(X)
+    else:
+        _check_module(model)
+        detach = getattr(X, "detach", None)  # a torch tensor, of any device
+        X = np.asarray(X if detach is None else detach().cpu())
+        X = check_array(X, name, max(X.ndim, 2))
+    if not X.size:
+        raise ValueError(f"{name} must hold at least one row, got shape {X.shape}.")
+    return X
+
+
+def _check_module(model: object) -> None:
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            "The model must be a PiecewiseLinearNetwork or a torch.nn.Module, got "
+            f"{type(model).__name__}."
+        )
+    for name, part in model.named_modules():
+        changes = isinstance(part, nn.modules.batchnorm._BatchNorm) or getattr(part, "p", 0)
+        if part.training and changes and "forward" in vars(type(part)) | vars(nn.Dropout):
+            raise ValueError(f"{name} ({part}) is in training mode; call .eval() on the module.")
+
+
+def check_baseline(baseline: ArrayLike, X: np.ndarray) -> np.ndarray:
+    """Return a number, one input or one input per row as an array of the shape of `X`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not finite or has another shape.
+    """
+    array = check_array(baseline, "baseline", np.ndim(baseline))
+    if array.shape not in ((), X.shape[1:], X.shape):
+        raise ValueError(
+            f"baseline must be a number or have the shape {X.shape[1:]} of an input or "
+            f"{X.shape} of all, got {array.shape}."
+        )
+    return np.array(np.broadcast_to(array, X.shape))
+
+
+def check_targets(target: int | ArrayLike | None, n_outputs: int, n_rows: int) -> np.ndarray:
+    """Return the number of the output that is asked about, one per row.
+
+    Raises
+    ------
+    ValueError
+        If it is no output of the model, or None where there are several outputs.
+    """
+    if target is None and n_outputs > 1:
+        raise ValueError(
+            f"The model has {n_outputs} outputs; target must be the number of one, from 0 to "
+            f"{n_outputs - 1}, or one per row."
+        )
+    numbers = np.asarray(0 if target is None else target)
+    if numbers.ndim and numbers.shape != (n_rows,):
+        raise ValueError(f"target must be one number or {n_rows}, one per row, got {target!r}.")
+    for number in np.unique(numbers).tolist():
+        check_whole(number, "target", 0, n_outputs - 1)
+    return np.broadcast_to(numbers, n_rows)
+
+
+def outputs(model: Model, X: np.ndarray) -> np.ndarray:
+    """Return the outputs for checked inputs, float64 of shape (n_rows, n_outputs).
+
+    Raises
+    ------
+    ValueError
+        If a module does not take such inputs, or gives no rows of outputs.
+    """
+    if isinstance(model, PiecewiseLinearNetwork):
+        return model.forward(X)
+    import torch
+
+    from xai_course.training import as_inputs
+
+    with torch.no_grad():
+        parts = [_rows(model, as_inputs(model, rows)).double().cpu().numpy() for rows in _split(X)]
+    return np.concatenate(parts)
+
+
+def gradients(model: Model, X: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the gradient of each row's target output with respect to its input, like `X`.
+
+    On a border of regions it is the gradient on the side that the model itself is on.
+    """
+    found = np.empty(X.shape)
+    if isinstance(model, PiecewiseLinearNetwork):
+        patterns = model.activation_pattern(X)
+        for target in np.unique(targets):
+            rows = targets == target
+            found[rows] = one_output(model, target).local_linear_models(patterns[rows])[0][:, 0]
+        return found
+    import torch
+
+    from xai_course.training import as_inputs
+
+    start = 0
+    for rows in _split(X):
+        chosen = slice(start, start := start + len(rows))
+        inputs = as_inputs(model, rows).clone().requires_grad_(True)
+        with torch.enable_grad():
+            scores = _rows(model, inputs)
+            columns = torch.as_tensor(targets[chosen].copy(), device=scores.device)[:, None]
+            (gradient,) = torch.autograd.grad(scores.gather(1, columns).sum(), inputs)
+        found[chosen] = gradient.double().cpu().numpy()
+    return found
+
+
+def one_output(network: PiecewiseLinearNetwork, target: int) -> PiecewiseLinearNetwork:
+    """Return the network that gives only this output."""
+    weights = [*network.weights[:-1], network.weights[-1][[target]]]
+    biases = [*network.biases[:-1], network.biases[-1][[target]]]
+    return PiecewiseLinearNetwork(weights, biases, network.activations)
+
+
+def _split(X: np.ndarray) -> list[np.ndarray]:
+    step = max(1, _AT_ONCE // X[0].size)
+    return np.split(X, range(step, len(X), step))
+
+
+def _rows(module: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Return a module's outputs, one row per input."""
+    try:
+        scores = module(inputs)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"The module does not take inputs of shape {tuple(inputs.shape)}: {reason}"
+        ) from error
+    shape = tuple(getattr(scores, "shape", ()))
+    if len(shape) == 1 and shape == (len(inputs),):
+        return scores[:, None]
+    if len(shape) != 2 or shape[0] != len(inputs):
+        raise ValueError(
+            f"The module must give one row of outputs per input, ({len(inputs)}, n_outputs), got "
+            f"{shape or type(scores).__name__}."
+        )
+    return scores
