@@ -20,8 +20,9 @@ from xai_course.training import as_inputs
 
 __all__ = ["Follower", "activations", "part_behind"]
 
-# Numbers of activations that are held along a part of the line; a longer part is cut in two.
-_AT_ONCE = 2**24
+# Numbers of activations that are held along a part of the line; a longer part is cut in two. Larger
+# parts are slower: their arrays leave the cache and are allocated anew each time.
+_AT_ONCE = 2**19
 
 # What is linear in everything that it is given, as long as the rows stay apart.
 _LINEAR = {
@@ -95,6 +96,15 @@ class _Part(NamedTuple):
         return sum(v[0].numel() for v in self.held.values() if torch.is_tensor(v))
 
 
+class _Tracer(fx.Tracer):
+    """Takes our activation for one operation."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, PiecewiseLinearActivation) or super().is_leaf_module(
+            m, module_qualified_name
+        )
+
+
 class Follower:
     """Follows a module along lines.
 
@@ -112,7 +122,7 @@ class Follower:
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         try:
-            self.nodes = list(fx.Tracer().trace(module).nodes)
+            self.nodes = list(_Tracer().trace(module).nodes)
         except Exception as error:
             raise TypeError(
                 f"torch.fx cannot trace {type(module).__name__}, so it cannot be followed along a "
@@ -267,7 +277,7 @@ def _turns(node: fx.Node, pool: Callable[..., Any], part: _Part) -> torch.Tensor
     """Return the places, also those where another number of a window may become the largest.
 
     Where two neighbouring places have different largest numbers, these two cross in between. If a
-    third is larger there, the next call finds it.
+    third is larger there, nothing bends, and the next call finds where the third takes over.
     """
     x = part.held[node]
     _, winner = pool(x, return_indices=True)
@@ -295,7 +305,7 @@ def part_behind(module: nn.Module, name: int | str) -> nn.Module:
         If there is no such part, it is called more than once, or the outputs also depend on the
         input in another way.
     """
-    whole = fx.GraphModule(module, fx.Tracer().trace(module))
+    whole = fx.GraphModule(module, _Tracer().trace(module))
     graph, nodes = whole.graph, list(whole.graph.nodes)
     found = [node for node in nodes if node.op == "call_module" and node.target == name]
     if len(found) != 1:

@@ -18,7 +18,7 @@ __all__ = ["Model", "check_baseline", "check_targets", "gradients", "inputs_of",
 Model: TypeAlias = "PiecewiseLinearNetwork | torch.nn.Module"
 
 # Numbers of the inputs of a module that are looked at together.
-_AT_ONCE = 2**18
+_AT_ONCE = 2**15
 
 
 def inputs_of(model: Model, X: ArrayLike, name: str = "X") -> np.ndarray:

@@ -35,7 +35,7 @@ class PiecewiseLinearPath:
         The two inputs.
     t : ndarray of float64, shape (n_pieces + 1,)
         Increasing from 0 to 1: the ends, and each place between them where a neuron changes its
-        segment or a maximum its winner.
+        segment or a maximum its winner. Max pooling adds a few where nothing bends.
     values : ndarray of float64, shape (n_pieces + 1, n_outputs)
         The outputs there. In between they are linear.
 
