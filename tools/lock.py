@@ -38,7 +38,7 @@ def main() -> int:
                 "--report",
                 str(report),
                 *BY_HAND,
-                f"{ROOT}[book,test,grading,cluster,reproduce]",
+                f"{ROOT}[book,test,grading,cluster]",
             ),
         ]
         status = subprocess.run(command, check=False).returncode
