@@ -1,0 +1,71 @@
+"""What `attribute` is given beside the model: rows or texts, a target, a baseline."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from xai_course._validation import check_array
+
+_LEAST_IMAGE = 64  # pixels: fewer numbers in a flat row are taken for a table's
+
+
+def as_image(row: np.ndarray) -> np.ndarray | None:
+    """Return a row as an image of shape (n_channels, height, width), or None if it is none."""
+    side = math.isqrt(row.size)
+    if row.ndim == 1 and side**2 == row.size >= _LEAST_IMAGE:
+        return row.reshape(1, side, side)
+    return {2: row[None], 3: row}.get(row.ndim)
+
+
+def read_inputs(X: Any, are_texts: bool) -> Any:
+    """Return finite float64 rows, or a list of texts, or raise."""
+    if are_texts:
+        if isinstance(X, str) or not all(isinstance(one, str) and one.strip() for one in X):
+            raise TypeError("X must be a sequence of texts with words in them, as ['one text'].")
+        return list(X)
+    if np.ndim(X) < 2:
+        raise ValueError(f"X must have one row per input, got shape {np.shape(X)}; give X[None].")
+    return check_array(X, "X", np.ndim(X))
+
+
+def check_target(target: Any, outputs: np.ndarray) -> np.ndarray:
+    """Return the column to explain of each row, or raise."""
+    n_rows, n_outputs = outputs.shape
+    if target is None and n_outputs > 1:
+        raise ValueError(
+            f"The model has {n_outputs} outputs: say which to explain, for all rows (target=1) or "
+            "for each (target=outputs.argmax(axis=1))."
+        )
+    targets = np.asarray(0 if target is None else target)
+    fits = targets.dtype.kind in "iu" and targets.shape in ((), (n_rows,))
+    if not fits or targets.min(initial=0) < 0 or targets.max(initial=0) >= n_outputs:
+        raise ValueError(
+            f"target must be a whole number from 0 to {n_outputs - 1}, or {n_rows} of them, got "
+            f"{target!r}."
+        )
+    return np.broadcast_to(targets, n_rows).astype(np.int64)
+
+
+def check_baseline(given: Any, kind: str, X: Any, method: str) -> np.ndarray | None:
+    """Return one baseline per row, or the rows of a background, or None, or raise."""
+    if kind == "none" or (kind == "optional" and given is None):
+        if given is not None:
+            raise ValueError(f"{method} compares with no baseline; leave it out.")
+        return None
+    shape = X.shape[1:]
+    if kind == "point":
+        base = check_array(0.0 if given is None else given, "baseline", np.ndim(given))
+        if base.shape in ((), shape, X.shape):
+            return np.broadcast_to(base, X.shape).copy()
+        accepted = f"(), {shape} or {X.shape}"
+    else:
+        base = check_array(
+            [] if given is None else given, "baseline", np.ndim([] if given is None else given)
+        )
+        if base.size and shape in (base.shape, base.shape[1:]):
+            return base.reshape(-1, *shape)
+        accepted = f"(n_background, {', '.join(map(str, shape))}), rows to average over"
+    raise ValueError(f"The baseline of {method} must have shape {accepted}, got {base.shape}.")
