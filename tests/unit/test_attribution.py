@@ -20,7 +20,9 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
 from torch import nn
 from torch.nn import functional
 
@@ -480,6 +482,18 @@ def test_lime_text_gives_each_word_its_weight():
     plt.close("all")
 
 
+def test_lime_text_of_a_pipeline():
+    pipeline = make_pipeline(CountVectorizer(), LogisticRegression())
+    pipeline.fit(["good film", "good end", "bad film", "bad end"], [1, 1, 0, 0])
+    found = attribute("lime_text", pipeline, ["good film end"])
+    close(found.output, pipeline.decision_function(["good film end"]))
+    weight = pipeline[-1].coef_[0][pipeline[0].vocabulary_["good"]]
+    close(found.values[0], [weight, 0, 0], 0.05)
+    shares = attribute("lime_text", pipeline, ["good film end"], 0, output="probabilities")
+    assert shares.values[0].argmin() == 0
+    assert shares.values[0][0] < 0
+
+
 @pytest.mark.parametrize("kind", ["network", "module"])
 def test_exact_answers(kind):
     model = NETWORK if kind == "network" else NETWORK.to_torch()
@@ -817,6 +831,16 @@ def test_activations_whose_input_is_read_elsewhere(between):
     assert ask("shap_deep", module, target=1).completeness_error.max() < 1e-8
 
 
+def test_sums_as_modules_under_lrp():
+    """A plain relevance of ratios: with a tiny epsilon it is the input times the gradient."""
+    from captum.attr._utils.custom_modules import Addition_Module
+
+    parts = {"act": nn.ReLU(), "c": nn.Linear(6, 6), "sum": Addition_Module()}
+    residual = Calls(lambda self, z: self.sum(z, self.act(self.c(z))), **parts)
+    expected = ask("input_x_gradient", residual, target=1).values
+    close(ask("lrp", residual, target=1).values, expected, 1e-6)
+
+
 def test_what_cannot_be_followed_is_refused():
     module = Calls(lambda self, z: self.act(z) if z.sum() > 0 else self.act(-z), act=nn.ReLU())
     with pytest.raises(ValueError, match=r"torch\.fx cannot follow"):
@@ -942,7 +966,7 @@ def test_bad_models():
     with pytest.raises(ValueError, match="unsqueeze"):
         attribute("saliency", flat, X)
     with pytest.raises(ValueError, match="finite"):
-        attribute("shap_exact", lambda r: r[:, 0] / 0 * 0, X, baseline=X)
+        attribute("shap_exact", lambda r: np.full(len(r), np.inf), X, baseline=X)
 
 
 def test_bad_options():

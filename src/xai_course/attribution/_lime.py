@@ -76,9 +76,7 @@ def _text(
     from lime.lime_text import LimeTextExplainer
 
     explainer = LimeTextExplainer(
-        kernel_width=kernel_width,
-        feature_selection="none",
-        random_state=question.random_state,
+        kernel_width=kernel_width, feature_selection="none", random_state=question.random_state
     )
     how = {"labels": (question.target,), "num_samples": num_samples}
     answers = []

@@ -36,11 +36,12 @@ def read_model(
     if "torch" in sys.modules and isinstance(given, sys.modules["torch"].nn.Module):
         kind, module = "module", _read_module(given, method, wants)
     elif is_network:
-        kind, module = "module", _convert(given, method) if takes == "module" else None
+        kind, module = "module", _read_network(given, method) if takes == "module" else None
     else:
         kind, module = "trees" if hasattr(given, "predict") else "texts", None
     takes = "module" if takes == "network" else takes
-    if takes not in (kind, "function") or not (is_network or callable(given) or kind == "trees"):
+    fits = takes in (kind, "function") or (takes == "texts" and kind == "trees")
+    if not fits or not (is_network or callable(given) or kind == "trees"):
         needs = _NEEDS.get(takes, "a network, a torch module, a fitted estimator or a function")
         raise TypeError(f"{method} needs {needs}, got {type(given).__name__}.")
     if module is not None:
@@ -50,15 +51,11 @@ def read_model(
     ) if kind == "trees" else given
 
 
-def _convert(network: PiecewiseLinearNetwork, method: str) -> nn.Module:
+def _read_network(given: PiecewiseLinearNetwork, method: str) -> nn.Module:
     import torch
 
-    from xai_course.attribution._structure import check_structure
-
     with torch.random.fork_rng():  # new layers draw weights before they are given theirs
-        module = network.to_torch()
-    check_structure(method, module)
-    return module
+        return _read_module(given.to_torch(), method, "logits")
 
 
 def _read_module(given: nn.Module, method: str, wants: str) -> nn.Module:
@@ -87,8 +84,8 @@ def to_tensor(module: nn.Module, X: np.ndarray) -> torch.Tensor:
     """Return inputs in the module's dtype and on its device."""
     import torch
 
-    held = next(chain(module.parameters(), module.buffers()), torch.empty(0))
-    return torch.tensor(X).to(held)
+    held = filter(torch.is_floating_point, chain(module.parameters(), module.buffers()))
+    return torch.tensor(X).to(next(held, torch.empty(0)))
 
 
 def _predict(given: Any, wants: str) -> _Function:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,16 +111,14 @@ def quiet_and_seeded(library: str, random_state: int) -> Iterator[None]:
     """Import a library and seed the global generators for a while, without the usual warnings."""
     import torch
 
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    state = np.random.get_state()  # noqa: NPY002
     try:
         with warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
             for message in _WARNINGS:
                 warnings.filterwarnings("ignore", message)
             importlib.import_module(library)
             np.random.seed(random_state)  # noqa: NPY002
-            random.seed(random_state)
             torch.manual_seed(random_state)
             yield
     finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        random.setstate(python_state)
+        np.random.set_state(state)  # noqa: NPY002

@@ -19,7 +19,8 @@ _LINEAR = {"Linear", *_STILL} | {
 }
 _CURVES = {"ReLU", "LeakyReLU", "ELU", "Sigmoid", "Tanh", "Softplus"}
 _MAXIMA = {"MaxPool" + size for size in _SIZES}
-_RELEVANT = {"Linear", "Conv2d", "AvgPool2d", "AdaptiveAvgPool2d", "BatchNorm2d", *_MAXIMA}
+_RELEVANT = {"Linear", "Conv2d", "AvgPool2d", "AdaptiveAvgPool2d", "BatchNorm2d"}
+_RELEVANT |= {"Addition_Module", *_MAXIMA}
 _BENT = {"ReLU", "Tanh"}
 # Functions that only move numbers, and functions whose gradient is the rule.
 _MOVES = {"flatten", "view", "reshape", "size", "getattr", "getitem", "squeeze", "unsqueeze"}
@@ -37,6 +38,7 @@ _RULES = {
 }
 _RULES |= {"deeplift_shap": _RULES["deeplift"], "deconvolution": _RULES["guided_backprop"]}
 
+_KNOWN = ("torch.nn.", "captum.")  # packages whose modules are taken by their names
 _LINKS = {"Sigmoid", "Softmax", "LogSoftmax", "sigmoid", "softmax", "log_softmax"}
 _WAYS_OUT = {
     "relu": "give each activation a module of its own, as in self.first = nn.ReLU()",
@@ -46,23 +48,29 @@ _WAYS_OUT = {
 _OTHER_WAY = "use integrated_gradients, which needs nothing but the gradient"
 
 
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, layer: nn.Module, name: str) -> bool:
+        return not isinstance(layer, nn.Sequential) and type(layer).__module__.startswith(_KNOWN)
+
+
+def _trace(module: nn.Module) -> fx.GraphModule:
+    return fx.GraphModule(module, _Tracer().trace(module))
+
+
 def _calls(module: nn.Module) -> list[tuple[str, nn.Module | None, int]] | None:
     """Return what a forward calls: the name, the module, and how many read what it reads.
 
     None if the forward cannot be followed.
     """
     try:
-        graph = fx.symbolic_trace(module)
+        graph = _trace(module)
     except Exception:  # whatever a forward may do
         return None
     calls = []
     for node in graph.graph.nodes:
         if node.op == "call_module":
             layer = graph.get_submodule(node.target)
-            kind = type(layer)
-            is_known = getattr(nn, kind.__name__, None) is kind
-            name = kind.__name__ if is_known else kind.__qualname__ + " of its own"
-            calls.append((name, layer, len(node.args[0].users)))
+            calls.append((type(layer).__name__, layer, len(node.args[0].users)))
         elif node.op.startswith("call"):
             name = getattr(node.target, "__name__", str(node.target))
             calls.append((name.rstrip("_"), None, 1))
@@ -109,7 +117,7 @@ def check_structure(method: str, module: nn.Module) -> None:
 
 def without_flatten(module: nn.Module) -> nn.Module:
     """Return the module with the method `flatten` in the place of nn.Flatten; layers are shared."""
-    graph = fx.symbolic_trace(module)
+    graph = _trace(module)
     for node in graph.graph.nodes:
         layer = graph.get_submodule(node.target) if node.op == "call_module" else None
         if isinstance(layer, nn.Flatten | nn.Identity):
