@@ -659,6 +659,8 @@ def test_bars(ax):
     assert [label.get_text() for label in ax.get_yticklabels()] == [*np.array([*"abcd"])[order]]
     close([bar.get_width() for bar in ax.patches], found.values[2][order])
     assert ax.get_xlabel() == "saliency"
+    bare = found.plot(2, ax=plt.figure().add_subplot())
+    assert {label.get_text() for label in bare.get_yticklabels()} == {"x1", "x2", "x3", "x4"}
 
 
 @pytest.mark.parametrize("shape", [(2, 64), (2, 8, 8), (2, 1, 8, 8), (2, 3, 8, 8)])
@@ -942,6 +944,9 @@ def test_bad_inputs():
         attribute("saliency", NETWORK, bad, 1)
     with pytest.raises(ValueError, match=r"X\[None\]"):
         attribute("saliency", NETWORK, X[0], 1)
+    for method, model, nothing in [("saliency", NETWORK, X[:0]), ("lime_text", judge, [])]:
+        with pytest.raises(ValueError, match="at least one row"):
+            attribute(method, model, nothing, 1)
     with pytest.raises(TypeError, match="sequence of texts"):
         attribute("lime_text", judge, "one text", 0)
     with pytest.raises(TypeError, match="sequence of texts"):

@@ -93,7 +93,7 @@ class Attribution:
         picture = as_image(values) if names is None and self.words is None else None
         if picture is None:
             names = self.words[row] if self.words else names
-            names = names or [f"$x_{{{i + 1}}}$" for i in range(values.size)]
+            names = names or [f"x{i + 1}" for i in range(values.size)]
             return plot_contributions(names, values.ravel(), unit=self.method, ax=ax)
         picture = picture.sum(axis=0)
         most = np.abs(picture).max() or 1.0

@@ -22,6 +22,8 @@ def as_image(row: np.ndarray) -> np.ndarray | None:
 
 def read_inputs(X: Any, are_texts: bool) -> Any:
     """Return finite float64 rows, or a list of texts, or raise."""
+    if np.ndim(X) and not len(X):
+        raise ValueError("X must hold at least one row.")
     if are_texts:
         if isinstance(X, str) or not all(isinstance(one, str) and one.strip() for one in X):
             raise TypeError("X must be a sequence of texts with words in them, as ['one text'].")
