@@ -153,8 +153,8 @@ def test_a_circle_is_found():
 # What is slow to import is imported where it is used, so that a page that draws nothing, say, does
 # not wait for matplotlib.
 SLOW = ("torch", "matplotlib", "gplearn", "statsmodels", "captum", "shap", "lime")
-QUICK = ("networks", "regions", "decisionnet", "unwrapping", "inet", "inet.baselines")
-QUICK = (*QUICK, "data", "attribution")
+QUICK = ("networks", "regions", "decisionnet", "unwrapping", "inet", "inet.baselines", "data")
+QUICK = (*QUICK, "attribution", "metrics", "lines", "exact")
 
 
 @pytest.mark.parametrize("name", QUICK)

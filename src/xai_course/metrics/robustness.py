@@ -81,9 +81,12 @@ def max_sensitivity(
     check_choice(norm, "norm", (1, 2, np.inf))
     rng = np.random.default_rng(random_state)
 
-    def explained(rows: Any) -> torch.Tensor:
+    # captum hands in a tuple first; of a bare tensor it would take each row for another input. And it
+    # forbids gradients, which explain may need.
+    def explained(rows: Any) -> tuple[torch.Tensor]:
         rows = rows[0] if isinstance(rows, tuple) else rows
-        return torch.as_tensor(attributions_of(explain, rows.numpy()))
+        with torch.enable_grad():
+            return (torch.as_tensor(attributions_of(explain, rows.numpy())),)
 
     return sensitivity_max(
         explained,
