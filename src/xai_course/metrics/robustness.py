@@ -81,8 +81,8 @@ def max_sensitivity(
     check_choice(norm, "norm", (1, 2, np.inf))
     rng = np.random.default_rng(random_state)
 
-    # captum hands in a tuple first; of a bare tensor it would take each row for another input. And it
-    # forbids gradients, which explain may need.
+    # captum hands in a tuple first, takes each row of a bare tensor for another input, and forbids
+    # the gradients that explain may need.
     def explained(rows: Any) -> tuple[torch.Tensor]:
         rows = rows[0] if isinstance(rows, tuple) else rows
         with torch.enable_grad():
