@@ -290,6 +290,14 @@ def test_a_model_may_give_a_column_or_a_tensor():
     assert_array_equal(*curves)
 
 
+def test_features_that_tie_go_in_their_order():
+    X = np.arange(1.0, 41)[None]
+    deleted = metrics.deletion_curve(lambda X: X.sum(axis=1), X, np.zeros_like(X))
+    assert_array_equal(deleted.values[0], X.sum() - np.cumsum([0, *X[0]]))
+    inserted = metrics.insertion_curve(lambda X: X.sum(axis=1), X, np.zeros_like(X))
+    assert_array_equal(inserted.values[0], np.cumsum([0, *X[0, ::-1]]))
+
+
 def test_more_steps_than_features():
     with pytest.raises(ValueError, match="n_steps must be a whole number from 1 to 4"):
         metrics.deletion_curve(linear, rows(), rows(), n_steps=5)
