@@ -115,7 +115,8 @@ def shapley(
     -----
     Shapley (1953); Lundberg and Lee (2017) with the interventional value function of Janzing et al.
     (2020). Each permutation meets one row of the background, in turn; a permutation and its reverse
-    count as one draw for the standard error (Mitchell et al. 2022, section 4.1).
+    count as one draw for the standard error (Mitchell et al. 2022, section 4.1), which leaves the
+    spread between the background's rows out as soon as each is met twice.
 
     Explained in the chapter *shapley*.
     """
@@ -238,4 +239,15 @@ def _by_permutations(
         gains = np.take_along_axis(steps[0], rank, 1)
         backwards = np.take_along_axis(steps[1], d - 1 - rank, 1)
         draws[rows] = (gains + backwards) / 2
-    return draws.mean(axis=0), draws.std(axis=0, ddof=1) / np.sqrt(n_permutations)
+    return draws.mean(axis=0), _standard_error(draws, from_row)
+
+
+def _standard_error(draws: np.ndarray, stratum: np.ndarray) -> np.ndarray:
+    """Return the standard error of the mean of draws that visit the strata equally often."""
+    n, n_strata = len(draws), len(np.unique(stratum))
+    if n < 2 * n_strata:  # too few to tell the strata's own spread: an upper bound, then
+        return draws.std(axis=0, ddof=1) / np.sqrt(n)
+    within = np.concatenate(
+        [d - d.mean(axis=0) for d in (draws[stratum == s] for s in range(n_strata))]
+    )
+    return np.sqrt((within**2).sum(axis=0) / (n - n_strata) / n)
