@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix
 from tqdm import tqdm
 
 from xai_course import data
-from xai_course.book.lenet import lenet
+from xai_course.book.convnet import lenet
 from xai_course.distillation import consistency, distill, error_agreement
 from xai_course.training import TrainedClassifier, mlp, train_classifier
 
