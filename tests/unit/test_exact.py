@@ -212,7 +212,8 @@ def test_partial_dependence_is_scikit_learns_on_a_grid():
     from sklearn.neural_network import MLPRegressor
 
     X = rows(300, 3)
-    mlp = MLPRegressor(hidden_layer_sizes=(20, 20), max_iter=50, random_state=0).fit(X, X[:, 0] * X[:, 1])
+    mlp = MLPRegressor(hidden_layer_sizes=(20, 20), max_iter=50, random_state=0)
+    mlp.fit(X, X[:, 0] * X[:, 1])
     curve = exact.partial_dependence(PiecewiseLinearNetwork.from_sklearn(mlp), X, 1, -2, 2)
     grid = np.linspace(-2, 2, 50)
     theirs = on_a_grid(mlp, X, [1], kind="average", custom_values={1: grid})["average"][0]
