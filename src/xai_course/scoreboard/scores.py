@@ -1,0 +1,261 @@
+"""The methods, and how close each comes to the exact answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xai_course import metrics
+from xai_course.scoreboard.subjects import REFERENCES, Subject
+
+__all__ = ["METHODS", "METRICS", "MethodError", "published", "score", "summary"]
+
+TABLE = Path(__file__).parent / "table.json"
+
+# A method takes the module, inputs (n_rows, ...), one baseline (...) and targets (n_rows,), all of
+# them tensors, and returns one number per input.
+Explain = Callable[[Any, Any, Any, Any], Any]
+
+
+def _top_overlap(a: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Return the overlap of the five strongest features, of half of them where there are few."""
+    return metrics.top_k_overlap(a, exact, k=min(5, exact[0].size // 2))
+
+
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "rank_correlation": metrics.rank_correlation,
+    "sign_agreement": partial(metrics.sign_agreement, rounding=1e-6),
+    "top_overlap": _top_overlap,
+    "relative_error": metrics.relative_error,
+}
+
+
+class MethodError(ValueError):
+    """A method raised an error, or did not return one finite number per input."""
+
+
+# The methods of the book. All that compare, compare with the same baseline.
+
+_PATCH = 4  # pixels: the side of what is hidden at once, and of a superpixel
+_FEWEST_PIXELS = 64
+
+
+def _ask(name: str, baseline: str = "none", **options: Any) -> Explain:
+    """Return a method of `xai_course.attribution`, asked as on the scoreboard."""
+
+    def explain(module: Any, inputs: Any, baseline_: Any, target: Any) -> np.ndarray:
+        from xai_course.attribution import attribute
+
+        X, point = inputs.numpy(), baseline_.numpy()
+        how = {key: value(X) if callable(value) else value for key, value in options.items()}
+        given = {"none": None, "point": point, "background": point[None]}[baseline]
+        return attribute(name, module, X, target.numpy(), baseline=given, **how).values
+
+    return explain
+
+
+def _is_image(X: np.ndarray) -> bool:
+    return X[0].size >= _FEWEST_PIXELS
+
+
+def _occlusion(module: Any, inputs: Any, baseline: Any, target: Any) -> np.ndarray:
+    """Hide patches of images, also where the network takes them as rows; else single features."""
+    X = inputs.numpy()
+    if not _is_image(X):
+        return _ask("occlusion", "point")(module, inputs, baseline, target)
+    from torch import nn
+
+    shape = (len(X), 1, 28, 28)
+    images = nn.Sequential(nn.Flatten(), module).eval() if X.ndim == 2 else module
+    ask = _ask("occlusion", "point", window=_PATCH, stride=_PATCH // 2)
+    return ask(images, inputs.reshape(shape), baseline.reshape(shape[1:]), target).reshape(X.shape)
+
+
+def _lime(module: Any, inputs: Any, baseline: Any, target: Any) -> np.ndarray:
+    """Fit a linear model around the row: on superpixels of images, else on normal noise."""
+    X = inputs.numpy()
+    if _is_image(X):
+        place = np.arange(28) // _PATCH
+        segments = place[:, None] * (place.max() + 1) + place
+        return _ask("lime_image", segments=segments, hide_color=0)(module, inputs, baseline, target)
+    from xai_course.attribution import attribute
+
+    noise = np.random.default_rng(0).normal(size=(500, X.shape[1]))
+    how = {"discretize": False, "around": True, "num_samples": 2000}
+    return attribute("lime_tabular", module, X, target.numpy(), baseline=noise, **how).values
+
+
+def _noise(module: Any, inputs: Any, baseline: Any, target: Any) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=tuple(inputs.shape))
+
+
+def _difference(module: Any, inputs: Any, baseline: Any, target: Any) -> np.ndarray:
+    return (inputs - baseline).numpy()
+
+
+METHODS: dict[str, Explain] = {
+    "random numbers (control)": _noise,
+    "input - baseline (control)": _difference,
+    "gradient": _ask("saliency"),
+    "SmoothGrad": _ask("smoothgrad", sigma=lambda X: 0.1 * float(X.max() - X.min())),
+    "guided backpropagation": _ask("guided_backprop"),
+    "deconvolution": _ask("deconvolution"),
+    "gradient x input": _ask("input_x_gradient"),
+    "LRP epsilon": _ask("lrp", epsilon=1e-6),
+    "DeepLIFT": _ask("deeplift", "point"),
+    "integrated gradients, 50 steps": _ask("integrated_gradients", "point"),
+    "Grad-CAM": _ask("grad_cam", layer="4"),
+    "occlusion": _occlusion,
+    "feature ablation": _ask("feature_ablation", "point"),
+    "LIME": _lime,
+    "SHAP deep": _ask("shap_deep", "background"),
+    "SHAP gradient": _ask("shap_gradient", "background"),
+    "SHAP kernel": _ask("shap_kernel", "background"),
+    "SHAP permutation": _ask("shap_permutation", "background"),
+    "local contributions, exact": _ask("exact_contributions", "point"),
+    "integrated gradients, exact": _ask("exact_integrated_gradients", "point"),
+}
+
+
+# Scores
+
+
+def _explain(explain: Explain, subject: Subject) -> tuple[np.ndarray, float]:
+    """Return a method's attributions for a subject and the CPU milliseconds per row, or raise."""
+    import torch
+
+    inputs, baseline = torch.tensor(subject.inputs), torch.tensor(subject.baseline)
+    start = time.process_time()
+    try:
+        found = explain(subject.module, inputs, baseline, torch.tensor(subject.targets))
+        found = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found, dtype=float)
+    except Exception as error:
+        text = str(error).splitlines()
+        raise MethodError(f"{type(error).__name__}: {text[0] if text else ''}") from error
+    seconds = time.process_time() - start
+    if found.shape != subject.inputs.shape:
+        raise MethodError(f"returned shape {found.shape}; {subject.inputs.shape} is right")
+    if not np.isfinite(found).all():
+        raise MethodError(f"returned {int((~np.isfinite(found)).sum())} NaN or infinite numbers")
+    return found, 1000 * seconds / len(found)
+
+
+def score(explain: Explain, subjects: Iterable[Subject]) -> dict[str, Any]:
+    """Compare a method with the exact answers.
+
+    Parameters
+    ----------
+    explain : callable
+        Takes a module in evaluation mode that returns logits, and tensors: inputs of shape
+        (n_rows, ...), a baseline of shape (...) and targets of shape (n_rows,), the outputs to
+        explain. Returns one number per input, as a tensor or an array of the shape of the inputs.
+    subjects : iterable of Subject
+
+    Returns
+    -------
+    dict
+        For each network either ``{"error": ...}``, or the CPU milliseconds per row and for each
+        reference and each of `METRICS` the mean, the standard deviation over the seeds' means
+        (``sd_seeds``), the mean over seeds of the standard deviation over rows (``sd_rows``), and
+        the number of rows.
+
+    Notes
+    -----
+    Explained in the chapter *ground-truth*.
+    """
+    by_network: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        by_network.setdefault(subject.network, []).append(subject)
+    return {name: _score_network(explain, group) for name, group in by_network.items()}
+
+
+def _score_network(explain: Explain, group: list[Subject]) -> dict[str, Any]:
+    try:
+        answers = [_explain(explain, subject) for subject in group]
+    except MethodError as error:
+        return {"error": str(error)}
+    scores: dict[str, Any] = {"milliseconds": float(np.median([ms for _, ms in answers]))}
+    for reference in REFERENCES:
+        pairs = [
+            (found[known], subject.references[reference][known])
+            for (found, _), subject in zip(answers, group, strict=True)
+            if reference in subject.references
+            for known in [_is_known(subject.references[reference])]
+            if known.any()
+        ]
+        if pairs:
+            scores[reference] = {
+                name: _spread([measure(*pair) for pair in pairs])
+                for name, measure in METRICS.items()
+            }
+    return scores
+
+
+def _is_known(reference: np.ndarray) -> np.ndarray:
+    return np.isfinite(reference.reshape(len(reference), -1)).all(axis=1)
+
+
+def _spread(by_seed: list[np.ndarray]) -> dict[str, float | int | None]:
+    """Return the mean and the spreads; rows for which a metric has no value do not count."""
+    counted = [values[np.isfinite(values)] for values in by_seed]
+    counted = [values for values in counted if len(values)]
+    if not counted:
+        return {"mean": None, "sd_seeds": None, "sd_rows": None, "n": 0}
+    means = [values.mean() for values in counted]
+    several = [values.std(ddof=1) for values in counted if len(values) > 1]
+    return {
+        "mean": float(np.mean(means)),
+        "sd_seeds": float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        "sd_rows": float(np.mean(several)) if several else None,
+        "n": sum(map(len, counted)),
+    }
+
+
+def summary(
+    scores: dict[str, Any],
+    metric: str = "rank_correlation",
+    networks: Collection[str] | None = None,
+) -> dict[str, float | None]:
+    """Return one number per reference: the mean over the networks on which a method ran.
+
+    Parameters
+    ----------
+    scores : dict
+        From `score`.
+    metric : str
+        One of `METRICS`.
+    networks : collection of str, optional
+        All by default.
+
+    Returns
+    -------
+    dict
+        None where the method has no score. ``"networks"`` is the number of networks that count, and
+        ``"milliseconds"`` the median over them.
+    """
+    ran = [
+        found
+        for name, found in scores.items()
+        if "error" not in found and name in (networks or scores)
+    ]
+    result: dict[str, float | None] = {}
+    for reference in REFERENCES:
+        means = [found[reference][metric]["mean"] for found in ran if reference in found]
+        means = [mean for mean in means if mean is not None]
+        result[reference] = float(np.mean(means)) if means else None
+    times = [found["milliseconds"] for found in ran]
+    return result | {"networks": len(ran), "milliseconds": float(np.median(times)) if ran else None}
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """Return the scores of all of `METHODS`, as `score` gave them at full size.
+
+    Made by ``python reproduce/scoreboard.py table``.
+    """
+    return json.loads(TABLE.read_text("utf-8"))["table"]
