@@ -23,7 +23,7 @@ from xai_course.data import Dataset, home_lending
 from xai_course.effects import accumulated_local_effects, obscure
 
 SIZES = {"shipped": (5, 5), "wide": (40, 40, 40, 40)}
-DRAWS, TRAININGS = 20, 3
+DRAWS, TRAININGS = 16, 2
 FRESH = 2000  # loans on which curves are compared
 BINS = 20
 FEATURES = ("fico0", "orig_fico", "ltv_fcast", "orig_cltv", "hpiyy", "unemprrt", "h")

@@ -1,0 +1,195 @@
+"""Checks of the chapter *effects*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array, expect_parts
+
+SLUG = "effects"
+
+
+@exercise(f"ex-{SLUG}-1")
+def three_averages(answer: Callable[[], Any]) -> str:
+    """Compare with the arithmetic, one number at a time."""
+    what = "four numbers: pd(0), pd(2), the mean of the rows at 2, and a kink"
+    at_0, at_2, of_rows, kink = expect_parts(answer(), 4, what)
+    rows = np.array([[0, 1], [1, 3], [2, 2.0]])
+
+    def partial(value: float) -> float:
+        return float(np.mean(value + 2 * np.maximum(0, rows[:, 1] - value)))
+
+    if close_to([at_0, at_2], [2, 2]):
+        raise CheckFailed(
+            "These are outputs of the rows that really have the value. Partial dependence puts the "
+            "value into all three rows."
+        )
+    assert_close(at_0, partial(0), "The partial dependence at 0")
+    assert_close(at_2, partial(2), "The partial dependence at 2")
+    if close_to(of_rows, partial(2)):
+        raise CheckFailed("The mean of the rows at 2 takes only rows that have it: (2, 2).")
+    assert_close(of_rows, 2, "The mean output of the rows at 2")
+    assert_close(kink, rows[1, 1], "The kink of the second row's curve")
+    return "All four numbers are right."
+
+
+@exercise(f"ex-{SLUG}-2")
+def ale(answer: Callable[..., Any]) -> str:
+    """Compare on sums, on products of dependent features, on empty bins and at the edges."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(60, 3))
+    X[:, 1] = X[:, 0] + 0.1 * rng.normal(size=60)
+    product = _Counter(lambda X: X[:, 0] * X[:, 1] + np.sin(X[:, 2]))
+    even = np.quantile(X[:, 0], np.linspace(0, 1, 7))
+    gap = np.array([0.0, 1.0, 2.0, 5.0, 6.0])
+    few = np.array([[0.0, 1.0, 0], [1.0, 2.0, 0], [1.5, 7.0, 0], [5.5, 3.0, 0], [6.0, 4.0, 0]])
+    tests = [
+        (X, 0, even, "six bins"),
+        (few, 0, gap, "an empty bin"),
+        (X, 2, _around(X), "column 2"),
+    ]
+    for rows, j, edges, name in tests:
+        product.asked = 0
+        found = expect_array(
+            answer(product, rows, j, edges), (len(edges),), f"{len(edges)} heights, one per edge"
+        )
+        expected = _accumulated(product.function, rows, j, edges)
+        if not close_to(found, expected):
+            _explain(found, expected, _partial(product.function, rows, j, edges))
+        assert_close(found, expected, f"The heights with {name}")
+        if product.asked > 4 * len(rows):
+            raise CheckFailed(
+                f"You asked about {product.asked} rows where {2 * len(rows)} are enough: each row "
+                "at the two edges of its own bin."
+            )
+    return "Right on three columns, with an empty bin and rows on the edges."
+
+
+def _explain(found: np.ndarray, expected: np.ndarray, partial: np.ndarray) -> None:
+    """Name the usual slips."""
+    if close_to(found - found[0], expected):
+        raise CheckFailed("The shape is right; let the curve start at 0.")
+    if close_to(found[1:], np.diff(expected)):
+        raise CheckFailed("These are the rises in each bin; add them up.")
+    if close_to(found, partial):
+        raise CheckFailed("This moves every row to every edge: partial dependence.")
+
+
+class _Counter:
+    """A function of rows that counts them."""
+
+    def __init__(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.function, self.asked = function, 0
+
+    def __call__(self, X: Any) -> np.ndarray:
+        X = np.asarray(X, dtype=float)
+        self.asked += len(X)
+        return self.function(X)
+
+
+def _around(X: np.ndarray) -> np.ndarray:
+    return np.linspace(X[:, 2].min(), X[:, 2].max(), 5)
+
+
+def _accumulated(f: Callable, X: np.ndarray, j: int, edges: np.ndarray) -> np.ndarray:
+    heights = [0.0]
+    for k, (low, high) in enumerate(pairwise(edges)):
+        inside = (X[:, j] > low) & (X[:, j] <= high) | ((X[:, j] == edges[0]) & (k == 0))
+        rise = _at(f, X[inside], j, high) - _at(f, X[inside], j, low)
+        heights.append(heights[-1] + (rise.mean() if inside.any() else 0.0))
+    return np.array(heights)
+
+
+def _partial(f: Callable, X: np.ndarray, j: int, edges: np.ndarray) -> np.ndarray:
+    levels = np.array([_at(f, X, j, edge).mean() for edge in edges])
+    return levels - levels[0]
+
+
+def _at(f: Callable, X: np.ndarray, j: int, value: float) -> np.ndarray:
+    moved = X.copy()
+    moved[:, j] = value
+    return f(moved)
+
+
+@exercise(f"ex-{SLUG}-3")
+def hidden_pairs(answer: Callable[..., Any]) -> str:
+    """Compare with a search over all pairs, on functions with and without stand-ins."""
+    ones, zeros = np.ones(5), np.zeros(5)
+    tests: list[tuple[Callable, np.ndarray, np.ndarray, float]] = [
+        (lambda X: np.maximum(X[:, 0], X[:, 2]) + X[:, 1], ones, zeros, 1e-9),
+        (lambda X: X[:, [1, 3]].max(axis=1) + X[:, [0, 4]].max(axis=1), ones, zeros, 1e-9),
+        (lambda X: X[:, 0] + 2 * X[:, 1], ones, zeros, 1e-9),
+        (lambda X: 0.01 * X[:, 0] + np.maximum(X[:, 0], X[:, 1]), ones, zeros, 0.05),
+        # Above the row, not at zero: only there does one stand in for the other.
+        (lambda X: np.minimum(X[:, 0], X[:, 2]) + X[:, 1], ones, 2 * ones, 1e-9),
+    ]
+    for number, (f, x, baseline, tolerance) in enumerate(tests, start=1):
+        expected = _stand_ins(f, x, baseline, tolerance)
+        found = answer(f, x, baseline, tolerance)
+        if not isinstance(found, list | tuple | np.ndarray | set):
+            raise CheckFailed(f"Return a list of pairs; got {type(found).__name__}.")
+        pairs = [tuple(map(int, pair)) for pair in found]
+        if any(i >= j for i, j in pairs):
+            raise CheckFailed("Give each pair once, with i < j.")
+        dead = [pair for pair in pairs if pair not in expected]
+        if dead:
+            raise CheckFailed(
+                f"The pair {dead[0]} does not belong there: each alone must change the output by "
+                "at most the tolerance, and both together by more."
+            )
+        assert_equal(sorted(pairs), expected or np.zeros(0), f"The pairs of function {number}")
+    return "Right on five functions, with two stand-ins, with four and with none."
+
+
+def _stand_ins(
+    f: Callable, x: np.ndarray, baseline: np.ndarray, tolerance: float
+) -> list[tuple[int, int]]:
+    def change(*away: int) -> float:
+        row = x.copy()
+        row[list(away)] = baseline[list(away)]
+        return abs(float(f(x[None])[0] - f(row[None])[0]))
+
+    silent = [i for i in range(len(x)) if change(i) <= tolerance]
+    return [pair for pair in combinations(silent, 2) if change(*pair) > tolerance]
+
+
+@exercise(f"ex-{SLUG}-4")
+def invented_share(answer: Callable[..., Any]) -> str:
+    """Compare on a diagonal, on a cloud without correlation and on one with."""
+    rng = np.random.default_rng(4)
+    first = rng.normal(size=40)
+    bound = np.column_stack([first, first + 0.2 * rng.normal(size=40)])
+    for X, name in (
+        (np.repeat(np.arange(6.0)[:, None], 2, axis=1), "six rows on a diagonal"),
+        (bound, "two columns that go together"),
+        (rng.normal(size=(40, 3)), "three independent columns"),
+    ):
+        for j in (0, X.shape[1] - 1):
+            values = np.quantile(X[:, j], [0, 0.3, 0.5, 1])
+            expected = _invented(X, j, values)
+            found = expect_array(answer(X, j, values), (4,), "one share per value")
+            if close_to(found, _invented(X, j, values, own=True)) and not close_to(found, expected):
+                raise CheckFailed("Your reach is zero: a row is not its own neighbour.")
+            if close_to(found, 1 - expected):
+                raise CheckFailed("This is the share within reach; wanted are those beyond.")
+            assert_close(found, expected, f"The shares for {name}, column {j}")
+    return "Right on a diagonal, on bound and on independent columns."
+
+
+def _invented(X: np.ndarray, j: int, values: np.ndarray, own: bool = False) -> np.ndarray:
+    between = np.linalg.norm(X[:, None] - X[None], axis=2)
+    if not own:
+        np.fill_diagonal(between, np.inf)
+    reach = between.min(axis=1).max()
+    shares = []
+    for value in values:
+        moved = X.copy()
+        moved[:, j] = value
+        gaps = np.linalg.norm(moved[:, None] - X[None], axis=2).min(axis=1)
+        shares.append(np.mean(gaps > reach))
+    return np.array(shares)
