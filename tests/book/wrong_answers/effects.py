@@ -111,13 +111,13 @@ def both_orders(f, x, baseline, tolerance=1e-9):
     return found + [(j, i) for i, j in found]
 
 
-def _shares(X, j, values, reach, norm=2):
+def _shares(X, j, values, spacing, norm=2):
     shares = []
     for value in values:
         moved = X.copy()
         moved[:, j] = value
         gaps = np.linalg.norm(moved[:, None] - X[None], ord=norm, axis=2).min(axis=1)
-        shares.append((gaps > reach).mean())
+        shares.append((gaps > spacing).mean())
     return np.array(shares)
 
 
@@ -131,7 +131,7 @@ def its_own_neighbour(X, j, values):
     return _shares(X, j, values, 0.0)
 
 
-def within_reach(X, j, values):
+def within_the_spacing(X, j, values):
     return 1 - _shares(X, j, values, _between(X).max())
 
 
@@ -166,7 +166,7 @@ WRONG_ANSWERS = {
     ],
     "ex-effects-4": [
         (its_own_neighbour, "not its own neighbour"),
-        (within_reach, "within reach"),
+        (within_the_spacing, "within the spacing"),
         (the_mean_distance, "The shares for"),
         (never_invented, "The shares for"),
     ],

@@ -174,9 +174,9 @@ def invented_share(answer: Callable[..., Any]) -> str:
             expected = _invented(X, j, values)
             found = expect_array(answer(X, j, values), (4,), "one share per value")
             if close_to(found, _invented(X, j, values, own=True)) and not close_to(found, expected):
-                raise CheckFailed("Your reach is zero: a row is not its own neighbour.")
+                raise CheckFailed("Your spacing is zero: a row is not its own neighbour.")
             if close_to(found, 1 - expected):
-                raise CheckFailed("This is the share within reach; wanted are those beyond.")
+                raise CheckFailed("This is the share within the spacing; wanted are those beyond.")
             assert_close(found, expected, f"The shares for {name}, column {j}")
     return "Right on a diagonal, on bound and on independent columns."
 
@@ -185,11 +185,11 @@ def _invented(X: np.ndarray, j: int, values: np.ndarray, own: bool = False) -> n
     between = np.linalg.norm(X[:, None] - X[None], axis=2)
     if not own:
         np.fill_diagonal(between, np.inf)
-    reach = between.min(axis=1).max()
+    spacing = between.min(axis=1).max()
     shares = []
     for value in values:
         moved = X.copy()
         moved[:, j] = value
         gaps = np.linalg.norm(moved[:, None] - X[None], axis=2).min(axis=1)
-        shares.append(np.mean(gaps > reach))
+        shares.append(np.mean(gaps > spacing))
     return np.array(shares)
