@@ -113,14 +113,22 @@ def write(name: str, table: dict[str, Any], command: str, seconds: float) -> Pat
     seconds : float
         How long it took.
     """
-    record = {
+    return write_record(FOLDER / f"{name}.json", table, command, seconds)
+
+
+def write_record(path: Path, table: dict[str, Any], command: str, seconds: float) -> Path:
+    """Write `table` into a file, beside what produced it, as `write` does."""
+    record = made_by(command, seconds) | {"table": table}
+    replace_file(path, f"{json.dumps(record, indent=1)}\n".encode())
+    return path
+
+
+def made_by(command: str, seconds: float) -> dict[str, Any]:
+    """Return how a result was made: the command, the day, the duration, the machine, versions."""
+    return {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
         "minutes": round(seconds / 60, 1),
         "machine": f"{platform.system()} on {platform.machine()}, {os.cpu_count()} CPU cores",
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
-        "table": table,
     }
-    path = FOLDER / f"{name}.json"
-    replace_file(path, f"{json.dumps(record, indent=1)}\n".encode())
-    return path

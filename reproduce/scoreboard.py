@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from results import choose, environment
+from results import choose, made_by, write_record
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from xai_course import data, exact
 from xai_course._models import outputs
-from xai_course._storage import load_arrays, replace_file, save_arrays
+from xai_course._storage import save_arrays
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.scoreboard import METHODS, NETWORKS, load_subjects, score
 from xai_course.scoreboard.scores import TABLE
@@ -115,7 +115,8 @@ def directions(network: PiecewiseLinearNetwork, X: np.ndarray) -> np.ndarray:
 def networks() -> None:
     """Train all networks, compute the answers and write both into one file."""
     arrays: dict[str, np.ndarray] = {}
-    record: dict[str, Any] = {"made": environment()}
+    record: dict[str, Any] = {}
+    began = time.perf_counter()
     for network in NETWORKS:
         for seed in range(SEEDS):
             start = time.process_time()
@@ -136,14 +137,13 @@ def networks() -> None:
             for name, array in (held | answers).items():
                 is_large = array.dtype == np.float64 and network.startswith("garments")
                 arrays[f"{network}/{seed}/{name}"] = array.astype(np.float32) if is_large else array
-    save_arrays(FILE, KIND, arrays, record)
+    command = "python reproduce/scoreboard.py networks"
+    save_arrays(FILE, KIND, arrays, made_by(command, time.perf_counter() - began) | record)
 
 
 def table() -> None:
     """Score all methods and write the table."""
-    import json
-
-    subjects, rows = load_subjects(), {}
+    subjects, rows, began = load_subjects(), {}, time.perf_counter()
     for name, explain in METHODS.items():
         start = time.process_time()
         rows[name] = score(explain, subjects)
@@ -151,9 +151,8 @@ def table() -> None:
         for network, found in rows[name].items():
             if "error" in found:
                 print(f"  {network}: {found['error']}")
-    _, about = load_arrays(FILE, KIND)
-    record = {"made": environment(), "networks": about, "table": rows}
-    replace_file(TABLE, (json.dumps(record, indent=1) + "\n").encode())
+    command = "python reproduce/scoreboard.py table"
+    print(write_record(TABLE, rows, command, time.perf_counter() - began))
 
 
 COMMANDS: dict[str, Callable[[], None]] = {"networks": networks, "table": table}
