@@ -57,7 +57,9 @@ def make_module(network: PiecewiseLinearNetwork, dtype: torch.dtype | None) -> n
     layers: list[nn.Module] = []
     parts = zip(network.weights, network.biases, [*network.activations, None], strict=True)
     for weight, bias, activation in parts:
-        linear = nn.Linear(*weight.shape[::-1], dtype=torch.float64, device="cpu")
+        # Without first weights, which would take torch's random numbers.
+        sizes = {"dtype": torch.float64, "device": "cpu"}
+        linear = nn.utils.skip_init(nn.Linear, *weight.shape[::-1], **sizes)
         linear.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
         layers.append(linear)
         if activation is not None:

@@ -588,3 +588,9 @@ def test_at_a_jump_the_module_takes_the_upper_segment():
     found = network.to_torch()(torch.tensor(X)).detach().numpy()
     np.testing.assert_array_equal(found, network.forward(X))
     assert found.ravel().tolist() == [0.0, 1.0, 1.0, 7.0, 9.0]
+
+
+def test_a_module_is_made_without_random_numbers():
+    before = torch.random.get_rng_state()
+    random_network([3, 4, 2]).to_torch()
+    assert torch.equal(torch.random.get_rng_state(), before)
