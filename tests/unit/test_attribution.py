@@ -828,6 +828,10 @@ def test_activations_whose_input_is_read_elsewhere(between):
     for method in ("deeplift", "deeplift_shap", "guided_backprop", "deconvolution"):
         with pytest.raises(ValueError, match=r"self\.act\(z\.clone\(\)\), or use shap_deep"):
             ask(method, module, target=1)
+    shaped = Calls(lambda self, z: self.act(z).view(z.size(0), z.shape[1]), act=nn.ReLU())
+    plain = dense(shaped.a, nn.ReLU(), shaped.b)
+    for method in ("deeplift", "guided_backprop", "lrp"):
+        close(ask(method, shaped, target=1).values, ask(method, plain, target=1).values)
     copied = Calls(lambda self, z: z + self.act(z.clone()), act=nn.ReLU())
     assert ask("deeplift", copied, target=1).completeness_error.max() < 1e-12
     assert ask("shap_deep", module, target=1).completeness_error.max() < 1e-8

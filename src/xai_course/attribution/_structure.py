@@ -25,6 +25,7 @@ _BENT = {"ReLU", "Tanh"}
 # Functions that only move numbers, and functions whose gradient is the rule.
 _MOVES = {"flatten", "view", "reshape", "size", "getattr", "getitem", "squeeze", "unsqueeze"}
 _MOVES |= {"cat", "clone", "contiguous"}
+_ASKS = ("size", getattr)  # these read no numbers
 _SUMS = _MOVES | {"add", "iadd", "sub", "mean", "sum"}
 
 # What each method treats rightly: modules, functions, the modules that may be used only once
@@ -70,7 +71,10 @@ def _calls(module: nn.Module) -> list[tuple[str, nn.Module | None, int]] | None:
     for node in graph.graph.nodes:
         if node.op == "call_module":
             layer = graph.get_submodule(node.target)
-            calls.append((type(layer).__name__, layer, len(node.args[0].users)))
+            readers = [
+                u for one in node.all_input_nodes for u in one.users if u.target not in _ASKS
+            ]
+            calls.append((type(layer).__name__, layer, len(readers)))
         elif node.op.startswith("call"):
             name = getattr(node.target, "__name__", str(node.target))
             calls.append((name.rstrip("_"), None, 1))
@@ -122,7 +126,8 @@ def without_flatten(module: nn.Module) -> nn.Module:
         layer = graph.get_submodule(node.target) if node.op == "call_module" else None
         if isinstance(layer, nn.Flatten | nn.Identity):
             dims = (layer.start_dim, layer.end_dim) if isinstance(layer, nn.Flatten) else (-1,)
-            node.op, node.target, node.args = "call_method", "flatten", (node.args[0], *dims)
+            node.args, node.kwargs = (node.all_input_nodes[0], *dims), {}
+            node.op, node.target = "call_method", "flatten"
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
