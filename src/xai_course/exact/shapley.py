@@ -19,8 +19,8 @@ __all__ = ["MOST_FEATURES", "ShapleyValues", "coalitions", "shapley", "shapley_w
 MOST_FEATURES = 15
 _PERMUTATIONS = 1000
 
-# Numbers of composed inputs that are held at once.
-_AT_ONCE = 2**21
+# Numbers of composed inputs that are held at once: few enough for the cache.
+_AT_ONCE = 2**17
 
 _Function = Callable[[np.ndarray], ArrayLike]
 
@@ -227,7 +227,8 @@ def _by_permutations(
 ) -> tuple[np.ndarray, np.ndarray]:
     d = len(x)
     draws = np.empty((n_permutations, d))
-    from_row = rng.permutation(np.arange(n_permutations) % len(background))
+    visits = rng.permutation(len(background))  # where there are fewer permutations than rows, some
+    from_row = rng.permutation(visits[np.arange(n_permutations) % len(background)])
     step = max(1, _AT_ONCE // (2 * d * d))
     for rows in np.split(np.arange(n_permutations), range(step, n_permutations, step)):
         order = rng.permuted(np.tile(np.arange(d), (len(rows), 1)), axis=1)
@@ -244,10 +245,10 @@ def _by_permutations(
 
 def _standard_error(draws: np.ndarray, stratum: np.ndarray) -> np.ndarray:
     """Return the standard error of the mean of draws that visit the strata equally often."""
-    n, n_strata = len(draws), len(np.unique(stratum))
-    if n < 2 * n_strata:  # too few to tell the strata's own spread: an upper bound, then
+    n, strata = len(draws), np.unique(stratum)
+    if n < 2 * len(strata):  # too few to tell the strata's own spread: an upper bound, then
         return draws.std(axis=0, ddof=1) / np.sqrt(n)
     within = np.concatenate(
-        [d - d.mean(axis=0) for d in (draws[stratum == s] for s in range(n_strata))]
+        [d - d.mean(axis=0) for d in (draws[stratum == s] for s in strata)]
     )
-    return np.sqrt((within**2).sum(axis=0) / (n - n_strata) / n)
+    return np.sqrt((within**2).sum(axis=0) / (n - len(strata)) / n)

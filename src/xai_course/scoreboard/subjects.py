@@ -54,7 +54,7 @@ _MAKERS: dict[str, tuple[str, Callable[[], nn.Sequential]]] = {
         partial(_dense, 2, 16, 16, 1),
     ),
     "diabetes": ("ten inputs, 16 + 16, diabetes above the median", partial(_dense, 10, 16, 16, 1)),
-    "breast_cancer": ("thirty inputs, 20 + 20, breast cancer", partial(_dense, 30, 20, 20, 1)),
+    "breast_cancer": ("thirty inputs, 12 + 12, breast cancer", partial(_dense, 30, 12, 12, 1)),
     "garments": ("784 inputs, 64 + 32, Fashion-MNIST", partial(_dense, 784, 64, 32, 10)),
     "garments_convolutional": (
         "28 x 28 pixels, two convolutions with max pooling, Fashion-MNIST",
