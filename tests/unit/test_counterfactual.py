@@ -202,7 +202,7 @@ def test_nothing_within_the_bound_is_decided_otherwise(network, seed):
         X = X[(np.abs(X) <= 3).all(axis=1)]
         logits = network.logits(X)
         leads = logits.max(axis=1) - logits[:, decided]
-        assert (leads <= 2e-6 * size_of_logits(network, x)).all()
+        assert (leads <= 2e-8 * size_of_logits(network, x)).all()
     for (_, longer), (bound, _) in combinations(distances, 2):  # L1 >= L2 >= Linf
         assert bound <= longer * (1 + 1e-9)
 
@@ -311,6 +311,22 @@ def test_when_the_time_ends():
     assert 0 <= answer.lower_bound < answer.distance < np.inf
     assert network.decide([answer.x]) != network.decide([np.zeros(10)])
     assert answer.seconds < 5
+
+
+def test_when_the_time_ends_before_any_is_found():
+    # The first class needs all features near 0.7, where no ray leads.
+    d = 12
+    W = np.concatenate([np.eye(d), -np.eye(d)])
+    b = np.r_[np.full(d, -0.7), np.full(d, 0.7)]
+    network = PiecewiseLinearNetwork([W, -np.ones((1, 2 * d))], [b, [0.05]])
+    answer = nearest_counterfactual(network, np.zeros(d), bounds=[[-1, 1]] * d, time_limit=1e-4)
+    assert not answer.certified
+    assert answer.distance == np.inf
+    assert answer.lower_bound < np.inf
+    assert np.isnan(answer.x).all()
+    found = nearest_counterfactual(network, np.zeros(d), bounds=[[-1, 1]] * d)
+    check(network, np.zeros(d), found, 1)
+    assert found.distance == pytest.approx(0.7 * d - 0.05, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ __all__ = ["Counterfactual", "nearest_counterfactual"]
 
 # The wanted class leads by at least this share of the size of the logits at x. So there is a
 # nearest counterfactual, and rounding cannot take the lead away.
-MARGIN = 1e-6
+MARGIN = 1e-8
 # What is nearer by less than this share of the distance is not searched for. HiGHS takes 1e-6 for
 # zero, so a smaller share would have it return solutions that are none.
 GAP = 1e-5
@@ -114,7 +114,7 @@ def nearest_counterfactual(
     -----
     A counterfactual is the nearest input with another decision (Wachter et al. 2018, section III).
     Only inputs count where the wanted class leads every other (without `target`: where some class
-    leads the one decided at `x`) by 1e-6 of the size of the logits at `x`, which is the largest sum
+    leads the one decided at `x`) by 1e-8 of the size of the logits at `x`, which is the largest sum
     of the absolute terms that make up one of them. The open set without this margin has no nearest
     point, and at a tie the first class wins.
 
@@ -168,8 +168,8 @@ def nearest_counterfactual(
             "it can be proved that there is none."
         )
     lower = min(search.certify(leads) for leads in wanted)
-    distance, lower = search.distance, min(lower, search.distance)
-    certified = bool(lower == distance or distance - lower <= GAP * distance)
+    distance, lower = search.distance, float(min(lower, search.distance))
+    certified = lower >= (1 - GAP) * distance
     return Counterfactual(search.best, distance, lower, certified, time.perf_counter() - start)
 
 
@@ -213,7 +213,7 @@ class _Frame(NamedTuple):
     Attributes
     ----------
     A, a : ndarray, shape (n_neurons + n_leads, n_features + n_neurons), and one per row
-        The neurons' inputs ``u`` and, less the margin, the leads are ``A @ (y, r) + a``.
+        The neurons' inputs ``u`` and, less the margin, multiples of the leads: ``A @ (y, r) + a``.
     layers : list of slice
     step, low, high : ndarray, shape (n_features,)
         The box of `y`, which holds the unit ball or lies in it.
@@ -305,6 +305,8 @@ class _Search:
         A, a = (np.concatenate([v[:n], wanted @ v[n:]]) for v in (A, a))
         a = a + A[:, :d] @ self.x
         a[n:] -= self.margin
+        # The margin is ten times what HiGHS takes for zero.
+        A[n:], a[n:] = A[n:] * (1e-5 / self.margin), a[n:] * (1e-5 / self.margin)
         A[:, :d] *= step
         low, high = np.maximum(reach[0] / step, -1), np.minimum(reach[1] / step, 1)
         return _Frame(A, a, layers, step, low, np.maximum(low, high))  # they may meet at the rim
