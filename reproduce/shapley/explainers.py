@@ -80,18 +80,16 @@ def forest_explainers(forest: RandomForestRegressor, B: np.ndarray) -> dict[str,
 
 
 def compare(explainers: dict[str, Explain], X: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return error, ranks and milliseconds a row of each explainer against the first."""
+    """Return error, ranks and milliseconds of CPU a row of each explainer against the first."""
     found, truth = {}, None
     for name, explain in explainers.items():
         explain(X[:1])  # compilers and caches
-        started = time.perf_counter()
+        started = time.process_time()
         values = explain(X)
-        milliseconds = 1000 * (time.perf_counter() - started) / len(X)
+        milliseconds = 1000 * (time.process_time() - started) / len(X)
         truth = values if truth is None else truth
         error = np.abs(values - truth).sum(axis=1) / np.abs(truth).sum(axis=1)
-        ranks = [
-            spearmanr(abs(a), abs(b)).statistic for a, b in zip(values, truth, strict=True)
-        ]
+        ranks = [spearmanr(abs(a), abs(b)).statistic for a, b in zip(values, truth, strict=True)]
         found[name] = {
             "error": float(error.mean()),
             "worst": float(error.max()),

@@ -102,9 +102,7 @@ def always_the_same_order(f, x, background, n_orders, rng):
 
 
 def always_the_first_row(f, x, background, n_orders, rng):
-    return _summary(
-        [_walk(f, x, background[0], rng.permutation(len(x))) for _ in range(n_orders)]
-    )
+    return _summary([_walk(f, x, background[0], rng.permutation(len(x))) for _ in range(n_orders)])
 
 
 def the_mean_row(f, x, background, n_orders, rng):

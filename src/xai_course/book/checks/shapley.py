@@ -73,7 +73,7 @@ def sample_shapley(answer: Callable[..., Any]) -> str:
     shares, errors = expect_parts(answer(lambda Z: Z @ line, x, rows, 20, rng), 2, what)
     if close_to(shares, line * (rows[0] - x)):
         raise CheckFailed("The shares have the wrong sign: begin with the background's row.")
-    assert_close(shares, line * (x - rows[0]), "The shares of a linear function, one background row")
+    assert_close(shares, line * (x - rows[0]), "The shares of a linear function")
     assert_close(errors, np.zeros(3), "The standard errors of a linear function")
     for seed, (n, n_orders) in enumerate([(4, 2000), (3, 800)]):
         _sampled(answer, n, n_orders, np.random.default_rng(10 + seed), what)
