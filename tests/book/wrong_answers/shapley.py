@@ -62,12 +62,13 @@ def first_bit_last(v):
     return _formula(v, _right)[::-1]
 
 
-def three_players_only(v):
-    shares = np.zeros(3)
-    for order in permutations(range(3)):
+def three_players_at_most(v):
+    n = min(3, len(v).bit_length() - 1)
+    shares = np.zeros(n)
+    for order in permutations(range(n)):
         S = 0
         for i in order:
-            shares[i] += (v[S | 1 << i] - v[S]) / 6
+            shares[i] += (v[S | 1 << i] - v[S]) / factorial(n)
             S |= 1 << i
     return shares
 
@@ -140,7 +141,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (all_alike, "All coalitions have the same weight"),
         (one_size_too_far, "The shares of a game of 3"),
         (first_bit_last, "bit 0 belongs to feature 0"),
-        (three_players_only, "1 shares for 2 coalitions"),
+        (three_players_at_most, "5 shares for 32 coalitions"),
     ],
     "ex-shapley-3": [
         (spread_of_single_draws, "standard deviations of single draws"),
