@@ -5,6 +5,7 @@ drew from.
 """
 
 from xai_course.data._types import Dataset
+from xai_course.data.canvases import CanvasTruth, canvas_garments
 from xai_course.data.download import DownloadError, fetch
 from xai_course.data.generators import (
     ChirpTruth,
@@ -17,12 +18,14 @@ from xai_course.data.generators import (
 from xai_course.data.loaders import available, load
 
 __all__ = [
+    "CanvasTruth",
     "ChirpTruth",
     "CirclesTruth",
     "Dataset",
     "DownloadError",
     "LendingTruth",
     "available",
+    "canvas_garments",
     "chirp_wave",
     "co_circles",
     "fetch",
