@@ -248,7 +248,5 @@ def _standard_error(draws: np.ndarray, stratum: np.ndarray) -> np.ndarray:
     n, strata = len(draws), np.unique(stratum)
     if n < 2 * len(strata):  # too few to tell the strata's own spread: an upper bound, then
         return draws.std(axis=0, ddof=1) / np.sqrt(n)
-    within = np.concatenate(
-        [d - d.mean(axis=0) for d in (draws[stratum == s] for s in strata)]
-    )
+    within = np.concatenate([d - d.mean(axis=0) for d in (draws[stratum == s] for s in strata)])
     return np.sqrt((within**2).sum(axis=0) / (n - len(strata)) / n)
