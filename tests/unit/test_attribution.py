@@ -612,6 +612,15 @@ def test_images(method, dtype):
         assert found.completeness_error.max() < 1e-5
 
 
+@pytest.mark.parametrize("method", ["deeplift", "lrp", "guided_backprop"])
+def test_images_that_come_as_rows(method):
+    module = dense(nn.Conv2d(1, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+    small = IMAGES[:, :, :3, :3]
+    of_rows = nn.Sequential(nn.Unflatten(1, (1, 3, 3)), *module).eval()
+    found = attribute(method, of_rows, small.reshape(3, 9), CLASSES)
+    close(found.values, attribute(method, module, small, CLASSES).values.reshape(3, 9))
+
+
 def test_functions_of_images():
     module = dense(nn.Conv2d(1, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
     small = IMAGES[:, :, :3, :3]

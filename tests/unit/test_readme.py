@@ -41,3 +41,11 @@ def test_the_network_of_a_pipeline_keeps_the_names(names):
     np.testing.assert_array_equal(unwrapper.predict(rows), pipeline.predict(X))
     with pytest.raises(ValueError, match="feature names"):
         unwrapper.predict(rows[rows.columns[::-1]])
+
+
+def test_attributions_of_a_convolutional_network_add_up(names):
+    module, images = names["convolutional"], names["images"]
+    change = (module(images) - module(0 * images))[:, 3].detach().numpy()
+    sums = names["attributions"].sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(sums, change, rtol=0, atol=1e-12)
+    assert names["sampled"].completeness_error.max() > 1e-6

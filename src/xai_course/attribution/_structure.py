@@ -32,10 +32,10 @@ _SUMS = _MOVES | {"add", "iadd", "sub", "mean", "sum"}
 # because what they saw is kept in one place, and those that must be the only reader of their input
 # because captum hooks that tensor, and so changes what goes to its other readers, too.
 _RULES = {
-    "deeplift": (_LINEAR | _CURVES, _SUMS, _CURVES, _CURVES),
+    "deeplift": (_LINEAR | _CURVES | {"Unflatten"}, _SUMS, _CURVES, _CURVES),
     "shap_deep": (_LINEAR | _CURVES | _MAXIMA, _SUMS, _CURVES | _MAXIMA, ()),
-    "guided_backprop": (_LINEAR | _MAXIMA | {"ReLU"}, _SUMS, (), {"ReLU"}),
-    "lrp": (_RELEVANT | _STILL | _BENT, _MOVES | {"relu"}, _RELEVANT, _BENT),
+    "guided_backprop": (_LINEAR | _MAXIMA | {"ReLU", "Unflatten"}, _SUMS, (), {"ReLU"}),
+    "lrp": (_RELEVANT | _STILL | _BENT | {"Unflatten"}, _MOVES | {"relu"}, _RELEVANT, _BENT),
 }
 _RULES |= {"deeplift_shap": _RULES["deeplift"], "deconvolution": _RULES["guided_backprop"]}
 
@@ -120,7 +120,7 @@ def check_structure(method: str, module: nn.Module) -> None:
 
 
 def without_flatten(module: nn.Module) -> nn.Module:
-    """Return the module with the method `flatten` in the place of nn.Flatten; layers are shared."""
+    """Return the module with methods in the place of layers that reshape; layers are shared."""
     graph = _trace(module)
     for node in graph.graph.nodes:
         layer = graph.get_submodule(node.target) if node.op == "call_module" else None
@@ -128,6 +128,12 @@ def without_flatten(module: nn.Module) -> nn.Module:
             dims = (layer.start_dim, layer.end_dim) if isinstance(layer, nn.Flatten) else (-1,)
             node.args, node.kwargs = (node.all_input_nodes[0], *dims), {}
             node.op, node.target = "call_method", "flatten"
+        elif isinstance(layer, nn.Unflatten):
+            node.args, node.kwargs = (
+                (node.all_input_nodes[0], layer.dim, layer.unflattened_size),
+                {},
+            )
+            node.op, node.target = "call_method", "unflatten"
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
