@@ -92,17 +92,19 @@ def shapley(size: int, way: str) -> Answer:
     network = PiecewiseLinearNetwork.from_torch(dense(8, 40, 40, 1))
     X, background = np.random.default_rng(0).normal(size=(2, 100, 8))
 
-    def theirs() -> np.ndarray:
+    def theirs(rows: int = size) -> np.ndarray:
         import shap
 
         masker = shap.maskers.Independent(background, max_samples=100)
         explainer = shap.explainers.Exact(lambda Z: network.forward(Z)[:, 0], masker)
-        return explainer(X[:size], silent=True).values
+        return explainer(X[:rows], silent=True).values
 
     ours, seconds = timed(lambda: exact.shapley(network, X[:size], background).values)
     if way == "exact":
         few = min(size, 10)
         return np.abs(ours - theirs())[:few].max(axis=1), seconds
+    if way.endswith("second call"):  # the first one compiles
+        theirs(2)
     found, seconds = timed(theirs)
     return np.abs(ours - found).max(axis=1), seconds
 
@@ -110,8 +112,10 @@ def shapley(size: int, way: str) -> Answer:
 def counterfactuals(network: PiecewiseLinearNetwork, X: np.ndarray, norm: float) -> Answer:
     """Return for each row 0 if the answer is certified, else 1, and its CPU seconds."""
     failed, seconds = [], []
+    # The limit of the function is one of the clock, which counts what else the machine does.
+    how = {"norm": norm, "time_limit": 200.0}
     for x in X:
-        answer, (took,) = timed(lambda x=x: exact.nearest_counterfactual(network, x, norm=norm))
+        answer, (took,) = timed(lambda x=x: exact.nearest_counterfactual(network, x, **how))
         failed.append(0.0 if answer.certified else 1.0)
         seconds.append(took)
     return np.array(failed), seconds

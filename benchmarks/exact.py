@@ -44,7 +44,7 @@ WORKS = (
     Work("rows", "integrated gradients, 1,000 rows of 30 features, [40]*4",
          ("exact", "captum, 50 steps"), 2.0, 1000),
     Work("shapley", "Shapley values, 100 rows of 8 features, 100 background rows, [40]*2",
-         ("exact", "shap's exact explainer"), 5.0, 100),
+         ("exact", "shap, first call", "shap, second call"), 5.0, 100),
     *(Work(f"counterfactual-{size}-{norm}",
            f"nearest counterfactual, breast cancer [{size}]*2, {word}", ("exact",), goal, 50, 1)
       for size, goal in ((5, 0.5), (20, 20.0)) for norm, word in (("1", "L1"), ("inf", "Linf"))),

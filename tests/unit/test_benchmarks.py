@@ -13,9 +13,10 @@ from statistics import median
 import benchmark_programs
 import pytest
 
-PROGRAMS = ("geometry", "growth", "imports", "interpretation", "lambda_nets", "unwrapping")
-UNWRAPPING, GEOMETRY, GROWTH, IMPORTS, INTERPRETATION = map(
-    benchmark_programs.load, ("unwrapping", "geometry", "growth", "imports", "interpretation")
+PROGRAMS = ("exact", "geometry", "growth", "imports", "interpretation", "lambda_nets", "unwrapping")
+UNWRAPPING, GEOMETRY, GROWTH, IMPORTS, INTERPRETATION, EXACT = map(
+    benchmark_programs.load,
+    ("unwrapping", "geometry", "growth", "imports", "interpretation", "exact"),
 )
 COMMAND = sys.modules["_command"]
 QUICK = ["--quick", "--work", "fit-10k", "merge-regression-10k"]
@@ -234,6 +235,15 @@ def test_imports_take_turns(tmp_path: Path) -> None:
     assert COMMAND.main(IMPORTS.BENCHMARK, ["--quick", "--output", str(path)]) == 0
     nothing, numpy, sklearn = json.loads(path.read_text("utf-8"))["works"]
     assert nothing["modules"] < numpy["modules"] < sklearn["modules"]
+
+
+def test_exact_answers_from_end_to_end(tmp_path: Path) -> None:
+    path = tmp_path / "quick.json"
+    options = ["--quick", "--work", "rows", "counterfactual-5-1", "--output", str(path)]
+    assert COMMAND.main(EXACT.BENCHMARK, options) == 0
+    rows, counterfactuals = json.loads(path.read_text("utf-8"))["works"]
+    assert rows["ways"]["exact"]["error"] < 1e-12 < rows["ways"]["captum, 50 steps"]["error"]
+    assert counterfactuals["ways"]["exact"]["error"] == 0
 
 
 def test_interpretation_from_end_to_end(tmp_path: Path) -> None:
