@@ -24,6 +24,8 @@ __all__ = ["contributions", "gradient_radius", "integrated_gradients", "smoothgr
 # Numbers that are held at once while gradients are summed.
 _AT_ONCE = 2**22
 
+_CONSTANT = 1e-13
+
 
 def integrated_gradients(
     model: Model,
@@ -207,15 +209,26 @@ def gradient_radius(network: PiecewiseLinearNetwork, X: ArrayLike, norm: float =
     check_choice(norm, "norm", NORMS)
     X = network.check_inputs(X)
     dual = {1: np.inf, 2: 2, np.inf: 1}[norm]
-    radius = np.full(len(X), np.inf)
-    patterns, which = np.unique(network.activation_pattern(X), axis=0, return_inverse=True)
-    for k, pattern in enumerate(patterns):
-        region = network.region(pattern)
-        if len(region.A):
-            rows = which.ravel() == k
-            slack = region.b - X[rows] @ region.A.T
-            radius[rows] = (slack / np.linalg.norm(region.A, dual, axis=1)).min(axis=1)
-    return np.maximum(radius, 0.0)
+    return np.array([_distance_to_a_border(network, x, dual) for x in X])
+
+
+def _distance_to_a_border(network: PiecewiseLinearNetwork, x: np.ndarray, dual: float) -> float:
+    """Follow the affine maps of a row's region through the layers, down to the nearest border."""
+    coef, value, nearest = np.eye(len(x)), x, np.inf
+    for weight, bias, activation in zip(
+        network.weights, network.biases, network.activations, strict=False
+    ):
+        coef, z = weight @ coef, weight @ value + bias
+        length = np.linalg.norm(coef, dual, axis=1)
+        # A neuron that rounding alone moves is constant on the region.
+        moves = length > _CONSTANT * np.linalg.norm(weight, axis=1) * np.linalg.norm(coef)
+        if moves.any():
+            slack = np.abs(z[moves, None] - activation.breakpoints).min(axis=1, initial=np.inf)
+            nearest = min(nearest, (slack / length[moves]).min())
+        segment = activation.segment(z)
+        coef = activation.slopes[segment][:, None] * coef
+        value = activation.slopes[segment] * z + activation.intercepts[segment]
+    return float(nearest)
 
 
 NORMS = (1, 2, np.inf)
