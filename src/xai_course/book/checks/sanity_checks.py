@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,7 @@ def cascading_randomisation(answer: Callable[..., Any]) -> str:
     """Compare with the cascade on networks of two to four layers."""
     rng = np.random.default_rng(0)
     for sizes in ([6, 5, 1], [9, 8, 8, 1], [20, 10, 6, 4, 1]):
-        trained, fresh = (
-            [rng.normal(size=(n, m)) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
-            for _ in range(2)
-        )
+        trained, fresh = ([rng.normal(size=(n, m)) for m, n in pairwise(sizes)] for _ in range(2))
         x, n = rng.normal(size=sizes[0]), len(trained)
         found = expect_array(
             answer(trained, fresh, _explain, x), (n,), f"one number for each of {n} layers"
