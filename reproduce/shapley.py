@@ -2,7 +2,7 @@
 
 ``python reproduce/shapley.py figure5`` writes ``shapley_figure5.json`` where the book finds it
 (`xai_course.book.measured`). It needs all rows of California housing, see
-`xai_course.data.available`. ``explainers`` does with the rows that come with the package.
+`xai_course.data.available`; ``seeds`` and ``explainers`` do with the rows that come along.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 # The folder beside this file; Python looks for folders first.
 from results import choose, run
 from shapley.explainers import explainers
-from shapley.figure5 import figure5
+from shapley.figure5 import figure5, seeds
 
-TABLES = {"figure5": figure5, "explainers": explainers}
+TABLES = {"figure5": figure5, "seeds": seeds, "explainers": explainers}
 
 
 def main() -> None:
