@@ -22,9 +22,8 @@ from xai_course import data, exact
 from xai_course._models import outputs
 from xai_course._storage import save_arrays
 from xai_course.networks import PiecewiseLinearNetwork
-from xai_course.scoreboard import METHODS, NETWORKS, load_subjects, score
-from xai_course.scoreboard.scores import TABLE
-from xai_course.scoreboard.subjects import FILE, KIND, make_module
+from xai_course.scoreboard import METHODS, NETWORKS, load_subjects, score, scores
+from xai_course.scoreboard.subjects import COMMAND, FILE, KIND, make_module
 from xai_course.training import train_classifier
 
 SEEDS, N_ROWS = 3, 10
@@ -137,8 +136,7 @@ def networks() -> None:
             for name, array in (held | answers).items():
                 is_large = array.dtype == np.float64 and network.startswith("garments")
                 arrays[f"{network}/{seed}/{name}"] = array.astype(np.float32) if is_large else array
-    command = "python reproduce/scoreboard.py networks"
-    save_arrays(FILE, KIND, arrays, made_by(command, time.perf_counter() - began) | record)
+    save_arrays(FILE, KIND, arrays, made_by(COMMAND, time.perf_counter() - began) | record)
 
 
 def table() -> None:
@@ -151,8 +149,7 @@ def table() -> None:
         for network, found in rows[name].items():
             if "error" in found:
                 print(f"  {network}: {found['error']}")
-    command = "python reproduce/scoreboard.py table"
-    print(write_record(TABLE, rows, command, time.perf_counter() - began))
+    print(write_record(scores.TABLE, rows, scores.COMMAND, time.perf_counter() - began))
 
 
 COMMANDS: dict[str, Callable[[], None]] = {"networks": networks, "table": table}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xai_course._storage import replace_file
-from xai_course.scoreboard.scores import METRICS, published, score, summary
+from xai_course.scoreboard.scores import METRICS, brief, published, score, summary
 from xai_course.scoreboard.subjects import NETWORKS, REFERENCES, load_subjects
 
 ABOUT = """\
@@ -39,12 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.method:
         parser.error("name a method, as package.module:function, or ask for --list")
     try:
-        explain = find(options.method)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        explain, published_ones = find(options.method), published()
+        subjects = load_subjects(options.networks)
+        if options.json and (options.json.is_dir() or not options.json.parent.is_dir()):
+            raise ValueError(f"{options.json} names no file in a folder that exists")
+    except (OSError, ValueError) as error:
         print(f"{options.method}: {error}", file=sys.stderr)
         return 1
-    scores = score(explain, load_subjects(options.networks))
-    print(table({**published(), options.method: scores}, options.method, options.metric))
+    scores = score(explain, subjects)
+    print(table({**published_ones, options.method: scores}, options.method, options.metric))
     failed = {name: found["error"] for name, found in scores.items() if "error" in found}
     for name, reason in failed.items():
         print(f"{options.method} has no score on {name}: {reason}", file=sys.stderr)
@@ -59,7 +62,7 @@ def find(name: str) -> Callable[..., Any]:
 
     Raises
     ------
-    ImportError, AttributeError, TypeError, ValueError
+    ValueError
         If there is none; the message says what is missing.
     """
     module_name, _, function_name = name.partition(":")
@@ -67,9 +70,15 @@ def find(name: str) -> Callable[..., Any]:
         raise ValueError("write package.module:function, with a colon before the function")
     if os.getcwd() not in sys.path:  # as for python -m of a module in this folder
         sys.path.insert(0, os.getcwd())
-    function = getattr(importlib.import_module(module_name), function_name)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever the module does when it is imported
+        raise ValueError(f"{module_name} cannot be imported: {brief(error)}") from error
+    if not hasattr(module, function_name):
+        raise ValueError(f"{module_name} has no {function_name}")
+    function = getattr(module, function_name)
     if not callable(function):
-        raise TypeError(f"{function_name} is no function but {type(function).__name__}")
+        raise ValueError(f"{function_name} is no function but {type(function).__name__}")
     return function
 
 

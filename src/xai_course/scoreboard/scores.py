@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -17,10 +18,12 @@ from xai_course.scoreboard.subjects import REFERENCES, Subject
 __all__ = ["METHODS", "METRICS", "MethodError", "published", "score", "summary"]
 
 TABLE = Path(__file__).parent / "table.json"
+COMMAND = "python reproduce/scoreboard.py table"
 
 # A method takes the module, inputs (n_rows, ...), one baseline (...) and targets (n_rows,), all of
 # them tensors, and returns one number per input.
 Explain = Callable[[Any, Any, Any, Any], Any]
+Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _top_overlap(a: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -28,8 +31,18 @@ def _top_overlap(a: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return metrics.top_k_overlap(a, exact, k=min(5, exact[0].size // 2))
 
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "rank_correlation": metrics.rank_correlation,
+def _rank_correlation(a: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Return Spearman's correlation; ranking nothing counts as guessing, so that it gains none."""
+    found = metrics.rank_correlation(a, exact)
+    flat = a.reshape(len(a), -1)
+    ranks_nothing = (flat == flat[:, :1]).all(axis=1) & np.isfinite(
+        metrics.rank_correlation(exact, exact)
+    )
+    return np.where(ranks_nothing, 0.0, found)
+
+
+METRICS: dict[str, Metric] = {
+    "rank_correlation": _rank_correlation,
     "sign_agreement": partial(metrics.sign_agreement, rounding=1e-6),
     "top_overlap": _top_overlap,
     "relative_error": metrics.relative_error,
@@ -130,20 +143,37 @@ def _explain(explain: Explain, subject: Subject) -> tuple[np.ndarray, float]:
     """Return a method's attributions for a subject and the CPU milliseconds per row, or raise."""
     import torch
 
-    inputs, baseline = torch.tensor(subject.inputs), torch.tensor(subject.baseline)
+    module = copy.deepcopy(subject.module)  # a method may leave hooks behind, or other weights
+    given = (torch.tensor(getattr(subject, name)) for name in ("inputs", "baseline", "targets"))
     start = time.process_time()
     try:
-        found = explain(subject.module, inputs, baseline, torch.tensor(subject.targets))
-        found = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found, dtype=float)
+        found = _numbers(explain(module, *given))
     except Exception as error:
-        text = str(error).splitlines()
-        raise MethodError(f"{type(error).__name__}: {text[0] if text else ''}") from error
+        raise MethodError(brief(error)) from error
     seconds = time.process_time() - start
     if found.shape != subject.inputs.shape:
         raise MethodError(f"returned shape {found.shape}; {subject.inputs.shape} is right")
     if not np.isfinite(found).all():
         raise MethodError(f"returned {int((~np.isfinite(found)).sum())} NaN or infinite numbers")
     return found, 1000 * seconds / len(found)
+
+
+def brief(error: Exception) -> str:
+    """Return an error in one line."""
+    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+
+
+def _numbers(found: Any) -> np.ndarray:
+    """Return what a method gave, a tensor of any kind or anything like an array, as float64."""
+    if found is None:
+        raise TypeError("returned None instead of one number per input")
+    if hasattr(found, "detach"):
+        found = found.detach().cpu()
+        found = (found if found.is_complex() else found.double()).numpy()
+    array = np.asarray(found)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"returned {array.dtype} instead of real numbers")
+    return array.astype(float)
 
 
 def score(explain: Explain, subjects: Iterable[Subject]) -> dict[str, Any]:
@@ -160,10 +190,11 @@ def score(explain: Explain, subjects: Iterable[Subject]) -> dict[str, Any]:
     Returns
     -------
     dict
-        For each network either ``{"error": ...}``, or the CPU milliseconds per row and for each
-        reference and each of `METRICS` the mean, the standard deviation over the seeds' means
-        (``sd_seeds``), the mean over seeds of the standard deviation over rows (``sd_rows``), and
-        the number of rows.
+        For each network either ``{"error": ...}``, or the CPU milliseconds per row, the seeds, and
+        for each reference and each of `METRICS` the mean of each seed's rows (``by_seed``), the
+        mean and the standard deviation of these (``mean``, ``sd_seeds``), the mean over seeds of
+        the standard deviation over rows (``sd_rows``), and the number of rows (``n``). Rows whose
+        exact answer is not known, or ranks nothing, do not count.
 
     Notes
     -----
@@ -180,40 +211,50 @@ def _score_network(explain: Explain, group: list[Subject]) -> dict[str, Any]:
         answers = [_explain(explain, subject) for subject in group]
     except MethodError as error:
         return {"error": str(error)}
-    scores: dict[str, Any] = {"milliseconds": float(np.median([ms for _, ms in answers]))}
+    scores: dict[str, Any] = {
+        "milliseconds": float(np.median([ms for _, ms in answers])),
+        "seeds": [subject.seed for subject in group],
+    }
     for reference in REFERENCES:
-        pairs = [
-            (found[known], subject.references[reference][known])
-            for (found, _), subject in zip(answers, group, strict=True)
-            if reference in subject.references
-            for known in [_is_known(subject.references[reference])]
-            if known.any()
-        ]
-        if pairs:
-            scores[reference] = {
-                name: _spread([measure(*pair) for pair in pairs])
-                for name, measure in METRICS.items()
-            }
+        known = [subject.references.get(reference) for subject in group]
+        if not any(exact is not None and _is_known(exact).any() for exact in known):
+            continue
+        scores[reference] = {
+            name: _spread(
+                [
+                    _measured(measure, found, exact)
+                    for (found, _), exact in zip(answers, known, strict=True)
+                ]
+            )
+            for name, measure in METRICS.items()
+        }
     return scores
+
+
+def _measured(measure: Metric, found: np.ndarray, exact: np.ndarray | None) -> np.ndarray:
+    """Return a metric for the rows whose exact answer is known and for which it has a value."""
+    rows = np.zeros(len(found), bool) if exact is None else _is_known(exact)
+    if exact is None or not rows.any():
+        return np.empty(0)
+    values = measure(found[rows], exact[rows])
+    return values[np.isfinite(values)]
 
 
 def _is_known(reference: np.ndarray) -> np.ndarray:
     return np.isfinite(reference.reshape(len(reference), -1)).all(axis=1)
 
 
-def _spread(by_seed: list[np.ndarray]) -> dict[str, float | int | None]:
-    """Return the mean and the spreads; rows for which a metric has no value do not count."""
-    counted = [values[np.isfinite(values)] for values in by_seed]
-    counted = [values for values in counted if len(values)]
-    if not counted:
-        return {"mean": None, "sd_seeds": None, "sd_rows": None, "n": 0}
-    means = [values.mean() for values in counted]
-    several = [values.std(ddof=1) for values in counted if len(values) > 1]
+def _spread(by_seed: list[np.ndarray]) -> dict[str, Any]:
+    """Return the mean and the spreads of a metric's values, one array for each seed."""
+    means = [float(values.mean()) if len(values) else None for values in by_seed]
+    counted = [mean for mean in means if mean is not None]
+    several = [values.std(ddof=1) for values in by_seed if len(values) > 1]
     return {
-        "mean": float(np.mean(means)),
-        "sd_seeds": float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        "mean": float(np.mean(counted)) if counted else None,
+        "sd_seeds": float(np.std(counted, ddof=1)) if len(counted) > 1 else None,
         "sd_rows": float(np.mean(several)) if several else None,
-        "n": sum(map(len, counted)),
+        "n": sum(map(len, by_seed)),
+        "by_seed": means,
     }
 
 
@@ -257,5 +298,16 @@ def published() -> dict[str, dict[str, Any]]:
     """Return the scores of all of `METHODS`, as `score` gave them at full size.
 
     Made by ``python reproduce/scoreboard.py table``.
+
+    Raises
+    ------
+    OSError
+        If the file is missing or damaged.
     """
-    return json.loads(TABLE.read_text("utf-8"))["table"]
+    try:
+        return json.loads(TABLE.read_text("utf-8"))["table"]
+    except (OSError, ValueError, KeyError) as error:
+        raise OSError(
+            f"{TABLE} cannot be read: {brief(error)}\nInstall the package again, or make the file "
+            f"with {COMMAND!r}."
+        ) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ __all__ = ["NETWORKS", "REFERENCES", "Subject", "load_subjects", "make_module"]
 
 FILE = Path(__file__).parent / "networks.safetensors"
 KIND = "scoreboard 1"
+COMMAND = "python reproduce/scoreboard.py networks"
 
 REFERENCES = {
     "contributions": "what does each feature add to the local linear model, from the baseline on?",
@@ -89,6 +90,9 @@ class Subject:
         The output that is explained: the decided class, or the single output.
     references : dict of str to ndarray of float64, shape (n_rows, ...)
         The exact answers. Missing where none could be computed; a row of NaN where one could not.
+    shapley_error : float
+        Of Shapley values that were sampled, the length of their standard errors relative to that of
+        the values; 0 where all coalitions were counted.
     """
 
     network: str
@@ -98,6 +102,7 @@ class Subject:
     baseline: np.ndarray
     targets: np.ndarray
     references: dict[str, np.ndarray]
+    shapley_error: float
 
 
 def load_subjects(
@@ -115,44 +120,59 @@ def load_subjects(
     Returns
     -------
     list of Subject
+        By network, and by seed.
 
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a network or a seed is unknown.
     OSError
-        If the file is damaged.
+        If the file is missing or damaged.
 
     Notes
     -----
     Made by ``python reproduce/scoreboard.py networks``. Explained in the chapter *ground-truth*.
     """
-    import torch
-
     for name in networks or ():
         check_choice(name, "network", NETWORKS)
-    arrays, _ = load_arrays(FILE, KIND)
+    try:
+        arrays, record = load_arrays(FILE, KIND)
+    except OSError as error:
+        raise OSError(
+            f"{error}\nInstall the package again, or make the file with {COMMAND!r}."
+        ) from error
     grouped: dict[tuple[str, int], dict[str, np.ndarray]] = {}
     for key, array in arrays.items():
         network, seed, name = key.split("/")
         grouped.setdefault((network, int(seed)), {})[name] = array
-    subjects = []
-    for network in NETWORKS:
-        for seed in sorted(s for n, s in grouped if n == network):
-            if network not in (networks or NETWORKS) or seed not in (seeds or [seed]):
-                continue
-            held, module = grouped[network, seed], make_module(network)
-            weights = {
-                name: torch.from_numpy(held[f"module.{name}"]) for name in module.state_dict()
-            }
-            module.load_state_dict(weights)
-            for parameter in module.parameters():
-                parameter.requires_grad_(False)
-            references = {
-                name: held[f"reference.{name}"].astype(np.float64)
-                for name in REFERENCES
-                if f"reference.{name}" in held
-            }
-            inputs, baseline, targets = (held[key] for key in ("inputs", "baseline", "targets"))
-            subjects.append(Subject(network, seed, module, inputs, baseline, targets, references))
-    return subjects
+    known = sorted({seed for _, seed in grouped})
+    for seed in seeds or ():
+        check_choice(seed, "seed", known)
+    return [
+        _subject(network, seed, grouped[network, seed], record[f"{network}/{seed}"])
+        for network in NETWORKS
+        for seed in known
+        if (network, seed) in grouped
+        and network in (networks or NETWORKS)
+        and seed in (seeds or known)
+    ]
+
+
+def _subject(
+    network: str, seed: int, held: dict[str, np.ndarray], record: dict[str, Any]
+) -> Subject:
+    import torch
+
+    module = make_module(network)
+    weights = {name: torch.from_numpy(held[f"module.{name}"]) for name in module.state_dict()}
+    module.load_state_dict(weights)
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    references = {
+        name: held[f"reference.{name}"].astype(np.float64)
+        for name in REFERENCES
+        if f"reference.{name}" in held
+    }
+    inputs, baseline, targets = (held[key] for key in ("inputs", "baseline", "targets"))
+    error = record["shapley_standard_error"] or 0.0
+    return Subject(network, seed, module, inputs, baseline, targets, references, error)
