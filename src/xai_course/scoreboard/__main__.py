@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +102,21 @@ def table(scores: dict[str, Any], marked: str, metric: str) -> str:
         return -value if metric == "relative_error" else value
 
     order = sorted(rows, key=lambda name: (mean(name) != mean(name), -mean(name)))
-    width = max(map(len, rows)) + 2
-    head = [name.replace("_", " ") for name in (*REFERENCES, "networks", "milliseconds")]
-    lines = [f"{metric.replace('_', ' '):<{width}}" + "".join(f"{name:>22}" for name in head)]
+    columns = (*REFERENCES, "networks", "milliseconds")
+    above, below = zip(*(name.rpartition("_")[::2] for name in columns), strict=True)
+    first = max(map(len, rows)) + 2
+    widths = [max(map(len, names)) + 2 for names in zip(above, below, strict=True)]
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        return f"{name:<{first}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+
+    lines = [line("", above), line(metric.replace("_", " "), below)]
     for name in order:
-        cells = [rows[name][key] for key in (*REFERENCES, "networks", "milliseconds")]
+        cells = [rows[name][key] for key in columns]
         texts = [
             "-" if c is None else f"{c:.2f}" if isinstance(c, float) else str(c) for c in cells
         ]
-        mark = "> " if name == marked else "  "
-        lines.append(f"{mark + name:<{width}}" + "".join(f"{text:>22}" for text in texts))
+        lines.append(line(("> " if name == marked else "  ") + name, texts))
     return "\n".join(lines)
 
 
