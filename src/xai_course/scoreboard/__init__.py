@@ -10,6 +10,7 @@ from xai_course.scoreboard.scores import (
     published,
     score,
     summary,
+    table,
 )
 from xai_course.scoreboard.subjects import NETWORKS, REFERENCES, Subject, load_subjects
 
@@ -24,4 +25,5 @@ __all__ = [
     "published",
     "score",
     "summary",
+    "table",
 ]

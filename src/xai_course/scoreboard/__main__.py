@@ -7,12 +7,12 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from xai_course._storage import replace_file
-from xai_course.scoreboard.scores import METRICS, brief, published, score, summary
+from xai_course.scoreboard.scores import METRICS, brief, published, score, table
 from xai_course.scoreboard.subjects import NETWORKS, REFERENCES, load_subjects
 
 ABOUT = """\
@@ -88,35 +88,6 @@ def listing() -> str:
     lines += [f"  {name:<24}{question}" for name, question in REFERENCES.items()]
     lines += ["The networks:"]
     lines += [f"  {name:<24}{about}" for name, about in NETWORKS.items()]
-    return "\n".join(lines)
-
-
-def table(scores: dict[str, Any], marked: str, metric: str) -> str:
-    """Return all rows as text, the best mean over the references first."""
-    networks = [name for name, found in scores[marked].items() if "error" not in found]
-    rows = {name: summary(one, metric, networks or None) for name, one in scores.items()}
-
-    def mean(name: str) -> float:
-        known = [rows[name][key] for key in REFERENCES if rows[name][key] is not None]
-        value = sum(known) / len(known) if known else float("nan")
-        return -value if metric == "relative_error" else value
-
-    order = sorted(rows, key=lambda name: (mean(name) != mean(name), -mean(name)))
-    columns = (*REFERENCES, "networks", "milliseconds")
-    above, below = zip(*(name.rpartition("_")[::2] for name in columns), strict=True)
-    first = max(map(len, rows)) + 2
-    widths = [max(map(len, names)) + 2 for names in zip(above, below, strict=True)]
-
-    def line(name: str, cells: Sequence[str]) -> str:
-        return f"{name:<{first}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
-
-    lines = [line("", above), line(metric.replace("_", " "), below)]
-    for name in order:
-        cells = [rows[name][key] for key in columns]
-        texts = [
-            "-" if c is None else f"{c:.2f}" if isinstance(c, float) else str(c) for c in cells
-        ]
-        lines.append(line(("> " if name == marked else "  ") + name, texts))
     return "\n".join(lines)
 
 

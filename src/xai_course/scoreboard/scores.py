@@ -6,7 +6,7 @@ import copy
 import json
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from xai_course import metrics
 from xai_course.scoreboard.subjects import REFERENCES, Subject
 
-__all__ = ["METHODS", "METRICS", "MethodError", "published", "score", "summary"]
+__all__ = ["METHODS", "METRICS", "MethodError", "published", "score", "summary", "table"]
 
 TABLE = Path(__file__).parent / "table.json"
 COMMAND = "python reproduce/scoreboard.py table"
@@ -294,6 +294,45 @@ def summary(
         result[reference] = float(np.mean(means)) if means else None
     times = [found["milliseconds"] for found in ran]
     return result | {"networks": len(ran), "milliseconds": float(np.median(times)) if ran else None}
+
+
+def table(scores: dict[str, dict[str, Any]], marked: str, metric: str = "rank_correlation") -> str:
+    """Return the rows of several methods as text, the best mean over the references first.
+
+    Parameters
+    ----------
+    scores : dict
+        By method, from `score` or `published`.
+    marked : str
+        The method that gets an arrow; only the networks count on which it ran.
+    metric : str
+        One of `METRICS`.
+    """
+    networks = [name for name, found in scores[marked].items() if "error" not in found]
+    rows = {name: summary(one, metric, networks or None) for name, one in scores.items()}
+
+    def mean(name: str) -> float:
+        known = [rows[name][key] for key in REFERENCES if rows[name][key] is not None]
+        value = sum(known) / len(known) if known else float("nan")
+        return -value if metric == "relative_error" else value
+
+    order = sorted(rows, key=lambda name: (mean(name) != mean(name), -mean(name)))
+    columns = (*REFERENCES, "networks", "milliseconds")
+    above, below = zip(*(name.rpartition("_")[::2] for name in columns), strict=True)
+    first = max(map(len, rows)) + 2
+    widths = [max(map(len, names)) + 2 for names in zip(above, below, strict=True)]
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        return f"{name:<{first}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+
+    lines = [line("", above), line(metric.replace("_", " "), below)]
+    for name in order:
+        cells = [rows[name][key] for key in columns]
+        texts = [
+            "-" if c is None else f"{c:.2f}" if isinstance(c, float) else str(c) for c in cells
+        ]
+        lines.append(line(("> " if name == marked else "  ") + name, texts))
+    return "\n".join(lines)
 
 
 def published() -> dict[str, dict[str, Any]]:
