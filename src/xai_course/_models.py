@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xai_course._validation import check_array, check_whole
+from xai_course._validation import check_array
 from xai_course.networks import PiecewiseLinearNetwork
 
 if TYPE_CHECKING:
@@ -84,15 +84,17 @@ def check_targets(target: int | ArrayLike | None, n_outputs: int, n_rows: int) -
     """
     if target is None and n_outputs > 1:
         raise ValueError(
-            f"The model has {n_outputs} outputs; target must be the number of one, from 0 to "
-            f"{n_outputs - 1}, or one per row."
+            f"The model has {n_outputs} outputs, and no target: say which to explain, for all rows "
+            "(target=1) or for each (target=outputs.argmax(axis=1))."
         )
-    numbers = np.asarray(0 if target is None else target)
-    if numbers.ndim and numbers.shape != (n_rows,):
-        raise ValueError(f"target must be one number or {n_rows}, one per row, got {target!r}.")
-    for number in np.unique(numbers).tolist():
-        check_whole(number, "target", 0, n_outputs - 1)
-    return np.broadcast_to(numbers, n_rows)
+    targets = np.asarray(0 if target is None else target)
+    fits = targets.dtype.kind in "iu" and targets.shape in ((), (n_rows,))
+    if not fits or targets.min(initial=0) < 0 or targets.max(initial=0) >= n_outputs:
+        raise ValueError(
+            f"target must be a whole number from 0 to {n_outputs - 1}, or {n_rows} of them, got "
+            f"{target!r}."
+        )
+    return np.broadcast_to(targets, n_rows).astype(np.int64)
 
 
 def outputs(model: Model, X: np.ndarray) -> np.ndarray:

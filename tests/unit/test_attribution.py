@@ -928,7 +928,7 @@ def test_bad_targets(target, piece):
 @pytest.mark.parametrize(
     ("method", "baseline", "piece"),
     [
-        ("deeplift", np.zeros(3), r"\(\), \(4,\) or \(5, 4\), got \(3,\)"),
+        ("deeplift", np.zeros(3), r"\(4,\) of an input or \(5, 4\) of all, got \(3,\)"),
         ("deeplift", np.zeros((1, 4)), r"got \(1, 4\)"),
         ("shap_exact", None, r"\(n_background, 4\), rows to average over"),
         ("shap_exact", 0.0, "n_background"),

@@ -353,10 +353,9 @@ def test_weights_of_coalitions():
         (sum, [[0, 0]], [[0]], {}, ValueError, "same shape"),
         (SUM, [[0, 0]], [[0, 0]], {"target": 1}, ValueError, "target"),
         (SUM, [[0, 0]], [[0, 0]], {"n_permutations": 1}, ValueError, "n_permutations"),
-        (lambda Z: Z.sum(), [[0, 0]], [[0, 0]], {}, ValueError, "one output per row"),
+        (np.sum, [[0, 0]], [[0, 0]], {}, ValueError, "one output per row"),
         (3, [[0, 0]], [[0, 0]], {}, TypeError, "PiecewiseLinearNetwork"),
     ],
-    ids=str,
 )
 def test_shapley_values_of_bad_input(model, X, background, more, error, message):
     with pytest.raises(error, match=message):

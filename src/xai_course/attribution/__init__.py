@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xai_course._models import check_targets
 from xai_course._validation import check_choice, check_whole
 from xai_course.attribution import _captum, _exact, _lime, _shap
-from xai_course.attribution._inputs import as_image, check_baseline, check_target, read_inputs
+from xai_course.attribution._inputs import as_image, check_baseline, read_inputs
 from xai_course.attribution._models import read_model
 from xai_course.attribution._question import Method, Question, quiet_and_seeded
 
@@ -180,7 +181,7 @@ def attribute(
     base = check_baseline(baseline, entry.baseline, X, method)
     question = Question(method, model, module, function, output, random_state, X, base, 0)
     outputs, rows = question.ask(X), np.arange(len(X))
-    targets = check_target(target, outputs)
+    targets = check_targets(target, outputs.shape[1], len(X))
     values: list[Any] = [None] * len(X)
     with quiet_and_seeded(entry.library, random_state):
         start = time.perf_counter()

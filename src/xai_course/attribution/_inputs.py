@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from xai_course import _models
 from xai_course._validation import check_array
 
 _LEAST_IMAGE = 64  # pixels: fewer numbers in a flat row are taken for a table's
@@ -33,41 +34,19 @@ def read_inputs(X: Any, are_texts: bool) -> Any:
     return check_array(X, "X", np.ndim(X))
 
 
-def check_target(target: Any, outputs: np.ndarray) -> np.ndarray:
-    """Return the column to explain of each row, or raise."""
-    n_rows, n_outputs = outputs.shape
-    if target is None and n_outputs > 1:
-        raise ValueError(
-            f"The model has {n_outputs} outputs: say which to explain, for all rows (target=1) or "
-            "for each (target=outputs.argmax(axis=1))."
-        )
-    targets = np.asarray(0 if target is None else target)
-    fits = targets.dtype.kind in "iu" and targets.shape in ((), (n_rows,))
-    if not fits or targets.min(initial=0) < 0 or targets.max(initial=0) >= n_outputs:
-        raise ValueError(
-            f"target must be a whole number from 0 to {n_outputs - 1}, or {n_rows} of them, got "
-            f"{target!r}."
-        )
-    return np.broadcast_to(targets, n_rows).astype(np.int64)
-
-
 def check_baseline(given: Any, kind: str, X: Any, method: str) -> np.ndarray | None:
     """Return one baseline per row, or the rows of a background, or None, or raise."""
     if kind == "none" or (kind == "optional" and given is None):
         if given is not None:
             raise ValueError(f"{method} compares with no baseline; leave it out.")
         return None
-    shape = X.shape[1:]
     if kind == "point":
-        base = check_array(0.0 if given is None else given, "baseline", np.ndim(given))
-        if base.shape in ((), shape, X.shape):
-            return np.broadcast_to(base, X.shape).copy()
-        accepted = f"(), {shape} or {X.shape}"
-    else:
-        base = check_array(
-            [] if given is None else given, "baseline", np.ndim([] if given is None else given)
-        )
-        if base.size and shape in (base.shape, base.shape[1:]):
-            return base.reshape(-1, *shape)
-        accepted = f"(n_background, {', '.join(map(str, shape))}), rows to average over"
-    raise ValueError(f"The baseline of {method} must have shape {accepted}, got {base.shape}.")
+        return _models.check_baseline(0.0 if given is None else given, X)
+    given, shape = [] if given is None else given, X.shape[1:]
+    base = check_array(given, "baseline", np.ndim(given))
+    if base.size and shape in (base.shape, base.shape[1:]):
+        return base.reshape(-1, *shape)
+    rows = ", ".join(map(str, ("n_background", *shape)))
+    raise ValueError(
+        f"baseline of {method} must have shape ({rows}), rows to average over, got {base.shape}."
+    )

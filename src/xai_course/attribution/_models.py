@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from copy import deepcopy
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import pandas as pd
 from xai_course.networks import PiecewiseLinearNetwork
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 _Function = Callable[[Any], Any]
@@ -36,7 +34,10 @@ def read_model(
     if "torch" in sys.modules and isinstance(given, sys.modules["torch"].nn.Module):
         kind, module = "module", _read_module(given, method, wants)
     elif is_network:
-        kind, module = "module", _read_network(given, method) if takes == "module" else None
+        kind, module = (
+            "module",
+            _read_module(given.to_torch(), method, "logits") if takes == "module" else None,
+        )
     else:
         kind, module = "trees" if hasattr(given, "predict") else "texts", None
     takes = "module" if takes == "network" else takes
@@ -49,13 +50,6 @@ def read_model(
     return None, given.forward if is_network else _predict(
         given, wants
     ) if kind == "trees" else given
-
-
-def _read_network(given: PiecewiseLinearNetwork, method: str) -> nn.Module:
-    import torch
-
-    with torch.random.fork_rng():  # new layers draw weights before they are given theirs
-        return _read_module(given.to_torch(), method, "logits")
 
 
 def _read_module(given: nn.Module, method: str, wants: str) -> nn.Module:
@@ -76,16 +70,10 @@ def _read_module(given: nn.Module, method: str, wants: str) -> nn.Module:
 def _forward(module: nn.Module, X: np.ndarray) -> np.ndarray:
     import torch
 
+    from xai_course.training import as_inputs
+
     with torch.no_grad():
-        return module(to_tensor(module, X)).double().cpu().numpy()
-
-
-def to_tensor(module: nn.Module, X: np.ndarray) -> torch.Tensor:
-    """Return inputs in the module's dtype and on its device."""
-    import torch
-
-    held = filter(torch.is_floating_point, chain(module.parameters(), module.buffers()))
-    return torch.tensor(X).to(next(held, torch.empty(0)))
+        return module(as_inputs(module, X)).double().cpu().numpy()
 
 
 def _predict(given: Any, wants: str) -> _Function:

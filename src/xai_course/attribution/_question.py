@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xai_course.attribution._models import check_outputs, to_tensor
+from xai_course.attribution._models import check_outputs
 
 if TYPE_CHECKING:
     import torch
@@ -98,7 +98,9 @@ class Question:
 
     def tensor(self, X: np.ndarray) -> torch.Tensor:
         """Return inputs as the module takes them."""
-        return to_tensor(self.module, X)
+        from xai_course.training import as_inputs
+
+        return as_inputs(self.module, X.copy())
 
 
 def flat(rows: np.ndarray) -> np.ndarray:
