@@ -16,6 +16,7 @@ from xai_course.data.generators import (
     home_lending,
 )
 from xai_course.data.loaders import available, load
+from xai_course.data.messages import Messages, shop_messages
 
 __all__ = [
     "CanvasTruth",
@@ -24,6 +25,7 @@ __all__ = [
     "Dataset",
     "DownloadError",
     "LendingTruth",
+    "Messages",
     "available",
     "canvas_garments",
     "chirp_wave",
@@ -31,4 +33,5 @@ __all__ = [
     "fetch",
     "home_lending",
     "load",
+    "shop_messages",
 ]
