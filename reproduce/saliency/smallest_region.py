@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from saliency._draws import mean
 from xai_course import data
 from xai_course.attribution import attribute
 from xai_course.masks import learn_masks
@@ -27,18 +28,13 @@ BLOCKS = np.kron(np.arange(16).reshape(4, 4), np.ones((7, 7), int))  # of each p
 def table() -> dict[str, Any]:
     """Return blocks too many for each ranking, and the exact number."""
     draws = [_draw(number) for number in range(DRAWS)]
-    found = {name: _mean([draw[name] for draw in draws]) for name in draws[0]}
+    found = {name: mean([draw[name] for draw in draws]) for name in draws[0]}
     pairs = {
-        f"{name} - learned mask": _mean([draw[name] - draw["learned mask"] for draw in draws])
+        f"{name} - learned mask": mean([draw[name] - draw["learned mask"] for draw in draws])
         for name in found
         if name not in {"exact", "never", "learned mask"}
     }
     return {"draws": DRAWS, "garments": GARMENTS, **found, **pairs}
-
-
-def _mean(values: list[float]) -> dict[str, float]:
-    error = np.std(values, ddof=1) / np.sqrt(len(values))
-    return {"mean": round(float(np.mean(values)), 4), "se": round(float(error), 4)}
 
 
 def _draw(draw: int) -> dict[str, float]:
@@ -68,6 +64,7 @@ def rankings(
     how = {"model": module, "X": images, "target": decided}
     maps = {
         "learned mask": 1 - learn_masks(module, images, decided).keep,
+        "learned mask, 4 by 4": 1 - learn_masks(module, images, decided, side=4, jitter=0).keep,
         "occlusion": attribute("occlusion", window=7, stride=7, **how).values,
         "gradient x input": attribute("input_x_gradient", **how).values,
         "ink": images,
