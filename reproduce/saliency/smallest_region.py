@@ -64,7 +64,7 @@ def rankings(
     how = {"model": module, "X": images, "target": decided}
     maps = {
         "learned mask": 1 - learn_masks(module, images, decided).keep,
-        "learned mask, 4 by 4": 1 - learn_masks(module, images, decided, side=4, jitter=0).keep,
+        "learned mask, no jitter": 1 - learn_masks(module, images, decided, jitter=0).keep,
         "occlusion": attribute("occlusion", window=7, stride=7, **how).values,
         "gradient x input": attribute("input_x_gradient", **how).values,
         "ink": images,

@@ -176,8 +176,8 @@ def train_selector(
     Notes
     -----
     Lei, Barzilay and Jaakkola (2016), section 4, with words kept independently of each other. They
-    use recurrent networks; here a selection's cost is compared with the mean cost of the four
-    selections that are drawn for each text, which only lowers the noise.
+    use recurrent networks. Here a selection's cost is compared with the mean cost of the four
+    selections that are drawn for each text: less noise, and 3/4 of the selector's gradient.
 
     Explained in the chapter *masks-and-rationales*.
     """
@@ -208,7 +208,7 @@ def _surrogate(
     y: torch.Tensor,
     prices: tuple[float, float],
 ) -> torch.Tensor:
-    """Return a number whose gradient is, on average, that of the expected cost."""
+    """Return a number whose gradient is on average the expected cost's (selector: 3/4 of it)."""
     odds = selector(codes).repeat(_SAMPLES, 1)
     codes, y = codes.repeat(_SAMPLES, 1), y.repeat(_SAMPLES)
     real = (codes > 0).float()
