@@ -75,8 +75,9 @@ def squares_the_sum(W, b, X, A):
 
 
 def overflows(W, b, X, A):
-    p = np.exp(X @ W.T + b)
-    gradient = W.sum(axis=0) - len(W) * (p / p.sum(axis=1, keepdims=True)) @ W
+    with np.errstate(all="ignore"):
+        p = np.exp(X @ W.T + b)
+        gradient = W.sum(axis=0) - len(W) * (p / p.sum(axis=1, keepdims=True)) @ W
     return ((A * gradient) ** 2).sum(axis=1).mean()
 
 
