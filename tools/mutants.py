@@ -48,6 +48,17 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("polynomials.py", "_perceptrons.py", "inet/*.py"),
         ("test_polynomials.py", "test_inet_*.py"),
     ),
+    "exact": (
+        ("lines.py", "_following.py", "_models.py", "exact/*.py"),
+        ("test_lines.py", "test_exact.py", "test_counterfactual.py"),
+    ),
+    "saliency": (
+        ("attribution/*.py", "metrics/*.py", "effects.py", "relevance.py", "masks.py"),
+        (
+            *("test_attribution.py", "test_metrics.py", "test_metrics_localisation.py"),
+            *("test_effects.py", "test_relevance.py", "test_masks.py"),
+        ),
+    ),
 }
 
 _COMPARISONS = {
