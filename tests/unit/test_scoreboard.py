@@ -480,6 +480,23 @@ def test_best_first(here, capsys):
         assert lines[-1].startswith("Grad-CAM")
 
 
+def test_nobody_gains_by_refusing_a_network():
+    def scores_of(mean):
+        names = (metric for metric in METRICS)
+        return {"milliseconds": 1.0, "shapley": {name: {"mean": mean} for name in names}}
+
+    scores = {
+        "refuses": {"rings": scores_of(0.9), "garments": {"error": "too hard"}},
+        "good": {"rings": scores_of(0.8), "garments": scores_of(0.4)},
+        "poor": {"rings": scores_of(0.7), "garments": scores_of(0.1)},
+    }
+    lines = scoreboard.table(scores, "good").splitlines()[2:]
+    assert [line[2:].split()[0] for line in lines] == ["good", "poor", "refuses"]
+    assert [line.startswith("> ") for line in lines] == [True, False, False]
+    lines = scoreboard.table(scores, "refuses").splitlines()[2:]  # on the rings only
+    assert [line[2:].split()[0] for line in lines] == ["refuses", "good", "poor"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

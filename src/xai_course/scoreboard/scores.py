@@ -299,6 +299,8 @@ def summary(
 def table(scores: dict[str, dict[str, Any]], marked: str, metric: str = "rank_correlation") -> str:
     """Return the rows of several methods as text, the best mean over the references first.
 
+    Those that ran on fewer networks stand below the others.
+
     Parameters
     ----------
     scores : dict
@@ -313,10 +315,11 @@ def table(scores: dict[str, dict[str, Any]], marked: str, metric: str = "rank_co
 
     def mean(name: str) -> float:
         known = [rows[name][key] for key in REFERENCES if rows[name][key] is not None]
-        value = sum(known) / len(known) if known else float("nan")
+        value = sum(known) / len(known) if known else 0.0
         return -value if metric == "relative_error" else value
 
-    order = sorted(rows, key=lambda name: (mean(name) != mean(name), -mean(name)))
+    # Who refuses the hardest network must not gain by it.
+    order = sorted(rows, key=lambda name: (-rows[name]["networks"], -mean(name)))
     columns = (*REFERENCES, "networks", "milliseconds")
     above, below = zip(*(name.rpartition("_")[::2] for name in columns), strict=True)
     first = max(map(len, rows)) + 2
