@@ -165,7 +165,8 @@ def test_the_radius_by_hand():
     assert exact.gradient_radius(SUM, X, np.inf) == pytest.approx([1, 0])
     linear = PiecewiseLinearNetwork([[[1.0, 2.0]]], [[0]])
     assert exact.gradient_radius(linear, X).tolist() == [np.inf, np.inf]
-    with pytest.raises(ValueError, match="norm must be 1, 2 or inf"):
+    assert exact.gradient_radius(SUM, X, float("inf")) == pytest.approx([1, 0])
+    with pytest.raises(ValueError, match="norm must be 1, 2 or np.inf"):
         exact.gradient_radius(SUM, X, 3)
 
 

@@ -15,7 +15,7 @@ from xai_course._models import (
     one_output,
     outputs,
 )
-from xai_course._validation import check_choice, check_number, check_whole
+from xai_course._validation import check_number, check_whole
 from xai_course.lines import kinks
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -206,7 +206,8 @@ def gradient_radius(network: PiecewiseLinearNetwork, X: ArrayLike, norm: float =
 
     Explained in the chapter *sanity-checks*.
     """
-    check_choice(norm, "norm", NORMS)
+    if norm not in (1, 2, np.inf):
+        raise ValueError(f"norm must be 1, 2 or np.inf, got {norm!r}.")
     X = network.check_inputs(X)
     dual = {1: np.inf, 2: 2, np.inf: 1}[norm]
     return np.array([_distance_to_a_border(network, x, dual) for x in X])
@@ -229,9 +230,6 @@ def _distance_to_a_border(network: PiecewiseLinearNetwork, x: np.ndarray, dual: 
         coef = activation.slopes[segment][:, None] * coef
         value = activation.slopes[segment] * z + activation.intercepts[segment]
     return float(nearest)
-
-
-NORMS = (1, 2, np.inf)
 
 
 def smoothgrad(
