@@ -166,7 +166,7 @@ def test_the_radius_by_hand():
     linear = PiecewiseLinearNetwork([[[1.0, 2.0]]], [[0]])
     assert exact.gradient_radius(linear, X).tolist() == [np.inf, np.inf]
     assert exact.gradient_radius(SUM, X, float("inf")) == pytest.approx([1, 0])
-    with pytest.raises(ValueError, match="norm must be 1, 2 or np.inf"):
+    with pytest.raises(ValueError, match=r"norm must be 1, 2 or np\.inf"):
         exact.gradient_radius(SUM, X, 3)
 
 
