@@ -178,6 +178,46 @@ def test_modules(name):
     assert np.allclose(path.values[-1], on_the_line(MODULES[name], a, b, [1.0])[0])
 
 
+@st.composite
+def any_module(draw):
+    """Draw a chain of convolutions with random parts between them, some with a sum around them."""
+    parts, channels = [], 2
+    for _ in range(draw(st.integers(1, 3))):
+        wide = draw(st.integers(1, 4))
+        parts.append(nn.Conv2d(channels, wide, 3, padding=1, bias=draw(st.booleans())))
+        bends = nn.ReLU(), nn.LeakyReLU(0.3), nn.Hardtanh(-0.5, 0.8), nn.MaxPool2d(3, 1, 1)
+        parts += [draw(st.sampled_from([nn.BatchNorm2d(wide), nn.Identity()]))]
+        parts += [
+            draw(st.sampled_from(bends)),
+            Around(nn.Conv2d(wide, wide, 1), draw(st.booleans())),
+        ]
+        channels = wide
+    parts += [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * channels, 3)]
+    module = double(nn.Sequential(*parts), draw(st.integers(0, 1000)))
+    if draw(st.booleans()):  # ties: many inputs of neurons are exactly zero
+        for parameter in module.parameters():
+            parameter.data.mul_(3).round_()
+    return module
+
+
+class Around(nn.Module):
+    """A layer with a ReLU behind it, and perhaps its input added."""
+
+    def __init__(self, layer, adds):
+        super().__init__()
+        self.layer, self.adds = layer, adds
+
+    def forward(self, x):
+        return torch.relu(self.layer(x)) + (x if self.adds else 0)
+
+
+@examples(25)
+@given(any_module(), SEEDS)
+def test_values_and_gradients_of_modules(module, seed):
+    rng = np.random.default_rng(seed)
+    check_line(module, *np.round(rng.normal(size=(2, 2, 5, 5)), 1), rng, 100)
+
+
 def test_one_dimension():
     module = double(nn.Sequential(nn.Conv1d(2, 3, 3), nn.ReLU(), nn.MaxPool1d(2), nn.Flatten()))
     rng = np.random.default_rng(0)
