@@ -25,7 +25,6 @@ class Spec:
     source: str
     description: str
     file: str = ""
-    course_file: str = ""  # the part of a table that the package ships
     full_rows: int = 0  # of the file, where `rows` counts those of the course's part
     names: tuple[str, ...] = ()  # predictors, in order
     categorical: tuple[str, ...] = ()  # predictors that hold words; the others hold numbers

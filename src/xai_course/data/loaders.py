@@ -30,7 +30,9 @@ from xai_course.data.download import (
 
 __all__ = ["available", "load", "read_idx"]
 
+# What comes with the package; a page that loads it is executed again when it changes.
 _SUBSET = "fashion_mnist_subset.npz"
+_HOUSES = "california_housing_subset.csv.gz"
 _OPENML_TIMEOUT = 60.0  # seconds
 
 
@@ -218,8 +220,8 @@ def _fashion_originals(cache: Path) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def _course_table(spec: Spec, cache: Path) -> Dataset:
-    with resources.as_file(resources.files(__package__) / spec.course_file) as path:
-        if reason := problem(path, FILES[spec.course_file].sha256):
+    with resources.as_file(resources.files(__package__) / _HOUSES) as path:
+        if reason := problem(path, FILES[_HOUSES].sha256):
             raise DownloadError(f"a part of {spec.name}", [reason], "install xai-course again.")
         return _from_frame(spec, _read_csv(path, spec))
 
