@@ -38,7 +38,7 @@ LIBRARY = "xai_course"
 WORKERS = 2  # chapters that run at a time; a chapter takes up to 800 MB
 BACKSTAGE = Path("src", LIBRARY, "book", "__init__.py")
 MEASURED = "measured"  # its folder; a page depends on the tables that it names
-FILE_NAME = re.compile(r"[A-Za-z]\w*(\.\w+)?")
+FILE_NAME = re.compile(r"[A-Za-z]\w*(\.\w+)*")
 
 
 def main() -> int:

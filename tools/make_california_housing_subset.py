@@ -22,7 +22,9 @@ from xai_course.data.catalogue import FILES, SETS
 from xai_course.data.download import problem
 
 SPEC = SETS["california_housing"]
-OUTPUT = Path(__file__).parents[1] / "src" / "xai_course" / "data" / SPEC.course_file
+OUTPUT = (
+    Path(__file__).parents[1] / "src" / "xai_course" / "data" / "california_housing_subset.csv.gz"
+)
 
 
 def make_subset(folder: Path) -> bytes:
