@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 __all__ = [
     "CheckFailed",
+    "Counted",
     "assert_close",
     "assert_equal",
     "close_to",
@@ -192,3 +194,16 @@ def plain(result: Any) -> Any:
     elif hasattr(result, "to_numpy"):
         result = result.to_numpy()
     return result[()] if isinstance(result, np.ndarray) else result
+
+
+class Counted:
+    """A function of rows that counts the rows it was asked about."""
+
+    def __init__(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.function, self.asked = function, 0
+
+    def __call__(self, X: Any) -> np.ndarray:
+        """Return the function's values."""
+        X = np.asarray(X, dtype=float)
+        self.asked += len(X)
+        return self.function(X)

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
-from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array, expect_parts
+from xai_course.book.expect import (
+    Counted,
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_array,
+    expect_parts,
+)
 
 SLUG = "effects"
 
@@ -44,7 +51,7 @@ def ale(answer: Callable[..., Any]) -> str:
     rng = np.random.default_rng(2)
     X = rng.normal(size=(60, 3))
     X[:, 1] = X[:, 0] + 0.1 * rng.normal(size=60)
-    product = _Counter(lambda X: X[:, 0] * X[:, 1] + np.sin(X[:, 2]))
+    product = Counted(lambda X: X[:, 0] * X[:, 1] + np.sin(X[:, 2]))
     even = np.quantile(X[:, 0], np.linspace(0, 1, 7))
     gap = np.array([0.0, 1.0, 2.0, 5.0, 6.0])
     few = np.array([[0.0, 1.0, 0], [1.0, 2.0, 0], [1.5, 7.0, 0], [5.5, 3.0, 0], [6.0, 4.0, 0]])
@@ -78,18 +85,6 @@ def _explain(found: np.ndarray, expected: np.ndarray, partial: np.ndarray) -> No
         raise CheckFailed("These are the rises in each bin; add them up.")
     if close_to(found, partial):
         raise CheckFailed("This moves every row to every edge: partial dependence.")
-
-
-class _Counter:
-    """A function of rows that counts them."""
-
-    def __init__(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.function, self.asked = function, 0
-
-    def __call__(self, X: Any) -> np.ndarray:
-        X = np.asarray(X, dtype=float)
-        self.asked += len(X)
-        return self.function(X)
 
 
 def _around(X: np.ndarray) -> np.ndarray:

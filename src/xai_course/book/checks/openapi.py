@@ -9,6 +9,7 @@ import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
 from xai_course.book.expect import (
+    Counted,
     assert_close,
     assert_equal,
     close_to,
@@ -56,18 +57,6 @@ def pair_model(answer: Callable[..., Any]) -> str:
     return "Five pairs agree with the logits, class 0 on either side included."
 
 
-class _Counter:
-    """A function that counts its questions."""
-
-    def __init__(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.function, self.asked = function, 0
-
-    def __call__(self, X: Any) -> np.ndarray:
-        X = np.asarray(X, dtype=float)
-        self.asked += len(X)
-        return self.function(X)
-
-
 @exercise(f"ex-{SLUG}-3")
 def along_the_axes(answer: Callable[..., Any]) -> str:
     """Compare in one region, then with a border between the questions."""
@@ -75,7 +64,7 @@ def along_the_axes(answer: Callable[..., Any]) -> str:
     slope, x, u = rng.normal(size=5), rng.normal(size=5), rng.uniform(-0.5, 0.5, 5)
     for border in (10.0, 0.004):
         # Only the third step reaches a border that lies 0.004 away.
-        ask = _Counter(lambda X, b=border: X @ slope + 2 * np.maximum(0, X[:, 2] - x[2] - b))
+        ask = Counted(lambda X, b=border: X @ slope + 2 * np.maximum(0, X[:, 2] - x[2] - b))
         result = expect_parts(answer(ask, x, 0.01, u), 3, "three things: coef, value and miss")
         expected = slope + 2 * max(0.0, 0.01 - border) / 0.01 * np.eye(5)[2]
         bend = 2 * np.maximum(0, 0.01 * u[2] - border)
@@ -206,7 +195,7 @@ def _find(
     what: str,
 ) -> None:
     budget = 200 + 60 * len(expected)
-    ask = _Counter(lambda t: function(np.ravel(t)))
+    ask = Counted(lambda t: function(np.ravel(t)))
     found = np.asarray(answer(ask, -1.0, 1.0, np.random.default_rng(0)))
     if found.shape != expected.shape:
         raise CheckFailed(f"On {what}: {found.size} kinks found, there are {expected.size}.")
