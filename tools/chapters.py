@@ -29,6 +29,12 @@ MYST = MdParserConfig(
     dmath_double_inline=True,
 )
 GATES = ("exercise-start", "exercise-end", "solution-start", "solution-end")
+# What a reader does not see at once: the code of a cell, or the text of a directive.
+FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+IN_EXERCISES = {"exercise", "check", "solution", "hidden-test"}
+CLOSED = {"dropdown", "bibliography"}
+# Reading time: words of prose, a look at a figure, a line of open code.
+WORDS_A_MINUTE, SECONDS_A_FIGURE, SECONDS_A_LINE = 200, 20, 4
 KINDS = ("by hand", "code", "interpret", "critique")
 # The first line of an exercise.
 META = re.compile(
@@ -196,6 +202,24 @@ def _block(node: SyntaxTreeNode, offset: int) -> Block:
     return block
 
 
+def _has_figure(cell: Cell) -> bool:
+    """Tell whether a cell shows a picture with a caption, outside of the exercises."""
+    shown = not {"remove-cell", *IN_EXERCISES} & set(cell.tags)
+    return shown and "figure" in cell.metadata.get("mystnb", {})
+
+
+def _prose(block: Block) -> Iterator[str]:
+    """Give the texts of a block that are read."""
+    if block.name in CLOSED:
+        return
+    if block.kind != "directive":
+        yield " ".join(block.items) or block.text
+    elif block.name not in VERBATIM:
+        yield block.text
+        for inside in block.blocks:
+            yield from _prose(inside)
+
+
 def parse_blocks(text: str, offset: int = 0) -> list[Block]:
     """Parse MyST; `offset` is the number of lines above it in its file."""
     tree = SyntaxTreeNode(_parser.parse(text))
@@ -263,6 +287,37 @@ class Chapter(Page):
             Cell(number, line, cell.source, dict(cell.metadata))
             for number, (cell, line) in enumerate(zip(code, lines, strict=True), 1)
         ]
+
+    @cached_property
+    def open_cells(self) -> list[Cell]:
+        """The cells outside exercises whose code a reader sees without a click."""
+        hidden = FOLDED | IN_EXERCISES
+        inside = {id(cell) for one in self.exercises for cell in one.cells + one.solution_cells}
+        return [c for c in self.cells if id(c) not in inside and not hidden & set(c.tags)]
+
+    @cached_property
+    def lesson(self) -> list[Block]:
+        """The blocks outside exercises, up to the list of works."""
+        blocks, inside = [], False
+        for block in self.blocks:
+            if block.kind == "heading" and block.text == "Works cited":
+                break
+            if block.name in GATES:
+                inside = block.name.endswith("start")
+            elif not inside:
+                blocks.append(block)
+        return blocks
+
+    @property
+    def minutes(self) -> float:
+        """Minutes to read the page without its exercises, from words, figures and open code."""
+        figures = [c.metadata["mystnb"]["figure"] for c in self.cells if _has_figure(c)]
+        prose = [text for block in self.lesson for text in _prose(block)]
+        words = sum(len(t.split()) for t in prose + [f.get("caption", "") for f in figures])
+        lines = sum(len(cell.source.splitlines()) for cell in self.open_cells)
+        n_figures = len(figures) + sum(b.name == "figure" for b in self.lesson)
+        seconds = n_figures * SECONDS_A_FIGURE + lines * SECONDS_A_LINE
+        return words / WORDS_A_MINUTE + seconds / 60
 
     def where(self, cell: Cell) -> str:
         """Say where a cell is."""
@@ -385,3 +440,15 @@ class Book:
 
 
 BOOK = Book(Path(__file__).resolve().parents[1])
+
+
+def main() -> None:
+    """Print the length of every chapter."""
+    print(f"{'chapter':34}{'minutes':>8}{'lines':>7}{'open cells':>11}")
+    for one in BOOK.chapters:
+        lines = len(one.path.read_text(encoding="utf-8").splitlines())
+        print(f"{one.slug:34}{one.minutes:8.1f}{lines:7}{len(one.open_cells):11}")
+
+
+if __name__ == "__main__":
+    main()

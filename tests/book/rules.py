@@ -24,6 +24,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pybtex.database import parse_file
 
+from tools import taxonomy
 from tools.chapters import GATES, KINDS, META, Book, Cell, Chapter, Exercise, Page
 from tools.names import missing_names, needs
 from tools.publish.filter import OPTIONS
@@ -31,16 +32,20 @@ from tools.publish.filter import OPTIONS
 # What the publishing filter can translate, and what it takes apart itself.
 ALLOWED_DIRECTIVES = frozenset(OPTIONS) | {*GATES, "code-cell"}
 FRONT_MATTER_DIRECTIVES = frozenset(
-    ["glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item-card"]
+    ["glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item-card", "taxonomy-table"]
 )
 ALLOWED_ROLES = frozenset(
-    ["cite:t", "cite:p", "term", "ref", "doc", "numref", "eq", "math", "glue:text", "runtime"]
-)
+    [
+        "cite:t", "cite:p", "term", "ref", "doc", "numref", "eq", "math", "glue:text", "runtime",
+        "taxonomy",
+    ]
+)  # fmt: skip
 
 GLANCE = ["Objectives", "Prerequisites", "Time", "GPU", "Data"]
 # The sections with fixed titles, in order. Four or more with free titles stand before them.
 SECTIONS = [
-    "When it misleads", "Where it stands", "Exercises", "Summary", "Read next", "Works cited",
+    "What it is good for", "When it misleads", "Where it stands", "Exercises", "Summary",
+    "Read next", "Works cited",
 ]  # fmt: skip
 OPEN_PARTS = ["Model answer.", "A weak answer.", "Marking guide."]
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -54,6 +59,10 @@ DRAWS = {
 INSTALLER = re.compile(r"\b(pip3?|conda|mamba|apt|apt-get)\b.{0,12}\binstall\b")
 
 MAX_CELL_LINES = 15
+MAX_LINES = 900
+MAX_OPEN_CELLS = 15
+MAX_OPEN_IN_A_ROW = 2
+MAX_MINUTES = 30
 MIN_EXERCISES = 4
 MIN_KINDS = 3
 SUMMARY_LINES = 5
@@ -151,6 +160,58 @@ def at_a_glance(book: Book, chapter: Chapter) -> list[str]:
     for entry, (pattern, wanted) in rest.items():
         if not re.search(pattern, entries[entry], re.IGNORECASE | re.DOTALL):
             problems.append(f"{where}: {entry} must say {wanted}; found {entries[entry]!r}")
+    return problems
+
+
+def length(book: Book, chapter: Chapter) -> list[str]:
+    """One sitting holds a chapter."""
+    lines = len(chapter.path.read_text(encoding="utf-8").splitlines())
+    found = [
+        (lines, "lines", MAX_LINES),
+        (len(chapter.open_cells), "open code cells", MAX_OPEN_CELLS),
+        (round(chapter.minutes), "minutes to read", MAX_MINUTES),
+    ]
+    return [
+        f"{chapter.at(1)}: {n} {what}; at most {most} are accepted"
+        for n, what, most in found
+        if n > most
+    ]
+
+
+def reading_time(book: Book, chapter: Chapter) -> list[str]:
+    """The box says how long it takes to read the page, as computed."""
+    line, entries, _ = _glance(chapter)
+    said = re.search(r"\d+(?= minutes to read)", entries.get("Time", ""))
+    computed = round(chapter.minutes)
+    if said and int(said[0]) == computed:
+        return []
+    return [f"{chapter.at(line or 1)}: Time must say {computed} minutes to read, as computed"]
+
+
+def code_and_words(book: Book, chapter: Chapter) -> list[str]:
+    """Open code cells are told apart by sentences."""
+    shown = {cell.line for cell in chapter.open_cells}
+    problems, run = [], 0
+    for block in chapter.lesson:
+        run = run + 1 if block.line in shown else run if block.name == "code-cell" else 0
+        if run > MAX_OPEN_IN_A_ROW:
+            problems.append(
+                f"{chapter.at(block.line)}: {run} open code cells without a sentence between them"
+            )
+    return problems
+
+
+def place(book: Book, chapter: Chapter) -> list[str]:
+    """The taxonomy has the chapter, and the chapter shows its line."""
+    problems = []
+    try:
+        if chapter.slug not in taxonomy.read(book.root):
+            problems.append(f"{chapter.at(1)}: book/taxonomy.yml has no entry {chapter.slug}")
+    except (OSError, ValueError, KeyError) as error:
+        problems.append(f"book/taxonomy.yml: {error}")
+    roles = [r for b in chapter.section("Where it stands") for r in b.roles]
+    if [r.content for r in roles if r.name == "taxonomy"] != ["."]:
+        problems.append(f"{chapter.at(1)}: 'Where it stands' needs the role {{taxonomy}}`.` once")
     return problems
 
 
@@ -738,7 +799,8 @@ def pages_light(book: Book) -> list[str]:
 
 
 CHAPTER_RULES: tuple[ChapterRule, ...] = (
-    head, promise, at_a_glance, section_order, closing_sections, allowed_markup, slug,
+    head, promise, at_a_glance, length, reading_time, code_and_words, place, section_order,
+    closing_sections, allowed_markup, slug,
     first_cell, plain_python, cells_at_top_level, cell_length, imports_covered,
     names_published, figure_metadata,
     figures_mentioned,

@@ -16,6 +16,10 @@ from tools.chapters import Book
 FIXTURE = Path(__file__).parent / "fixtures" / "repo"  # a checkout that keeps every rule
 CHAPTER = "book/toy-part/good-chapter.md"
 PAGE = "_build/html/toy-part/good-chapter.html"
+TAXONOMY = "book/taxonomy.yml"
+CODE_CELL = "```{code-cell} ipython3\nlen(grid)\n```\n\n"
+MANY_CELLS = (CODE_CELL + "A sentence.\n\n") * 15 + "## Real data"
+THREE_CELLS = CODE_CELL * 2 + "## Real data"
 LONG = "x = 1\n" * 15
 GLANCE_DATA = "**Data:** five numbers that the chapter generates itself; public domain.\n"
 STUB = '    """Return the number of regions."""\n    raise NotImplementedError'
@@ -36,6 +40,17 @@ BROKEN = [
     ("at_a_glance", CHAPTER, "1. Count the", "1. Understand the", "verb"),
     ("at_a_glance", CHAPTER, "{runtime}`toy-part/good-chapter`", "3 s", "Time must say"),
     ("at_a_glance", CHAPTER, GLANCE_DATA, "**Data:** five numbers.\n", "Data must say"),
+    ("length", CHAPTER, "## Real data", "\n" * 900 + "## Real data", "at most 900"),
+    ("length", CHAPTER, "## Real data", MANY_CELLS, "at most 15"),
+    ("length", CHAPTER, "## Real data", "word " * 6000 + "\n\n## Real data", "at most 30"),
+    ("reading_time", CHAPTER, "2 minutes to read", "9 minutes to read", "as computed"),
+    ("code_and_words", CHAPTER, "## Real data", THREE_CELLS, "without a sentence"),
+    ("place", CHAPTER, "{taxonomy}`.`\n", "", "once"),
+    ("place", TAXONOMY, "good-chapter:", "other-chapter:", "no entry"),
+    ("place", TAXONOMY, "access: weights", "access: luck", "'luck'"),
+    ("place", TAXONOMY, "  dao: representation analysis\n", "", "in this order"),
+    ("place", TAXONOMY, "verdict: in part", "verdict: perhaps", "'perhaps'"),
+    ("place", TAXONOMY, "it is short", "it is short " * 5, "words"),
     ("section_order", CHAPTER, "## Where it stands", "## Where it is", "in this order"),
     ("section_order", CHAPTER, "## Real data\n", "", "at least 4"),
     ("section_order", CHAPTER, "## Read next", "## More\n\n## Read next", "must stand before"),

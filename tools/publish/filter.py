@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 from markdown_it.token import Token
 from sphinx.util.nodes import split_explicit_title
 
+from tools import taxonomy
+from tools.chapters import slug_of
 from tools.publish.built import BuiltBook, Target
 from tools.publish.citations import Bibliography
 from tools.publish.errors import SourceError
@@ -152,6 +154,7 @@ class Filter:
             "runtime": lambda text, line: (
                 f"[the time on the status page]({self.project.page('status')})"
             ),
+            "taxonomy": lambda text, line: self._taxonomy(),
         }
 
     def convert(self, text: str, line: int) -> str:
@@ -401,6 +404,10 @@ class Filter:
         except ValueError as error:
             raise self._error(line, f"the glued value {name!r}: {error}") from error
         return self._found(value, line, f"glued value {name!r}")
+
+    def _taxonomy(self) -> str:
+        place = taxonomy.read(self.project.root)[slug_of(self.docname)]
+        return f"{place.sentence} [All chapters]({self.project.page('map')})"
 
     def _label(self, label: str, line: int) -> Target:
         name = " ".join(label.lower().split())
