@@ -172,6 +172,7 @@ def plot_contributions(
     *,
     unit: str,
     n_shown: int = 10,
+    start: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw signed contributions as bars, the largest on top.
@@ -186,6 +187,8 @@ def plot_contributions(
         Label of the axis.
     n_shown : int
         How many bars to draw; the rest is summed into one bar.
+    start : float, optional
+        Draw a waterfall: the first bar begins here, and each other one where the one above ends.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -204,7 +207,8 @@ def plot_contributions(
         labels.append(f"sum of the other {len(rest)}")
         shown.append(values[rest].sum())
     colors = [POSITIVE if value > 0 else NEGATIVE for value in shown]
-    ax.barh(range(len(shown)), shown, color=colors)
+    left = 0.0 if start is None else start + np.cumsum([0.0, *shown[:-1]])
+    ax.barh(range(len(shown)), shown, left=left, color=colors)
     ax.set_yticks(range(len(shown)), labels, parse_math=False)  # a dollar sign is no formula
     ax.invert_yaxis()
     ax.axvline(0, color="black", linewidth=1)

@@ -73,6 +73,11 @@ def test_contributions_are_sorted_and_complete():
     assert ax.patches[0].get_facecolor() == mpl.colors.to_rgba(plotting.NEGATIVE)
 
 
+def test_a_waterfall_ends_where_everything_is_added():
+    ax = plotting.plot_contributions("abc", [1.0, -3.0, 0.5], unit="u", n_shown=2, start=4.0)
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(4, -3), (1, 1), (2, 0.5)]
+
+
 def test_contributions_need_one_name_each():
     with pytest.raises(ValueError, match="Got 1 names for 2 values"):
         plotting.plot_contributions(["a"], [1.0, 2.0], unit="u")

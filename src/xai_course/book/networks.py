@@ -121,7 +121,7 @@ def load_model(name: str) -> TrainedModel:
 
 
 def train_model(
-    name: str, *, hidden_sizes: tuple[int, ...] | None = None, seed: int = 0
+    name: str, *, hidden_sizes: tuple[int, ...] | None = None, seed: int = 0, split: int = 0
 ) -> TrainedModel:
     """Train one of the book's networks, as it is shipped or in another size or with another seed.
 
@@ -132,8 +132,9 @@ def train_model(
     hidden_sizes : tuple of int, optional
         Neurons per hidden layer. Defaults to the shipped network's.
     seed : int
-        Seed of the initial weights, the validation rows and the batches. The split into training
-        and test rows stays the book's.
+        Seed of the initial weights, the validation rows and the batches.
+    split : int
+        Seed of the split into training and test rows; 0 is the book's.
 
     Returns
     -------
@@ -147,7 +148,7 @@ def train_model(
     _check_name(name)
     settings = {"alpha": 1e-4, "standardize": True, "dtype": "float64", **_COMMON, **_RECIPES[name]}
     settings |= {"hidden_sizes": tuple(hidden_sizes or settings["hidden_sizes"]), "seed": seed}
-    X, _, y, _ = _dataset(name).split()
+    X, _, y, _ = _dataset(name).split(split)
     scaler = StandardScaler(with_mean=settings["standardize"], with_std=settings["standardize"])
     inputs = scaler.fit_transform(X)
     mlp = MLPClassifier(

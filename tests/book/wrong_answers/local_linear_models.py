@@ -5,49 +5,52 @@ from typing import Any
 
 import numpy as np
 
-
-def no_gate(W, b, V, c, x):
-    return V @ W, V @ b + c
+from xai_course.networks import PiecewiseLinearNetwork
 
 
-def strict_gate(W, b, V, c, x):
-    gated = V * (W @ x + b > 0)
-    return gated @ W, gated @ b + c
+def _loop(pattern, weights, biases, gate_coef=True, gate_intercept=True):
+    coef, intercept = weights[0], biases[0]
+    for on, W, b in zip(pattern, weights[1:], biases[1:], strict=True):
+        coef = W @ (on[:, None] * coef if gate_coef else coef)
+        intercept = W @ (on * intercept if gate_intercept else intercept) + b
+    return coef, intercept
 
 
-def transposed(W, b, V, c, x):
-    gated = V * (W @ x + b >= 0)
-    return (gated @ W).T, gated @ b + c
+def no_gate(pattern, weights, biases):
+    return _loop(pattern, weights, biases, gate_coef=False, gate_intercept=False)
 
 
-def forgets_output_bias(W, b, V, c, x):
-    gated = V * (W @ x + b >= 0)
-    return gated @ W, gated @ b
+def every_bias_counts(pattern, weights, biases):
+    return _loop(pattern, weights, biases, gate_intercept=False)
 
 
-def coefficients_only(W, b, V, c, x):
-    return (V * (W @ x + b >= 0)) @ W
+def last_bias_only(pattern, weights, biases):
+    return _loop(pattern, weights, biases)[0], biases[-1]
 
 
-def share_unseen(train, test, sizes):
-    return [np.mean([not (row == train[:k]).all(axis=1).any() for row in test]) for k in sizes]
+def forgets_output_bias(pattern, weights, biases):
+    coef, intercept = _loop(pattern, weights, biases)
+    return coef, intercept - biases[-1]
 
 
-def share_of_different_patterns(train, test, sizes):
-    new = np.unique(test, axis=0)
-    return [np.mean([(row == train[:k]).all(axis=1).any() for row in new]) for k in sizes]
+def transposed(pattern, weights, biases):
+    coef, intercept = _loop(pattern, weights, biases)
+    return coef.T, intercept
 
 
-def neuron_by_neuron(train, test, sizes):
-    return [np.mean([(row == train[:k]).any(axis=0).all() for row in test]) for k in sizes]
+def coefficients_only(pattern, weights, biases):
+    return _loop(pattern, weights, biases)[0]
 
 
-def forgets_the_sizes(train, test, sizes):
-    return [np.mean([(row == train).all(axis=1).any() for row in test]) for _ in sizes]
+def one_hidden_layer_only(pattern, weights, biases):
+    gated = weights[1] * pattern[0]
+    return gated @ weights[0], gated @ biases[0] + biases[1]
 
 
-def one_share(train, test, sizes):
-    return np.mean([(row == train).all(axis=1).any() for row in test])
+def by_the_library(pattern, weights, biases):
+    network = PiecewiseLinearNetwork(weights, biases)
+    coef, intercept = network.local_linear_models(np.concatenate(pattern)[None].astype(int))
+    return coef[0], intercept[0]
 
 
 def borders(W, b, x, d):
@@ -71,46 +74,40 @@ def never_infinite(W, b, x, d):
     return t[t > 0].min() if (t > 0).any() else 0.0
 
 
-def positive_share(coefs):
-    return (coefs > 0).mean(axis=0)
+def one_step(W, b, x, d):
+    return 1.0
 
 
-def zeros_agree(coefs):
-    return np.maximum((coefs >= 0).mean(axis=0), (coefs <= 0).mean(axis=0))
-
-
-def one_number(coefs):
-    return np.abs(np.sign(coefs).mean())
+def small_steps(W, b, x, d):
+    for t in np.arange(0.01, 10, 0.01):
+        if ((W @ (x + t * d) + b >= 0) != (W @ x + b >= 0)).any():
+            return t
+    return np.inf
 
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-local-linear-models-1": [
-        (lambda: 22, "biases of -0.3"),
-        (lambda: 1, "should be 4, got 1"),
-        (lambda: "four", "should be 4, got 'four'"),
+        (lambda: (11, 5, 5, 1, 4), "all biases at -0.3"),
+        (lambda: (4, 4, 4, 1, 1), "each crossing adds"),
+        (lambda: (7, 4, 4, 0, 1), "with both off should be 1, got 0"),
+        (lambda: (7, 4, 4, 1, 4), "trivial patterns should be 1, got 4"),
+        (lambda: 16, "Return five integers"),
     ],
     "ex-local-linear-models-2": [
-        (no_gate, "coefficients: "),
-        (strict_gate, "where z = 0"),
+        (no_gate, "without the pattern"),
+        (every_bias_counts, "The intercept with 1 hidden layer(s)"),
+        (last_bias_only, "Only the last bias"),
+        (forgets_output_bias, "The intercept with 1 hidden layer(s)"),
         (transposed, "should have shape"),
-        (forgets_output_bias, "The intercept: 1 of 1 value(s) differ"),
         (coefficients_only, "Return two things"),
+        (one_hidden_layer_only, "with 2 hidden layer(s)"),
+        (by_the_library, "Do not call the library"),
     ],
     "ex-local-linear-models-3": [
-        (share_unseen, "*not* covered"),
-        (share_of_different_patterns, "count rows"),
-        (neuron_by_neuron, "expected 0.8"),
-        (forgets_the_sizes, "index (0,): got 0.8, expected 0.2"),
-        (one_share, "should have shape (3,), got ()"),
-    ],
-    "ex-local-linear-models-4": [
         (last_border, "already switched"),
         (nearest_in_both_directions, "No neuron switches"),
         (never_infinite, "where no neuron ever switches"),
-    ],
-    "ex-local-linear-models-5": [
-        (positive_share, "4 networks and 3 features"),
-        (zeros_agree, "expected 0.25"),
-        (one_number, "should have shape (3,), got ()"),
+        (one_step, "where no neuron ever switches"),
+        (small_steps, "already switched"),
     ],
 }
