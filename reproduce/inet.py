@@ -17,6 +17,7 @@ from inet.drift import drift_cost
 from inet.fidelity import figure6, figure7, table3
 from inet.ladder import ladder
 from inet.nets import lambda_nets
+from inet.one_variable import one_variable
 from inet.paper import paper_network
 from inet.runtime import figure5
 from inet.train import train
@@ -27,6 +28,7 @@ from xai_course.inet.moment_net import PRETRAINED
 
 TABLES = {
     "lambda_nets": lambda_nets,
+    "one_variable": one_variable,
     "ladder": ladder,
     "paper_network": paper_network,
     "authors_network": authors_network,

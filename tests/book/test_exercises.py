@@ -115,7 +115,9 @@ def in_place(solution: Callable) -> Callable:
     """Overwrite what the solution was given, once it has its result."""
 
     def answer(*arguments: Any, **options: Any) -> Any:
-        result = copy.deepcopy(solution(*arguments, **options))
+        result = solution(*arguments, **options)
+        # A tensor that was computed with a gradient has no deep copy.
+        result = result.clone() if torch.is_tensor(result) else copy.deepcopy(result)
         for argument in arguments:
             if isinstance(argument, np.ndarray):
                 argument[...] = 1

@@ -6,36 +6,111 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 from xai_course.book.checks import CheckFailed, exercise
-from xai_course.book.expect import assert_close, expect_array
+from xai_course.book.expect import assert_close, close_to, expect_array, expect_number
 from xai_course.inet import LambdaNets, closed_form_moments
-from xai_course.polynomials import gram_matrix, monomial_exponents, monomials_in_basis
 
 SLUG = "interpretation-networks"
+NO_GRADIENT = "Return a tensor that torch has computed, without NumPy, `.item()` or `.detach()`"
 
 
 @exercise(f"ex-{SLUG}-1")
-def two_polynomials(answer: Callable[[], Any]) -> str:
-    """Compare with arg-max and mixture."""
-    coef = np.array([3.0, -2.0])
-    chance = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
-    hard, soft = coef @ np.eye(3)[chance.argmax(axis=1)], coef @ chance
-    found = expect_array(answer(), (2, 3), "two polynomials of three coefficients each")
-    if np.allclose(found, [soft, hard]):
-        raise CheckFailed("Hard and soft are swapped: the hard one has one monomial per term.")
-    if np.allclose(found[0], (coef * chance.max(axis=1)) @ np.eye(3)[chance.argmax(axis=1)]):
-        raise CheckFailed("The hard polynomial keeps the whole coefficient, whatever the share.")
-    if np.allclose(found[1], np.abs(coef) @ chance):
-        raise CheckFailed("Mind the sign of the second coefficient in the mixture.")
-    assert_close(found[0], hard, "The hard polynomial")
-    assert_close(found[1], soft, "The soft polynomial")
-    return "Both are right: the same output, two polynomials."
+def soft_loss(answer: Any) -> str:
+    """Compare value and gradients with the mean absolute error of the mixture."""
+    for seed, (n_nets, s, m, n_points) in enumerate([(5, 3, 6, 40), (1, 1, 4, 7), (8, 2, 3, 20)]):
+        rng = np.random.default_rng(seed)
+        coef, logits, monomials, answers = (
+            torch.as_tensor(rng.normal(size=shape))
+            for shape in ((n_nets, s), (n_nets, s, m), (n_points, m), (n_nets, n_points))
+        )
+        found = expect_number(answer(coef, logits, monomials, answers), "The loss")
+        _name_the_slip(found, coef, logits, monomials, answers)
+        expected = _loss(coef, logits.softmax(dim=2), monomials, answers)
+        assert_close(found, expected.item(), f"The loss of {n_nets} network(s) with {s} term(s)")
+        leaves = [coef.requires_grad_(), logits.requires_grad_()]
+        expected = _loss(coef, logits.softmax(dim=2), monomials, answers)
+        wanted = torch.autograd.grad(expected, leaves)
+        what = "the loss is right, but no gradient reaches the {}"
+        _compare_gradients(answer.function(*leaves, monomials, answers), leaves, wanted, what)
+    return "The loss is right, and its gradient reaches the coefficients and the softmaxes."
+
+
+def _loss(coef: Any, chance: Any, monomials: Any, answers: Any) -> torch.Tensor:
+    dense = torch.einsum("ns,nsm->nm", coef, chance)
+    return (dense @ monomials.T - answers).abs().mean()
+
+
+def _name_the_slip(found: Any, coef: Any, logits: Any, monomials: Any, answers: Any) -> None:
+    """Raise an error that names a usual slip, where it gives another number than the truth."""
+    chance = logits.softmax(dim=2)
+    difference = torch.einsum("ns,nsm->nm", coef, chance) @ monomials.T - answers
+    slips = {
+        "This is the loss of the hard polynomial. The soft one mixes all monomials.": _loss(
+            coef, _one_hot(chance), monomials, answers
+        ),
+        "The logits are no chances yet: take the softmax of each term.": _loss(
+            coef, logits, monomials, answers
+        ),
+        "Each softmax runs over the monomials, the last axis.": _loss(
+            coef, logits.softmax(dim=1), monomials, answers
+        ),
+        "The loss takes absolute values, not squares.": difference.square().mean(),
+        "Take the absolute values first, then the mean.": difference.mean(dim=1).abs().mean(),
+        "Take the mean over networks and points, not the sum.": difference.abs().sum(),
+    }
+    truth = difference.abs().mean().item()
+    for message, value in slips.items():
+        if close_to(found, value.item()) and not np.isclose(value.item(), truth):
+            raise CheckFailed(message)
+
+
+def _one_hot(chance: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.one_hot(chance.argmax(dim=-1), chance.shape[-1]).to(chance)
+
+
+def _compare_gradients(found: Any, leaves: list[Any], wanted: Any, what: str) -> None:
+    names = ("coefficients", "softmaxes")[-len(leaves) :]
+    if not (isinstance(found, torch.Tensor) and found.requires_grad):
+        raise CheckFailed(f"{what.format(names[-1]).capitalize()}. {NO_GRADIENT}.")
+    gradients = torch.autograd.grad(found, leaves, allow_unused=True)
+    for name, gradient, expected in zip(names, gradients, wanted, strict=True):
+        if gradient is None:
+            raise CheckFailed(f"{what.format(name).capitalize()}. {NO_GRADIENT}.")
+        if close_to(gradient.numpy(), -expected.numpy()):
+            raise CheckFailed("The gradient has the wrong sign: mind which part is detached.")
+        assert_close(gradient.numpy(), expected.numpy(), f"The gradient of the {name}", 1e-6)
 
 
 @exercise(f"ex-{SLUG}-2")
+def straight_through(answer: Any) -> str:
+    """Compare the value with the arg-max, and the gradient with that of the softmaxes."""
+    for seed, shape in enumerate([(4, 3, 6), (1, 1, 2), (7, 5, 56)]):
+        rng = np.random.default_rng([2, seed])
+        chance = torch.as_tensor(rng.dirichlet(np.ones(shape[-1]), size=shape[:-1]))
+        found = expect_array(answer(chance), shape, f"chances of the same shape, {shape}")
+        hard = _one_hot(chance)
+        if close_to(found, chance.numpy()):
+            raise CheckFailed(
+                "These are the softmaxes themselves. On the way forward the winner takes all."
+            )
+        if close_to(found, (hard * chance).numpy()):
+            raise CheckFailed("The winner keeps only its share. Its value must be 1.")
+        if close_to(found, (hard + chance).numpy()):
+            raise CheckFailed("Take the softmax away again, so that the value is the arg-max.")
+        assert_close(found, hard.numpy(), "The forward value", tolerance=1e-6)
+        upstream = torch.as_tensor(rng.normal(size=shape))
+        raw = answer.function(chance.requires_grad_())
+        total = (raw * upstream).sum() if isinstance(raw, torch.Tensor) else raw
+        what = "the value is right, but no gradient reaches the {}"
+        _compare_gradients(total, [chance], [upstream], what)
+    return "Forward it is the arg-max, and backward the softmax."
+
+
+@exercise(f"ex-{SLUG}-3")
 def network_mean(answer: Callable[..., Any]) -> str:
-    """Compare with the closed form, case by case and then on random networks."""
+    """Compare with the closed form, case by case, then on random networks and on thin spikes."""
     single = {
         "of a unit that is on everywhere": (0.5, 1.0),
         "of a unit that is off everywhere": (0.5, -1.0),
@@ -51,7 +126,12 @@ def network_mean(answer: Callable[..., Any]) -> str:
     for width in (3, 15):
         w, b, a = rng.normal(size=(3, width))
         _compare_mean(answer, w, b, a, rng.normal(), f"of a network with {width} units")
-    return "The mean is exact for each kind of unit and for whole networks."
+    # On for one millionth of the interval: points miss it, the triangle's area is 1.
+    for w, b in ((1e6, 1 - 1e6), (-1e6, 1.0)):
+        found = answer(np.array([w]), np.array([b]), np.array([2e6]), 0.0)
+        what = "The mean of a unit with weight 1e6, which is on for a millionth of the interval"
+        assert_close(found, 1.0, what, tolerance=1e-8)
+    return "The mean is exact for each kind of unit, for whole networks and for thin spikes."
 
 
 def _compare_mean(
@@ -65,29 +145,3 @@ def _compare_mean(
     nets = LambdaNets(w[None, :, None], b[None], a[None], [bias])
     expected = closed_form_moments(nets, degree=1)[0, -1]
     assert_close(answer(w, b, a, bias), expected, f"The mean {what}", tolerance=1e-8)
-
-
-@exercise(f"ex-{SLUG}-3")
-def refit(answer: Callable[..., Any]) -> str:
-    """Compare the polynomials, not the coefficients: a doubled monomial may be split at will."""
-    rng = np.random.default_rng(3)
-    exponents = monomial_exponents(2, 2)
-    gram = gram_matrix(exponents)
-    nets = LambdaNets(*(rng.normal(size=s) for s in ((4, 5, 2), (4, 5), (4, 5), (4,))))
-    correlations = closed_form_moments(nets, degree=2) @ monomials_in_basis(2, 2).T
-    chosen = np.array([[0, 1, 5], [2, 3, 4], [5, 1, 2], [4, 4, 1]])
-    what = "one coefficient per term, shape (4, 3)"
-    found = expect_array(answer(gram, correlations, chosen), chosen.shape, what)
-    for row, (k, c, coef) in enumerate(zip(chosen, correlations, found, strict=True)):
-        what = f"The polynomial of network {row}, with monomials {k.tolist()},"
-        expected = np.linalg.pinv(gram[np.ix_(k, k)]) @ c[k]
-        full = np.linalg.solve(gram, c)[k]
-        if len(set(k)) == 3 and np.allclose(coef, full, atol=1e-8):
-            raise CheckFailed("These come from the fit of all monomials. Fit the chosen ones only.")
-        if np.allclose(coef, c[k]):
-            raise CheckFailed("Mean products are no coefficients: monomials are not orthogonal.")
-        totals = np.zeros((2, len(exponents)))
-        np.add.at(totals[0], k, coef)
-        np.add.at(totals[1], k, expected)
-        assert_close(totals[0], totals[1], what, tolerance=1e-7)
-    return "Four networks agree, one with a monomial that is named twice."
