@@ -19,6 +19,7 @@ from inet.ladder import ladder
 from inet.nets import lambda_nets
 from inet.one_variable import one_variable
 from inet.paper import paper_network
+from inet.printed import printed
 from inet.runtime import figure5
 from inet.train import train
 from inet.uncapped import uncapped
@@ -36,6 +37,7 @@ TABLES = {
     "figure6": figure6,
     "figure7": figure7,
     "table3": table3,
+    "printed": printed,
     "uncapped": uncapped,
     "drift_cost": drift_cost,
 }

@@ -150,3 +150,26 @@ def test_the_time_limit_counts_computing_time(reproduce, monkeypatch):
     assert len(found["errors"]) == 1
     assert found["cpu_seconds"] > 0
     assert len(gplearn.polynomials([found])[0]) == len(found["coef"])
+
+
+def test_printed_examples_are_read_and_bounded(reproduce):
+    module = reproduce("inet.printed")
+    f = module.read("2 x0^2 x1 - 0.5 x1 + 1.5", 2)
+    assert f([[2.0, 3.0]])[0] == pytest.approx(2 * 4 * 3 - 1.5 + 1.5)
+    found = module._bounds(1, {"a": ("1 x0", 0.1), "b": ("1 x0 + 0.1", 0.05)})
+    assert found["apart"] == pytest.approx(0.1)
+    assert found["apart_between"] == [0.05, 0.15]
+    # The mean distance of uniform numbers from their median is a quarter.
+    assert found["constant_between"] == pytest.approx([0.2, 0.3], abs=2e-3)
+
+
+def test_small_i_nets_of_one_draw(reproduce, monkeypatch):
+    module = reproduce("inet.one_variable")
+    monkeypatch.setattr(module, "N_TRAIN", 8)
+    monkeypatch.setattr(module, "N_TEST", 4)
+    monkeypatch.setattr(module, "STEPS", 2)
+    monkeypatch.setattr(module, "RECIPE", module.RECIPE | {"hidden": (8,), "epochs": 1})
+    found = module._draw(0)
+    assert set(module.RUNGS) < set(found)
+    assert found["closed form"]["hard"] < found["constant"]["hard"]
+    json.dumps(found)

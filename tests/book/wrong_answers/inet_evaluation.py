@@ -29,6 +29,19 @@ def one_median_for_all(network, explanation):
     return _error(network, explanation) / scale
 
 
+def perfect_where_constant(network, explanation):
+    error, scale = _error(network, explanation), _scale(network)
+    return np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)
+
+
+def the_scale_is_never_small(network, explanation):
+    return _error(network, explanation) / np.maximum(_scale(network), 1e-3)
+
+
+def all_in_one(network, explanation):
+    return np.full(len(network), _error(network, explanation).mean() / _scale(network).mean())
+
+
 def divides_by_zero(network, explanation):
     return _error(network, explanation) / _scale(network)
 
@@ -63,17 +76,15 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (share_removed, "the share that is left"),
         (one_median_for_all, "The shares"),
         (divides_by_zero, "constant network"),
+        (perfect_where_constant, "infinitely worse than the constant"),
+        (the_scale_is_never_small, "infinitely worse than the constant"),
+        (all_in_one, "The shares"),
     ],
     "ex-inet-evaluation-3": [
         (forgets_never, "return None"),
         (forgets_the_unit, "Training is in seconds"),
         (rounds_up, "not yet taken less time"),
         (forgets_own_time, "60 s, 0.5 ms and 1.25 ms"),
-    ],
-    "ex-inet-evaluation-4": [
-        (lambda a, b: (a + b) / a, "add in their squares"),
-        (lambda a, b: (a**2 + b**2) / a**2, "Take the root"),
-        (lambda a, b: math.hypot(a, b), "Divide it by the error without"),
-        (lambda a, b: 1.0, "The rise"),
+        (lambda training_s, own_ms, other_ms: 3, "return None"),
     ],
 }

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
-from xai_course.book.expect import assert_close, assert_equal, close_to, expect_parts
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_array,
+    expect_parts,
+)
 
 SLUG = "inet-evaluation"
 
@@ -27,12 +33,12 @@ def error_and_share(answer: Callable[[], Any]) -> str:
     if close_to(share, 1 / 6 / np.sqrt(1 / 12), atol=2e-3):
         raise CheckFailed("You divided by a standard deviation. The scale is a mean of sizes.")
     assert_close(share, 2 / 3, "The share", tolerance=1e-3)
-    return "The error is 1/6, two thirds of what the best constant has."
+    return "The error is 1/6, two thirds of the best constant's."
 
 
 @exercise(f"ex-{SLUG}-2")
 def share_of_constant(answer: Callable[..., Any]) -> str:
-    """Compare on skewed values, on several networks, and on a constant one."""
+    """Compare on skewed values, on several networks, and on constant ones."""
     rng = np.random.default_rng(2)
     network = rng.exponential(size=(6, 101)) * np.arange(1, 7)[:, None]
     explanation = network + rng.normal(scale=0.2, size=network.shape)
@@ -49,7 +55,17 @@ def share_of_constant(answer: Callable[..., Any]) -> str:
     with np.errstate(divide="ignore", invalid="ignore"):
         found = answer(level, level)
     assert_close(found, np.zeros(2), "The share for a constant network, explained exactly,")
-    return "The shares are right for six networks and two constant ones."
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = expect_array(
+            answer(level, np.add(level, [[0], [97]])), (2,), "one share per network"
+        )
+    if not found[1] > 1e6:
+        raise CheckFailed(
+            f"A network that is 3 everywhere, explained by 100, has the share {found[1]:g}: a "
+            "wrong explanation of a constant network is infinitely worse than the constant."
+        )
+    assert_close(found, np.array([0, np.inf]), "The shares of two constant networks")
+    return "The shares are right for six networks and for constant ones, explained well and badly."
 
 
 @exercise(f"ex-{SLUG}-3", none_is_an_answer=True)
@@ -75,18 +91,3 @@ def pays_after(answer: Callable[..., Any]) -> str:
             )
         assert_equal(found, expected, f"The number for {training} s, {own} ms and {other} ms")
     return "The number is right in seven cases, also where both take the same time."
-
-
-@exercise(f"ex-{SLUG}-4")
-def rise(answer: Callable[..., Any]) -> str:
-    """Compare with the root of the squares, for numbers and for arrays."""
-    for a, b in [(0.012, 0.040), (0.14, 0.04), (0.14, 0.0), (3.0, 4.0)]:
-        found, expected = answer(a, b), np.hypot(a, b) / a
-        if b and close_to(found, (a + b) / a):
-            raise CheckFailed("You added the errors. Independent ones add in their squares.")
-        if b and close_to(found, (a**2 + b**2) / a**2):
-            raise CheckFailed("That is the ratio of the squares. Take the root.")
-        if b and close_to(found, np.hypot(a, b)):
-            raise CheckFailed("That is the error with noise. Divide it by the error without.")
-        assert_close(found, expected, f"The rise for {a} and {b}")
-    return "The rise is right in four cases; a large error hides what is added to it."
