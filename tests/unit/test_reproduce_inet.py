@@ -144,8 +144,7 @@ def test_the_time_limit_counts_computing_time(reproduce, monkeypatch):
     net = LambdaNets(np.ones((1, 2, 2)), np.zeros((1, 2)), np.ones((1, 2)), np.zeros(1))
     monkeypatch.setattr(gplearn, "held_out", lambda n: net)
     monkeypatch.setattr(gplearn, "SAMPLES", 40)
-    monkeypatch.setattr(gplearn, "CPU_SECONDS", 1e-6)
-    found = gplearn.evolve(2, 0)
+    found = gplearn.evolve(2, 0, 1e-6)
     assert found["stopped"] in {"time", "exact"}
     assert len(found["errors"]) == 1
     assert found["cpu_seconds"] > 0
