@@ -146,6 +146,8 @@ class Merged(Partition):
         table["n_clusters"] = [labels.max() + 1 for labels in partitions]
         table["mean"] = losses.mean(axis=0)
         table["se"] = losses.std(axis=0, ddof=1) / np.sqrt(self.cv)
+        gaps = losses - losses[:, [losses.mean(axis=0).argmin()]]
+        table["gap_se"] = gaps.std(axis=0, ddof=1) / np.sqrt(self.cv)
         return table
 
     def _fold_losses(
@@ -336,7 +338,8 @@ class MergedRegressor(Regression, Merged):
         The K in use; there are fewer clusters where small ones joined others.
     scores_ : DataFrame or None
         Where `n_clusters` is None: indexed by ``K``, ``n_clusters`` (without the small ones), and
-        ``mean`` and ``se`` of the held-out loss over the folds; less is better. The loss is the
+        ``mean`` and ``se`` of the held-out loss over the folds; less is better. ``gap_se`` is the
+        standard error of the difference to the best K over the same folds. The loss is the
         squared error, or for classes the log-loss. That is an average over rows, which is what
         the models were fitted by; an AUC would also compare logits of different clusters.
 
