@@ -17,7 +17,7 @@ from replicates import Replicates
 from results import choose, run
 
 # The folder beside this file; Python looks for folders first.
-from unwrapping import figures, lending, merging, table1, table2, table3
+from unwrapping import authors_k, figures, lending, merging, table1, table2, table3
 
 PROGRAMS = Path(table1.__file__).parent
 TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
@@ -29,6 +29,7 @@ TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
     "table7": lending.table7,
     "figures": figures.table,
     "merging": merging.table,
+    "authors_k": authors_k.table,
 }
 
 

@@ -21,87 +21,125 @@ SLUG = "unwrapping-merging"
 
 
 @exercise(f"ex-{SLUG}-1")
-def first_pair(answer: Callable[[], str]) -> str:
-    """Compare with the distances of the shifted models."""
-    slopes, intercepts = np.array([0, 1, 2, -3, 0]), np.array([0, -1, -3, 12, 0])
-    points = np.column_stack([intercepts + 3 * slopes, slopes])
-    nearest = int(np.linalg.norm(np.diff(points, axis=0), axis=1).argmin())
-    expected = "ABCDE"[nearest : nearest + 2]
-    found = answer()
-    if not isinstance(found, str | tuple | list | np.ndarray):
-        raise CheckFailed(f"Return two letters, such as 'AB'; got {found!r}.")
-    letters = "".join(sorted("".join(map(str, found)).upper()))
-    if letters == "AB":
-        raise CheckFailed("AB is first where x is measured from 0. Move the origin to 3.")
-    if letters == "AE":
-        raise CheckFailed("A and E have equal models, but they are not neighbours.")
-    assert_equal(letters, expected, "The pair")
-    return "The pair is right: the origin decides who merges first."
+def merge_once(answer: Callable[..., Any]) -> str:
+    """Compare with cases where links, sizes and means decide, then with random ones."""
+    toy = np.array([[0, 0], [-1, 1], [-3, 2], [12, -3], [0, 0.0]])
+    chain = np.abs(np.subtract.outer(np.arange(5), np.arange(5))) == 1
+    _compare_merge(answer, toy, np.arange(5), chain, "With the toy's five regions alone")
+    _compare_merge(answer, toy, np.array([0, 0, 2, 3, 4]), chain, "After A and B of the toy")
+    _compare_merge(answer, toy, np.array([7, 7, 7, 3, 4]), chain, "After A, B and C of the toy")
+    # By Ward's rule six regions at 0 and six at 1 are farther apart than one at 9, one at 10.3.
+    sizes = np.r_[np.zeros(6), np.ones(6), 9, 10.3][:, None]
+    groups = np.r_[np.zeros(6), np.ones(6), 2, 3].astype(int)
+    every = ~np.eye(14, dtype=bool)
+    _compare_merge(answer, sizes, groups, every, "Where two groups are large")
+    # One group is wide: its mean is near the third region, and none of its members is.
+    wide = np.array([[-5.0], [5.0], [0.5], [6.5]])
+    _compare_merge(answer, wide, np.array([0, 0, 1, 2]), every[:4, :4], "Where a group is wide")
+    rng = np.random.default_rng(1)
+    for _ in range(12):
+        n = int(rng.integers(6, 12))
+        links = rng.random((n, n)) < 0.3
+        links |= links.T | (np.abs(np.subtract.outer(np.arange(n), np.arange(n))) == 1)
+        labels = rng.integers(0, n - 2, size=n) + 10
+        labels[:3] = 10, 11, 12
+        points = rng.normal(size=(n, 3)).round(3)
+        _compare_merge(answer, points, labels, links & every[:n, :n], "In a random case")
+    return "One merge is right in 17 cases, whatever the labels are called."
+
+
+def _compare_merge(
+    answer: Callable[..., Any],
+    points: np.ndarray,
+    labels: np.ndarray,
+    links: np.ndarray,
+    where: str,
+) -> None:
+    names = np.unique(labels)
+    members = [labels == name for name in names]
+    linked = [
+        (i, j)
+        for i in range(len(names))
+        for j in range(i + 1, len(names))
+        if links[np.ix_(members[i], members[j])].any()
+    ]
+    means = np.array([points[own].mean(axis=0) for own in members])
+    sizes = np.array([own.sum() for own in members])
+    added = [
+        sizes[i] * sizes[j] / (sizes[i] + sizes[j]) * np.sum((means[i] - means[j]) ** 2)
+        for i, j in linked
+    ]
+    first, second = linked[int(np.argmin(added))]
+    found = expect_array(
+        answer(points.copy(), labels.copy(), links.copy()),
+        (len(labels),),
+        f"a label for each of {len(labels)} regions",
+    )
+    expected = np.where(labels == names[second], names[first], labels)
+    if len(np.unique(found)) == len(names):
+        raise CheckFailed(f"{where}: no two groups have merged.")
+    if (found[:, None] == found)[labels[:, None] == labels].all():
+        n_left = len(np.unique(found))
+        if n_left < len(names) - 1:
+            raise CheckFailed(f"{where}: {n_left} group(s) left; merge two groups, and no more.")
+        pair = _merged(found, members)
+        if pair not in linked:
+            raise CheckFailed(f"{where}: two groups merged that have no link.")
+    else:
+        raise CheckFailed(f"{where}: a group was torn apart: all its regions must stay together.")
+    if not np.array_equal(found[:, None] == found, expected[:, None] == expected):
+        raise CheckFailed(
+            f"{where}: the groups {shown(names[list(pair)])} merged, and "
+            f"{shown(names[[first, second]])} are nearer by Ward's rule."
+        )
+
+
+def _merged(found: np.ndarray, members: list[np.ndarray]) -> tuple[int, int]:
+    """Return which two groups have one label."""
+    labels = [found[own][0] for own in members]
+    return next(
+        (i, j)
+        for i in range(len(labels))
+        for j in range(i + 1, len(labels))
+        if labels[i] == labels[j]
+    )
 
 
 @exercise(f"ex-{SLUG}-2")
-def first_weighted_pair(answer: Callable[..., Any]) -> str:
-    """Compare with cases where weights, neighbours or the root decide, then with random ones."""
-    line = np.array([[0.0], [1.0], [3.0]])
-    chain = [(0, 1), (1, 2)]
-    same = np.array([[0.0], [2.0], [0.0]])
-    _compare_pairs(answer, same, np.array([1, 1, 2]), chain, "where equal models are far apart")
-    _compare_pairs(answer, line, np.ones(3), chain, "where all weights are one")
-    _compare_pairs(answer, line, np.array([90, 90, 1]), chain, "where the last region is light")
-    rng = np.random.default_rng(2)
-    for _ in range(20):
-        points, weights = rng.normal(size=(6, 3)), rng.integers(1, 60, size=6)
-        pairs = [(i, i + 1) for i in range(5)] + [(0, 3)]
-        _compare_pairs(answer, points, weights, pairs, "in a random case")
-    return "The pair is right in 23 cases, also where the weights decide."
-
-
-def _compare_pairs(
-    answer: Callable[..., Any],
-    points: np.ndarray,
-    weights: np.ndarray,
-    pairs: list[tuple[int, int]],
-    where: str,
-) -> None:
-    gaps = points[:, None] - points[None]
-    distances = [
-        2 * weights[i] * weights[j] / (weights[i] + weights[j]) * np.sum(gaps[i, j] ** 2)
-        for i, j in pairs
-    ]
-    expected = pairs[int(np.argmin(distances))]
-    found = expect_array(answer(points, weights, pairs), (2,), "one pair (i, j)")
-    if tuple(found) not in pairs:
-        raise CheckFailed(f"{shown(found)} is not in the list of neighbours {where}.")
-    assert_equal(tuple(found.astype(int)), expected, f"The pair {where}")
-
-
-@exercise(f"ex-{SLUG}-3")
 def smallest_good_k(answer: Callable[..., Any]) -> str:
     """Compare on tables where each slip chooses another K."""
     folds = np.array([[-1.0, 0.0, 1.0]]).T
-    mean, spread = np.array([1.9, 1.55, 1.2, 1.0]), np.array([9.0, 0.1, 0.1, 1.0])
-    losses = mean + folds * spread  # standard error of the best: 1 / sqrt(3) = 0.577
-    _compare_k(answer, [1, 2, 3, 4], losses, 2, "Ks in order")
-    _compare_k(answer, [4, 3, 2, 1], losses[:, ::-1], 2, "Ks in falling order")
-    _compare_k(answer, [1, 2, 3, 4], mean + folds * [0.1, 0.1, 0.1, 0.4], 3, "a small error")
-    first = np.array([1.0, 1.02]) + folds * [0.1, 0.1]
-    _compare_k(answer, [5, 7], first, 5, "a first K that is best")
-    edge = np.array([1.54, 1.0]) + folds * np.array([0.1, 1.0])
-    _compare_k(answer, [1, 2], edge, 1, "the standard deviation over folds less one")
-    return "The rule chooses right in five tables."
+    hard = 2 * folds  # a fold that is hard for one K is hard for all
+    mean, spread = np.array([1.9, 1.55, 1.2, 1.0]), np.array([0.3, 0.1, 0.5, 0.0])
+    losses = mean + hard + folds * spread  # standard errors of the differences: spread / sqrt(3)
+    _compare_k(answer, [1, 2, 3, 4], losses, 3, "Ks in order")
+    _compare_k(answer, [4, 3, 2, 1], losses[:, ::-1], 3, "Ks in falling order")
+    _compare_k(answer, [1, 2, 3, 4], mean + hard, 4, "differences that never change")
+    # With two folds that differ by twice the mean, the mean is exactly one standard error.
+    edge = np.array([[1.0, 0.75, 1.0], [5.0, 3.5, 3.0]])
+    _compare_k(answer, [1, 2, 3], edge, 1, "a difference of exactly one standard error")
+    lone = np.array([1.0, 1.5]) + hard + folds * [0.0, 0.1]
+    _compare_k(answer, [7, 5], lone, 7, "one good K alone")
+    close = np.array([1.49, 1.0]) + hard + folds * [1.0, 0.0]
+    _compare_k(answer, [1, 2], close, 1, "a difference inside its error")
+    near = np.array([1.54, 1.0]) + hard + folds * [1.0, 0.0]
+    _compare_k(answer, [1, 2], near, 1, "the standard deviation over folds less one")
+    noisy = np.array([1.9, 1.0]) + hard + folds * [1.0, 0.0]
+    _compare_k(answer, [1, 2], noisy, 2, "a difference of almost one standard deviation")
+    return "The rule chooses right in eight tables, also exactly at the limit."
 
 
 def _compare_k(
     answer: Callable[..., Any], ks: list[int], losses: np.ndarray, expected: int, what: str
 ) -> None:
-    found = expect_number(answer(ks, losses), f"The K with {what}")
+    found = expect_number(answer(list(ks), losses.copy()), f"The K with {what}")
     best = ks[int(losses.mean(axis=0).argmin())]
     if found == best != expected:
         raise CheckFailed(f"With {what}, {found} has the least loss. Is a smaller K as good?")
     assert_equal(found, expected, f"The K with {what}")
 
 
-@exercise(f"ex-{SLUG}-4")
+@exercise(f"ex-{SLUG}-3")
 def purity_and_recall(answer: Callable[..., Any]) -> str:
     """Compare with a table counted by hand, then with random labels."""
     clusters = np.array([0, 0, 0, 0, 1, 1, 2])
