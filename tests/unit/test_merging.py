@@ -253,6 +253,14 @@ def test_a_cluster_that_a_fold_holds_out_gets_the_fit_of_all_rows():
         errors = [fits[X[i, 0] > 0].predict(X[[i]])[0] - y[i] for i in test]
         losses.append(np.mean(np.square(errors)))
     assert merged.scores_.loc[2, "mean"] == pytest.approx(np.mean(losses))
+    one = []
+    for train, test in KFold(4, shuffle=True, random_state=0).split(X):
+        line = LinearRegression().fit(X[train], y[train])
+        one.append(np.mean(np.square(line.predict(X[test]) - y[test])))
+    gaps = np.subtract(losses, one) * (1 if np.mean(one) < np.mean(losses) else -1)
+    worse = 2 if np.mean(one) < np.mean(losses) else 1
+    expected = np.std(gaps, ddof=1) / 2
+    assert merged.scores_.loc[worse, "gap_se"] == pytest.approx(expected)
 
 
 def test_one_standard_error_takes_the_smallest_within_it(regression):
@@ -262,6 +270,9 @@ def test_one_standard_error_takes_the_smallest_within_it(regression):
     best = scores["mean"].idxmin()
     limit = scores.loc[best, "mean"] + scores.loc[best, "se"]
     assert merged.n_cut_ == scores.index[scores["mean"] <= limit][0] < best
+    assert scores["gap_se"][best] == 0
+    # Folds that are hard for one K are hard for all.
+    assert (scores["gap_se"] < 2 * scores["se"]).all()
 
 
 def test_grid_ends_at_the_number_of_regions():

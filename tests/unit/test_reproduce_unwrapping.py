@@ -71,6 +71,49 @@ def test_boston_is_the_papers_row(reproduce):
     assert {key: round(run[key], 4) for key in example.printed} == example.printed
 
 
+# Merges, and how near they are to their networks
+
+
+def test_fidelity_counts_sides_and_follows_the_network(reproduce):
+    fidelity = reproduce("unwrapping.merging").fidelity
+    says = np.array([-2.0, -1.0, 1.0, 2.0])
+    found = fidelity(says, {"same": 3 * says, "half": np.array([-1.0, 1.0, 1.0, -1.0])})
+    assert found["same side, same"] == 1
+    assert found["same side, half"] == 0.5
+    assert found["correlation, same"] == pytest.approx(1)
+
+
+def test_a_model_to_the_network_is_its_model_in_a_region(reproduce, rows):
+    merging = reproduce("unwrapping.merging")
+    own = rows.unwrapper.labels_
+    outputs = merging.in_clusters(rows, own, rows.X_train, own, merging.to_network(rows))
+    large = rows.unwrapper.counts_[own] > 40
+    assert large.any()
+    np.testing.assert_allclose(outputs[large], rows.network.forward(rows.X_train)[large, 0])
+
+
+def test_three_rules_choose_in_order(reproduce, rows):
+    found = reproduce("unwrapping.merging").choice(rows.unwrapper.merge(penalty="l2"))
+    assert found["difference"] <= found["least"]
+    assert found["one mean"] <= found["least"]
+
+
+@pytest.mark.parametrize("part", ["circles", "wave", "boston", "loans", "noise", "heloc"])
+def test_every_replicate_is_kept(part):
+    found = read("merging")[part]
+    assert "not_run" not in found
+    lengths = {len(values) for values in found.values()}
+    assert len(lengths) == 1
+    assert min(lengths) >= 5
+
+
+def test_the_authors_way_finds_their_k(reproduce):
+    authors = reproduce("unwrapping.authors_k")
+    run = authors.measure(0)
+    assert (run["K"], run["clusters"], round(run["AUC"], 3)) == (10, 8, 0.901)
+    assert read("authors_k")["runs"]["AUC"][0] == run["AUC"]
+
+
 # Table 2
 
 
