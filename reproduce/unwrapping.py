@@ -17,7 +17,16 @@ from replicates import Replicates
 from results import choose, run
 
 # The folder beside this file; Python looks for folders first.
-from unwrapping import authors_k, figures, lending, merging, table1, table2, table3
+from unwrapping import (
+    authors_k,
+    figures,
+    lending,
+    merging,
+    table1,
+    table2,
+    table3,
+    trust,
+)
 
 PROGRAMS = Path(table1.__file__).parent
 TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
@@ -30,6 +39,7 @@ TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
     "figures": figures.table,
     "merging": merging.table,
     "authors_k": authors_k.table,
+    "trust": trust.table,
 }
 
 
