@@ -2,36 +2,123 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
-from xai_course.book.expect import assert_close, assert_equal, close_to, shown
+from xai_course.book.expect import assert_close, assert_equal, close_to, expect_parts, shown
 
 SLUG = "unwrapping-diagnostics"
 
 
 @exercise(f"ex-{SLUG}-1")
-def local_auc_by_hand(answer: Callable[[], float]) -> str:
+def auc_by_hand(answer: Callable[[], Any]) -> str:
     """Count the pairs; the usual slips with ties get a word of their own."""
-    scores, y = np.array([0.2, 0.4, 0.4, 0.7, 0.9]), np.array([0, 1, 0, 1, 0])
+    scores = np.array([0.2, 0.4, 0.4, 0.7, 0.9, -1, 0.3, 1.2])
+    y = np.array([0, 1, 0, 1, 0, 0, 1, 1])
+    parts = expect_parts(answer(), 2, "two numbers, the local and the global AUC")
+    pairs = [_wins(scores[:n], y[:n]) for n in (5, 8)]
+    expected = [table.mean() for table in pairs]
+    if close_to(parts, expected[::-1]):
+        raise CheckFailed("These are the right numbers in the wrong order: the local AUC first.")
+    for found, table, right, which in zip(parts, pairs, expected, ("local", "global"), strict=True):
+        if close_to(found, table.sum()):
+            raise CheckFailed(
+                f"{table.sum():g} is the number of wins; divide by the number of pairs."
+            )
+        if close_to(found, (table == 1).mean()) or close_to(found, (table > 0).mean()):
+            raise CheckFailed(f"One pair of the {which} AUC is a tie, and a tie counts one half.")
+        if close_to(found, 1 - right):
+            raise CheckFailed(f"The {which} AUC ranks class 0 above class 1 here.")
+        if which == "global" and close_to(found, (table.sum() - pairs[0].sum()) / 10):
+            raise CheckFailed("The global AUC counts all sixteen pairs, those in the region too.")
+        assert_close(found, right, f"The {which} AUC", tolerance=5e-3)
+    return "3.5 of 6 pairs are ranked right in the region, 11.5 of 16 everywhere."
+
+
+def _wins(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     difference = scores[y == 1][:, None] - scores[y == 0]
-    expected = np.mean((difference > 0) + (difference == 0) / 2)
-    found = answer()
-    if close_to(found, 3.5):
-        raise CheckFailed("3.5 is the number of wins; divide by the number of pairs.")
-    if close_to(found, np.mean(difference > 0)) or close_to(found, np.mean(difference >= 0)):
-        raise CheckFailed("One pair is a tie, and a tie counts one half.")
-    if close_to(found, 1 - expected):
-        raise CheckFailed("This ranks class 0 above class 1.")
-    assert_close(found, expected, "The local AUC", tolerance=5e-3)
-    return "3.5 of 6 pairs are ranked right."
+    return (difference > 0) + (difference == 0) / 2
+
+
+class _Rows:
+    """A table of rows that answers products only, and counts the columns of each."""
+
+    __array_ufunc__ = None  # an array on the left leaves the product to `__rmatmul__`
+
+    def __init__(self, table: np.ndarray, counter: list[int]) -> None:
+        self._table, self._counter = table, counter
+        self.shape, self.ndim = table.shape, 2
+
+    @property
+    def T(self) -> _Rows:
+        return _Rows(self._table.T, self._counter)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __matmul__(self, other: Any) -> np.ndarray:
+        other = other._table if isinstance(other, _Rows) else np.asarray(other)
+        result = self._table @ other
+        self._counter[0] += 1 if other.ndim == 1 else other.shape[1]
+        return result
+
+    def __rmatmul__(self, other: Any) -> np.ndarray:
+        other = np.asarray(other)
+        result = other @ self._table
+        self._counter[0] += 1 if other.ndim == 1 else len(other)
+        return result
+
+    def transpose(self) -> _Rows:
+        return self.T
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise CheckFailed(
+            "`rows` lies in a data base and answers products only: write them with @, such as "
+            "rows.T @ rows."
+        )
+
+    def __getitem__(self, _: Any) -> Any:
+        self.__array__()
+
+    def __iter__(self) -> Any:
+        self.__array__()
 
 
 @exercise(f"ex-{SLUG}-2")
+def global_mse(answer: Callable[..., Any]) -> str:
+    """Compare with plain definitions on rows that count their products."""
+    rng = np.random.default_rng(3)
+    for n_models, n_rows, width in [(4, 30, 3), (1, 7, 2), (20, 50, 7), (500, 200, 4)]:
+        table = np.column_stack([np.ones(n_rows), rng.normal(size=(n_rows, width - 1))])
+        y, theta = rng.normal(size=n_rows), rng.normal(size=(n_models, width))
+        errors = (table @ theta.T - y[:, None]) ** 2
+        right, counter = errors.mean(axis=0), [0]
+        found = answer(theta.copy(), _Rows(table, counter), y.copy())
+        if n_models > 1 and close_to(found, errors.mean()):
+            raise CheckFailed("This is the mean over all models; return one error for each.")
+        if close_to(found, errors.sum(axis=0)):
+            raise CheckFailed("These are sums of squared errors; divide by the number of rows.")
+        if close_to(found, np.sqrt(right)):
+            raise CheckFailed("These are roots of the mean squared errors.")
+        cross = 2 * theta @ table.T @ y / n_rows
+        if close_to(found, right + cross / 2):
+            raise CheckFailed("The middle term of the square has the factor 2.")
+        if close_to(found, right + cross) or close_to(found, right - y @ y / n_rows):
+            raise CheckFailed("One of the three terms of the square is missing.")
+        assert_close(found, right, f"The errors of {n_models} model(s) on {n_rows} rows", 1e-8)
+        if counter[0] > 3 * (width + 1) and n_models > 20:
+            raise CheckFailed(
+                f"The errors are right, but {n_models} models with {width} columns took "
+                f"{counter[0]} passes through the rows. Average over the rows before you use the "
+                "models."
+            )
+    return "The errors are right, and the number of passes does not grow with the models."
+
+
+@exercise(f"ex-{SLUG}-4")
 def readable_regions(answer: Callable[..., Sequence[int]]) -> str:
     """Compare with a case small enough to count, then with a random one."""
     labels = np.array([3, 3, 3, 0, 0, 0, 7, 7, 7, 7, 5, 5, 9])
@@ -62,49 +149,3 @@ def _numbers(result: Any) -> list[int]:
         return [int(number) for number in result]
     except (TypeError, ValueError):
         raise CheckFailed(f"Return a list of region numbers, got {shown(result)}.") from None
-
-
-@exercise(f"ex-{SLUG}-3")
-def global_mse(answer: Callable[..., Any]) -> str:
-    """Compare with plain definitions on small cases, then measure the memory on a larger one."""
-    rng = np.random.default_rng(3)
-    for n_models, n_rows, n_features in [(4, 30, 2), (1, 7, 1), (20, 50, 6)]:
-        X, y = rng.normal(size=(n_rows, n_features)), rng.normal(size=n_rows)
-        coefs, intercepts = rng.normal(size=(n_models, n_features)), rng.normal(size=n_models)
-        errors = (X @ coefs.T + intercepts - y[:, None]) ** 2
-        found = answer(coefs, intercepts, X, y)
-        if close_to(found, errors.sum(axis=0)):
-            raise CheckFailed("These are sums of squared errors; divide by the number of rows.")
-        if close_to(found, np.sqrt(errors.mean(axis=0))):
-            raise CheckFailed("These are roots of the mean squared errors.")
-        what = f"The errors of {n_models} model(s) on {n_rows} rows"
-        assert_close(found, errors.mean(axis=0), what, tolerance=1e-8)
-    X, y = rng.normal(size=(4000, 3)), rng.normal(size=4000)
-    coefs, intercepts = rng.normal(size=(2000, 3)), rng.normal(size=2000)
-    tracemalloc.start()
-    try:
-        answer(coefs, intercepts, X, y)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    if peak > 8 * len(coefs) * len(X) / 4:
-        raise CheckFailed(
-            f"The errors are right, but 2,000 models on 4,000 rows took {peak / 2**20:.0f} MiB: "
-            "an array of models times rows is held. Average over the rows before using the models."
-        )
-    return f"The errors are right; 2,000 models on 4,000 rows took {peak / 2**20:.1f} MiB."
-
-
-@exercise(f"ex-{SLUG}-4")
-def deviations_from_chance(answer: Callable[..., Any]) -> str:
-    """Compare with the distribution over all orders of the classes."""
-    # One row of each class: the AUC is 0 or 1 with even chances, so its deviation is one half.
-    found = answer(1.0, 1, 1)
-    if close_to(found, 0.25):
-        raise CheckFailed("For one row of each class got 0.25: divide, do not multiply.")
-    assert_close(found, 1.0, "For a perfect ranking of one row of each class, the answer")
-    assert_close(answer(0.357, 14, 8), -0.143 / np.sqrt(23 / 1344), "For the applicant, the answer")
-    auc, positive = np.array([0.2, 0.5, 0.9]), np.array([3, 10, 40])
-    expected = (auc - 0.5) / np.sqrt((positive + 21) / (240 * positive))
-    assert_close(answer(auc, positive, 20), expected, "For three regions at once, the answer")
-    return "The distances are right, below one half and for arrays too."
