@@ -169,9 +169,9 @@ def held(
         found.append([(low <= value <= high, high - low) for low, high in ends])
     share, width = np.mean(found, axis=0).T.tolist()
     names = ("bootstrap", "placements", "score")
-    return dict(zip(names, share, strict=True)) | {
-        f"width, {name}": one for name, one in zip(names, width, strict=True)
-    }
+    parts = dict(zip(names, share, strict=True))
+    parts |= {f"width, {name}": one for name, one in zip(names, width, strict=True)}
+    return parts | {"score - bootstrap": parts["score"] - parts["bootstrap"]}
 
 
 def large(rows: Trained, enough: int) -> tuple[np.ndarray, np.ndarray]:

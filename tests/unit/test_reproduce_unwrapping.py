@@ -318,6 +318,46 @@ def test_figures_9_13_and_17_add_up(reproduce, rows):
     assert thirteen["verdict"].startswith(f"{better} of the 10")
 
 
+# How far local AUCs can be believed
+
+
+FIVE = np.array([0.2, 0.4, 0.4, 0.7, 0.9]), np.array([0, 1, 0, 1, 0])
+
+
+def test_intervals_of_five_rows(reproduce):
+    trust = reproduce("unwrapping.trust")
+    middle, half = 7 / 12, 1.96 * 0.311805
+    assert trust.auc(*FIVE) == pytest.approx(middle)
+    assert trust.placement(*FIVE) == pytest.approx((middle - half, middle + half), abs=1e-4)
+    low, high = trust.score(*FIVE)
+    assert 0 < low < middle < high < 1
+    assert np.isnan(trust.auc(FIVE[0], np.ones(5)))
+
+
+def test_a_perfect_region_is_certain_for_the_bootstrap_only(reproduce):
+    trust = reproduce("unwrapping.trust")
+    perfect = np.arange(8.0), (np.arange(8) > 4).astype(int)
+    assert trust.bootstrap(*perfect, np.random.default_rng(0)) == (1, 1)
+    assert trust.score(*perfect)[0] < 0.8
+
+
+def test_facts_of_a_small_network_are_shares_and_counts(reproduce, rows):
+    trust = reproduce("unwrapping.trust")
+    members = trust._members(rows, rows.X_train)
+    assert [len(one) for one in members] == rows.unwrapper.counts_.tolist()
+    own, local = trust.large(rows, 10)
+    assert len(own) > 2
+    for found in (
+        trust.regions(rows),
+        trust.held(rows, rows.X_train, rows.y_train, rows.X_train[:, 0], 10, 0),
+    ):
+        assert all(np.isfinite(list(found.values())))
+    again = trust.local_auc(rows, rows.X_train, rows.y_train, rows.X_train[:, 0], 10)
+    assert again["training minus fresh"] == pytest.approx(0)
+    assert again["correlation, training and fresh"] == pytest.approx(1)
+    assert len(local) == again["large"]
+
+
 # Data that the reader does not have
 
 
