@@ -52,6 +52,9 @@ class _Rows:
         self._table, self._counter = table, counter
         self.shape, self.ndim = table.shape, 2
 
+    def __deepcopy__(self, _: Any) -> _Rows:
+        return self  # a copy would count for itself
+
     @property
     def T(self) -> _Rows:
         return _Rows(self._table.T, self._counter)
