@@ -29,13 +29,13 @@ from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import UnwrapperClassifier
 
 MEASURED_BY = ("lending_draws",)
-DRAWS = 12
+DRAWS = 20
 TRAININGS = 2
 KINDS = ("quality", "economy")
 STEPS = {"fico0": 20.0, "ltv_fcast": -5.0}  # both should lower the risk
 SETTINGS = {
-    "draws": "10,000 loans each, 8,000 for training; seeds 100 to 111 of the generator",
-    "trainings": "two a draw, seeds 0 to 23; a number of a network is the mean of its draw's two",
+    "draws": "10,000 loans each, 8,000 for training; seeds 100 to 119 of the generator",
+    "trainings": "two a draw, seeds 0 to 39; a number of a network is the mean of its draw's two",
     "network": "5 + 5 neurons, Adam, 2,000 epochs at most, patience 100 on 20 % of the rows",
     "merge": "K = 3, as few neighbours as connect, small clusters: 100 rows, l2 with C = 0.1",
     "flattened": "60 epochs, batches of 512, rate 0.005",
@@ -60,10 +60,10 @@ def table(replicates: Replicates) -> dict[str, Any]:
 
 
 def row(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return one truth's part: each number of each model, a list over draws."""
+    """Return one truth's part; a list has one number a draw."""
     draws = [run["models"] | mean_of_trainings(run["trainings"]) for run in runs]
     models = {
-        name: {key: _columns([draw[name][key] for draw in draws]) for key in draws[0][name]}
+        name: {key: over_draws([draw[name][key] for draw in draws]) for key in draws[0][name]}
         for name in draws[0]
         if isinstance(draws[0][name], dict)
     }
@@ -117,8 +117,13 @@ def difference(values: np.ndarray) -> dict[str, float]:
     return {"mean": round(float(values.mean()), 5), "se": round(float(error), 5)}
 
 
-def _columns(values: list[Any]) -> list[Any]:
-    return np.round(values, 5).tolist()
+def over_draws(values: list[Any]) -> Any:
+    """Return one number a draw, or for a number of each predictor its mean and range."""
+    found = np.round(values, 5)
+    if found.ndim == 1:
+        return found.tolist()
+    ends = {"mean": found.mean(axis=0), "min": found.min(axis=0), "max": found.max(axis=0)}
+    return {name: end.round(4).tolist() for name, end in ends.items()}
 
 
 # The truths
