@@ -377,3 +377,26 @@ def test_without_the_data_a_row_says_so(reproduce, monkeypatch):
     for table in (lending.table5, lending.table6, lending.table7):
         assert {row["not_run"] for row in table(None)["rows"].values()} == {"HELOC is not here."}
     assert figures.table(None)["not_run"] == "HELOC is not here."
+
+
+# Draws of the lending case
+
+
+def test_the_second_truth_favours_no_control(reproduce):
+    lending = reproduce("unwrapping.lending_draws")
+    X, _, y, _, truth, expected = lending.draw("economy", 7)
+    names, segment = list(truth.names), truth.segment(X)
+    assert abs(y.mean() - 0.5) < 0.03 and (np.bincount(segment) > 0.25 * len(X)).all()
+    assert [name for name, sign in zip(names, expected, strict=True) if sign == 0] == ["h"]
+    proportions = truth.coefficients[:, names.index("ltv_fcast")] / truth.coefficients[:, 0]
+    assert len(set(proportions.round(3))) == 3
+    for name, step in lending.STEPS.items():
+        better = X.copy()
+        better[:, names.index(name)] += step
+        assert (truth.log_odds(better) < truth.log_odds(X)).all()
+        assert (truth.segment(better) == segment).all()
+
+
+def test_differences_have_the_error_of_their_mean(reproduce):
+    found = reproduce("unwrapping.lending_draws").difference(np.array([1.0, 2.0, 3.0]))
+    assert found == {"mean": 2.0, "se": pytest.approx(3**-0.5, abs=1e-5)}

@@ -86,7 +86,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (all_predictors, "with an expected sign"),
         (lets_zero_pass, "a coefficient of zero"),
         (averages_predictors, "The faultless share with regions of equal size"),
-        (multiplies_shares, "The faultless share with no region without a fault"),
+        (multiplies_shares, "The faultless share with faults in different predictors"),
         (the_first_table, "with regions of different size"),
         (shares_only, "two things"),
     ],

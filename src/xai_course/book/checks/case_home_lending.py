@@ -55,7 +55,7 @@ def sign_audit(answer: Callable[..., Any]) -> str:
         ("regions of different size", [sound, wrong], [9, 1], signs),
         ("a coefficient of zero", [sound, zero], [3, 1], signs),
         ("a predictor without an expected sign", [sound, wrong], [3, 1], np.array([-1, 0, 1])),
-        ("no region without a fault", [wrong, zero], [1, 2], signs),
+        ("faults in different predictors", [[1.0, 2.0, 3.0], wrong], [3, 1], signs),
     ]
     for what, coef, counts, expected in cases:
         _compare_audit(answer, np.array(coef), np.array(counts), expected, f"with {what}")
