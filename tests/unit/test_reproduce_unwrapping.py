@@ -386,7 +386,8 @@ def test_the_second_truth_favours_no_control(reproduce):
     lending = reproduce("unwrapping.lending_draws")
     X, _, y, _, truth, expected = lending.draw("economy", 7)
     names, segment = list(truth.names), truth.segment(X)
-    assert abs(y.mean() - 0.5) < 0.03 and (np.bincount(segment) > 0.25 * len(X)).all()
+    assert abs(y.mean() - 0.5) < 0.03
+    assert (np.bincount(segment) > 0.25 * len(X)).all()
     assert [name for name, sign in zip(names, expected, strict=True) if sign == 0] == ["h"]
     proportions = truth.coefficients[:, names.index("ltv_fcast")] / truth.coefficients[:, 0]
     assert len(set(proportions.round(3))) == 3
