@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
-from xai_course.book.expect import assert_close, assert_equal, expect_array
+from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import Region
 
@@ -36,23 +37,137 @@ def region_below(answer: Callable[[], Any]) -> str:
 
 
 @exercise(f"ex-{SLUG}-2")
-def count_by_crossings(answer: Callable[..., int]) -> str:
-    """Compare with the enumeration in boxes that miss some lines and some crossings."""
+def cut(answer: Callable[..., Any]) -> str:
+    """Cut polygons along lines through them, past them, and through their corners."""
     rng = np.random.default_rng(2)
-    for n, half in [(1, 1.0), (3, 10.0), (6, 0.5), (9, 1.0), (12, 100.0)]:
-        W, b = rng.normal(size=(n, 2)), rng.normal(size=n)
-        box = ((-half, half), (-2 * half, half))
-        network = PiecewiseLinearNetwork([W, np.ones((1, n))], [b, np.zeros(1)])
-        found = answer(W, b, box)
-        if n > 1 and half < 10 and found == 1 + n + n * (n - 1) // 2:
-            raise CheckFailed("This counts lines and crossings outside the box as well.")
-        assert_equal(
-            found, len(network.enumerate_regions(box)), f"The number of regions of {n} line(s)"
+    square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0]])
+    tries = [
+        ("A line through the middle of a rectangle", square, [1.0, 0.0], -1.0),
+        ("A line that misses the rectangle", square, [1.0, 0.0], 1.0),
+        ("A line that touches a side only", square, [0.0, 1.0], 0.0),
+        ("A line through two corners", square, [1.0, -2.0], 0.0),
+        ("A line through one corner", square, [1.0, -1.0], 0.0),
+    ]
+    for n in (3, 5, 8):
+        angles = np.sort(rng.uniform(0, 2 * np.pi, n))
+        polygon = np.column_stack([np.cos(angles), np.sin(angles)]).round(3)
+        w = rng.normal(size=2)
+        for share in (0.2, 0.7):
+            z = np.sort(polygon @ w)
+            b = -(z[0] + share * (z[-1] - z[0]))
+            tries.append((f"A slanted line through {n} corners' polygon", polygon, w, b))
+    for what, corners, w, b in tries:
+        _one_cut(what, answer, corners, np.array(w), b)
+    return "Eleven cuts are right, through corners and past the polygon, too."
+
+
+def _one_cut(
+    what: str, answer: Callable[..., Any], corners: np.ndarray, w: np.ndarray, b: float
+) -> None:
+    parts = answer(corners.copy(), w.copy(), b)
+    z = corners @ w + b
+    n_parts = 2 if z.min() < 0 < z.max() else 1
+    if not isinstance(parts, list | tuple) or len(parts) != n_parts:
+        many = f"{len(parts)} part(s)" if isinstance(parts, list | tuple) else type(parts).__name__
+        raise CheckFailed(f"{what} should give a list of {n_parts} part(s), got {many}.")
+    total, sides = 0.0, []
+    for part in parts:
+        part = expect_array(part, (*np.shape(part)[:1], 2), "parts of shape (n, 2)")
+        heights = part @ w + b
+        if n_parts == 2 and min(heights.max(), -heights.min()) > 1e-5:
+            raise CheckFailed(f"{what}: a part has corners on both sides. New corners lie on it.")
+        if len(part) > 1 and (np.abs(part - np.roll(part, 1, axis=0)).max(axis=1) < 1e-7).any():
+            raise CheckFailed(f"{what}: a part has the same corner twice in a row.")
+        sides.append(heights.sum() > 0)
+        total += _area(part)
+    if not close_to(total, _area(corners), rtol=1e-4):
+        raise CheckFailed(
+            f"{what}: the areas of the parts add up to {total:.4f}, and the polygon has "
+            f"{_area(corners):.4f}. Are the new corners in both parts, and in their places?"
         )
-    return "Five counts agree with the enumeration, also where lines miss the box."
+    if n_parts == 2 and sides[0] == sides[1]:
+        raise CheckFailed(f"{what}: both parts lie on the same side.")
+
+
+def _area(corners: np.ndarray) -> float:
+    x, y = np.transpose(corners)
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+class _WithoutList(PiecewiseLinearNetwork):
+    """A network that keeps its list to itself."""
+
+    def enumerate_regions(self, *arguments: Any, **options: Any) -> Any:
+        raise CheckFailed("Do not ask for the library's list: it may be wrong in the same way.")
 
 
 @exercise(f"ex-{SLUG}-3")
+def proven(answer: Callable[..., Any]) -> str:
+    """Show right lists, and lists that are wrong in one way each."""
+    for seed, box in [(0, ((-1.0, 1.0), (-1.0, 1.0))), (1, ((-2.0, 1.0), (0.0, 2.0)))]:
+        rng = np.random.default_rng(seed)
+        sizes = (2, 4, 5, 1)
+        weights = [rng.normal(size=(m, n)) for n, m in pairwise(sizes)]
+        biases = [rng.normal(size=m) / 2 for m in sizes[1:]]
+        network = PiecewiseLinearNetwork(weights, biases)
+        for what, polygons, right in _lists(network, box):
+            found = answer(_WithoutList(weights, biases), [p.copy() for p in polygons], box)
+            if not isinstance(found, bool | np.bool_ | int):
+                raise CheckFailed(f"Return True or False; got {type(found).__name__}.")
+            if bool(found) != right:
+                verdict = "is right, and was rejected" if right else "was accepted"
+                raise CheckFailed(f"A list {what} {verdict}.")
+    return "Right lists are proven, and eight kinds of wrong ones are not."
+
+
+def _lists(
+    network: PiecewiseLinearNetwork, box: tuple[tuple[float, float], ...]
+) -> list[tuple[str, list[np.ndarray], bool]]:
+    """Return a name, polygons and whether they are all regions."""
+    right = [region.polygon() for region in network.enumerate_regions(box)]
+    by_size = sorted(right, key=_area)
+    large, rest = by_size[-1], by_size[:-1]
+    first = PiecewiseLinearNetwork(
+        [network.weights[0], np.ones((1, 4))], [network.biases[0], np.zeros(1)]
+    )
+    forgetful = [region.polygon() for region in first.enumerate_regions(box)]
+    halves = [np.array([large[0], *large[1:3]]), np.array([large[0], *large[2:]])]
+    middle = large.mean(axis=0)
+    inner = [*rest, large + 0.3 * (middle - large)]
+    # As much area beyond the box as is missing within.
+    (left, right_end), rows = box
+    edge = next(p for p in reversed(by_size) if (p[:, 0] > right_end - 1e-9).sum() > 1)
+    home = network.region(network.activation_pattern(edge.mean(axis=0)[None])[0])
+    short, far = right_end, right_end + 1
+    for _ in range(60):
+        end = (short + far) / 2
+        grown = home.polygon([[left, end], rows])
+        enough = _area(grown) > _area(edge) + _area(by_size[0])
+        short, far = (short, end) if enough else (end, far)
+    outside = [grown, *(p for p in right if p is not by_size[0] and p is not edge)]
+    return [
+        ("of all regions", right, True),
+        ("of all regions, in another order", right[::-1], True),
+        ("without its smallest polygon", by_size[1:], False),
+        ("without its largest polygon", rest, False),
+        ("by a program that forgets the second layer's cuts", forgetful, False),
+        ("in which one region is cut in two", [*rest, *halves], False),
+        ("in which one polygon stands twice and another is missing", [*rest, rest[-1]], False),
+        ("in which one polygon is too small", inner, False),
+        ("in which a corner of four polygons is in the wrong place", _shifted(right), False),
+        ("with a polygon that sticks out of the box and makes up for a hole", outside, False),
+    ]
+
+
+def _shifted(polygons: list[np.ndarray]) -> list[np.ndarray]:
+    """Move one corner that four polygons share; the areas still add up."""
+    points = np.concatenate(polygons)
+    same = (np.abs(points[:, None] - points).max(axis=2) < 1e-9).sum(axis=1)
+    corner = points[(same == 4).argmax()]
+    return [p + 0.01 * (np.abs(p - corner).max(axis=1) < 1e-9)[:, None] for p in polygons]
+
+
+@exercise(f"ex-{SLUG}-4")
 def room_above(answer: Callable[..., Any]) -> str:
     """Step to both sides of the border that is claimed for each feature."""
     A = np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -74,25 +189,3 @@ def room_above(answer: Callable[..., Any]) -> str:
         ]
         assert_close(answer(A, b, x), expected, "The room in a random polytope")
     return "Each feature stops exactly at its border, on 10 random polytopes."
-
-
-@exercise(f"ex-{SLUG}-4")
-def count_models(answer: Callable[..., int]) -> str:
-    """Count small tables whose number of models is known, then a large one."""
-    coef = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [2.0, 1.0]])
-    found = answer(coef, np.array([0.0, 0.0, 3.0, 0.0]))
-    if found == 2:
-        raise CheckFailed("Two regions with equal coefficients and unequal intercepts differ too.")
-    assert_equal(found, 3, "The number of models in a table of four regions")
-    rng = np.random.default_rng(4)
-    models = rng.normal(size=(20, 4))
-    # Each copy is a little off, on both sides of wherever somebody may round.
-    copies = np.repeat(models, 30, axis=0) + rng.uniform(-1e-7, 1e-7, size=(600, 4))
-    found = answer(copies[:, :3], copies[:, 3])
-    if found == 600:
-        raise CheckFailed("Numbers that agree to the tolerance count as equal: 600 are too many.")
-    assert_equal(found, 20, "The number of models in a table of 600 regions, up to rounding")
-    assert_equal(
-        answer(copies[:, :3], copies[:, 3], tolerance=1e-12), 600, "The number for a tiny tolerance"
-    )
-    return "The counts are right, rounding errors included."

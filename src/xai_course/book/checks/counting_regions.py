@@ -1,0 +1,124 @@
+"""Checks of the chapter *counting-regions*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import comb
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from xai_course import regions
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_number,
+    expect_parts,
+)
+from xai_course.networks import PiecewiseLinearNetwork
+
+SLUG = "counting-regions"
+
+
+@exercise(f"ex-{SLUG}-1")
+def count_by_crossings(answer: Callable[..., int]) -> str:
+    """Compare with the enumeration in boxes that miss some lines and some crossings."""
+    rng = np.random.default_rng(2)
+    tries = []
+    for n, half in [(1, 1.0), (3, 10.0), (6, 0.5), (9, 1.0), (12, 100.0)]:
+        W, b = rng.normal(size=(n, 2)), rng.normal(size=n)
+        box = ((-half, half), (-2 * half, half))
+        network = PiecewiseLinearNetwork([W, np.ones((1, n))], [b, np.zeros(1)])
+        tries.append((W, b, box, len(network.enumerate_regions(box))))
+    for W, b, box, expected in tries:
+        n = len(W)
+        with patch.object(regions, "_split_by_layers", _forbidden):
+            found = answer(W, b, box)
+        if expected < 1 + n + comb(n, 2) == found:
+            raise CheckFailed("This counts lines and crossings outside the box as well.")
+        assert_equal(found, expected, f"The number of regions of {n} line(s)")
+    return "Five counts agree with the enumeration, also where lines miss the box."
+
+
+def _forbidden(*arguments: Any, **options: Any) -> Any:
+    raise CheckFailed("Count from lines and crossings, without the library's enumeration.")
+
+
+@exercise(f"ex-{SLUG}-2")
+def two_bounds(answer: Callable[[], Any]) -> str:
+    """Compare with the bound's sum over the patterns of the first layer."""
+    deep, flat = expect_parts(answer(), 2, "two numbers, for layers of 3 and 2 and for one of 5")
+    flats = [sum(comb(5, j) for j in range(3)), 2**5]
+    expected = sum(comb(3, j) * sum(comb(2, i) for i in range(min(2, 3 - j) + 1)) for j in range(3))
+    if deep == 7 * 4:
+        raise CheckFailed("Not all 7 pieces are planes: where two of three are off, it is a line.")
+    if deep == 2**5 or flat == flats[1]:
+        raise CheckFailed("These are all patterns. Not every pattern can have a region.")
+    if deep == flats[0] and flat == expected:
+        raise CheckFailed("The two numbers are in the wrong order.")
+    assert_equal(deep, expected, "The bound for layers of 3 and 2")
+    assert_equal(flat, flats[0], "The most regions of one layer of 5")
+    return "Both bounds are right: with equally many neurons, two layers may have more."
+
+
+@exercise(f"ex-{SLUG}-3")
+def bend_of(answer: Callable[..., Any]) -> str:
+    """Compare on random pieces, in other units of area and output."""
+    rng = np.random.default_rng(3)
+    flat = answer(np.ones((3, 2)), np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0]))
+    assert_close(expect_number(flat, "The bend of a linear function"), 0.0, "Its bend", 1e-6)
+    for r, d in [(2, 1), (7, 2), (40, 3)]:
+        coef, areas = rng.normal(size=(r, d)) + 1, rng.uniform(0.1, 3, size=r)
+        outputs = rng.normal(size=50) * 4 + 10
+        share = areas / areas.sum()
+        away = ((coef - share @ coef) ** 2).sum(axis=1)
+        expected = np.sqrt(share @ away) / outputs.std()
+        found = expect_number(answer(coef, areas, outputs), "The bend")
+        if close_to(found, expected * outputs.std()):
+            raise CheckFailed("This is the spread of the gradient: divide by the output's spread.")
+        if close_to(found, np.sqrt(areas @ away) / outputs.std()):
+            raise CheckFailed("The areas need not sum to one: take shares.")
+        plain_mean = ((coef - coef.mean(axis=0)) ** 2).sum(axis=1)
+        if close_to(found, np.sqrt(plain_mean.mean()) / outputs.std()):
+            raise CheckFailed("Every region counts by its area here, and not once each.")
+        if close_to(found, np.sqrt(share @ (coef**2).sum(axis=1)) / outputs.std()):
+            raise CheckFailed("Take distances from the mean gradient: a slope alone is no bend.")
+        assert_close(found, expected, f"The bend of {r} regions with {d} input(s)")
+        scaled = answer(100 * coef, 5 * areas, 100 * outputs)
+        assert_close(scaled, expected, "The bend in other units of area and output")
+    return "The bend is right on three sets of regions, whatever the units."
+
+
+@exercise(f"ex-{SLUG}-4")
+def count_models(answer: Callable[..., int]) -> str:
+    """Count tables whose number of models is known; the last ones are made to be confused."""
+    coef = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [3.0, 1.5]])
+    found = answer(coef, np.array([0.0, 0.0, 3.0, 0.0]))
+    if found == 2:
+        raise CheckFailed("Two regions with equal coefficients and unequal intercepts differ too.")
+    assert_equal(found, 3, "The number of models in a table of four regions")
+    rng = np.random.default_rng(4)
+    models = rng.normal(size=(20, 4))
+    # Each copy is a little off, on both sides of wherever somebody may round.
+    copies = np.repeat(models, 30, axis=0) + rng.uniform(-1e-7, 1e-7, size=(600, 4))
+    found = answer(copies[:, :3], copies[:, 3])
+    if found == 600:
+        raise CheckFailed("Numbers that agree to the tolerance count as equal: 600 are too many.")
+    assert_equal(found, 20, "The number of models in a table of 600 regions, up to rounding")
+    assert_equal(
+        answer(copies[:, :3], copies[:, 3], tolerance=1e-12), 600, "The number for a tiny tolerance"
+    )
+    # Many models share their first coefficient, their sum, and other sums with simple weights.
+    lattice = np.stack(np.meshgrid(*[[0.0, 1.0, 2.0]] * 4), axis=-1).reshape(-1, 4)
+    copies = np.repeat(lattice, 4, axis=0) + rng.uniform(-1e-7, 1e-7, size=(324, 4))
+    copies = rng.permutation(copies)
+    found = answer(copies[:, :3], copies[:, 3])
+    if found != 81:
+        raise CheckFailed(
+            f"81 models that share many of their numbers stand four times each in a table; got "
+            f"{found!r}. Compare all numbers of a model with all numbers of every other one."
+        )
+    return "The counts are right, rounding errors and shared numbers included."
