@@ -129,7 +129,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (spread_only, "divide by the output's spread"),
         (areas_as_they_are, "take shares"),
         (every_region_once, "not once each"),
-        (size_of_the_slope, "Its bend"),
+        (size_of_the_slope, "The bend of a linear function"),
         (range_for_spread, "The bend of 2 regions"),
         (lambda coef, areas, outputs: 0.0, "The bend of 2 regions"),
     ],

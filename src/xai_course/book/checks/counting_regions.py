@@ -69,7 +69,8 @@ def bend_of(answer: Callable[..., Any]) -> str:
     """Compare on random pieces, in other units of area and output."""
     rng = np.random.default_rng(3)
     flat = answer(np.ones((3, 2)), np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0]))
-    assert_close(expect_number(flat, "The bend of a linear function"), 0.0, "Its bend", 1e-6)
+    what = "The bend of a linear function"
+    assert_close(expect_number(flat, what), 0.0, what, 1e-6)
     for r, d in [(2, 1), (7, 2), (40, 3)]:
         coef, areas = rng.normal(size=(r, d)) + 1, rng.uniform(0.1, 3, size=r)
         outputs = rng.normal(size=50) * 4 + 10
