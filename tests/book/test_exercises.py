@@ -55,13 +55,14 @@ def variables(source: str) -> tuple[set[str], set[str]]:
 
 
 def needed_cells(chapter: Chapter, exercise: Exercise) -> list[Cell]:
-    """The first cell, and the cells above the exercises that assign what this one reads.
+    """The first cell, and the cells of the lesson above that assign what the exercise reads.
 
     A solution may try an answer on the chapter's data; executing the whole chapter for it would
     take half a minute.
     """
-    start = min(one.line for one in chapter.exercises)
-    above = [cell for cell in chapter.cells[1:] if cell.line < start]
+    inside = {c.number for e in chapter.exercises for c in (*e.cells, *e.solution_cells)}
+    lesson = (cell for cell in chapter.cells[1:] if cell.number not in inside)
+    above = [cell for cell in lesson if cell.line < exercise.line]
     needed: list[Cell] = []
     wanted: set[str] = set()
     for cell in reversed([*above, *exercise.cells, *exercise.solution_cells]):

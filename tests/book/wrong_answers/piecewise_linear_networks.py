@@ -4,68 +4,86 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import integrate, stats
+
+from xai_course.approximation import approximate
 
 
-def midpoints(activation, points):
-    inner = np.clip(points, -6, 6)
-    return (inner[1:] + inner[:-1]) / 2
-
-
-def wrong_sign(activation, points):
+def _above(activation, points, grid):
     lines = np.array([activation.tangent(point) for point in points])
-    slopes, offsets = np.diff(lines, axis=0).T
-    return offsets / slopes
+    heights = np.outer(grid, lines[:, 0]) + lines[:, 1]
+    left, right = heights[:, points <= 0].max(axis=1), heights[:, points >= 0].min(axis=1)
+    return activation(grid) - np.where(grid < 0, left, right)
 
 
-def inner_points_only(activation, points):
-    lines = np.array([activation.tangent(point) for point in points[1:-1]])
-    slopes, offsets = np.diff(lines, axis=0).T
-    return -offsets / slopes
+def as_printed(activation, points, grid):
+    worst = grid[_above(activation, points, grid).round(9).argmax()]
+    return np.sort(np.append(points, worst))
 
 
-def equation_5(W, b, V, c, activation, x):
-    scaled = V * activation.slopes[activation.segment(W @ x + b)]
-    return scaled @ W, scaled @ b + c
+def larger_on_a_tie(activation, points, grid):
+    size = np.abs(_above(activation, points, grid)).round(9)
+    return np.sort(np.append(points, grid[np.flatnonzero(size == size.max())[-1]]))
 
 
-def gate_of_relu(W, b, V, c, activation, x):
-    gated = V * (W @ x + b >= 0)
-    return gated @ W, gated @ b + c
+def out_of_order(activation, points, grid):
+    size = np.abs(_above(activation, points, grid)).round(9)
+    return np.append(points, grid[size.argmax()])
 
 
-def output_instead_of_intercept(W, b, V, c, activation, x):
-    scaled = V * activation.slopes[activation.segment(W @ x + b)]
-    return scaled @ W, V @ activation(W @ x + b) + c
+def only_the_new_place(activation, points, grid):
+    return grid[np.abs(_above(activation, points, grid)).round(9).argmax()]
 
 
-def coefficients_only(W, b, V, c, activation, x):
-    return (V * activation.slopes[activation.segment(W @ x + b)]) @ W
+def middle_of_the_widest_gap(activation, points, grid):
+    ends = np.clip(points, grid[0], grid[-1])
+    widest = np.diff(ends).argmax()
+    return np.insert(points, widest + 1, ends[widest : widest + 2].mean())
 
 
-def signed_weights(weights, lipschitz, error):
-    off = np.zeros(weights[0].shape[1])
-    for weight in weights[:-1]:
-        off = lipschitz * (weight @ off) + error
-    return weights[-1] @ off
+def always_at_zero(activation, points, grid):
+    return np.sort(np.append(points, 0.0))
 
 
-def activation_at_the_output(weights, lipschitz, error):
-    off = np.zeros(weights[0].shape[1])
-    for weight in weights:
-        off = lipschitz * (np.abs(weight) @ off) + error
-    return off
+def where_the_library_touches(activation, points, grid):
+    found = approximate(activation, len(points) + 1)
+    inner = [grid[np.abs(activation(grid) - s * grid - c).argmin()]
+             for s, c in zip(found.slopes[1:-1], found.intercepts[1:-1], strict=True)]  # fmt: skip
+    return np.array([-np.inf, *sorted(inner), np.inf])
 
 
-def forgets_the_slope(weights, lipschitz, error):
-    off = np.zeros(weights[0].shape[1])
-    for weight in weights[:-1]:
-        off = np.abs(weight) @ off + error
-    return np.abs(weights[-1]) @ off
+def _formula(bend, low, high, error, root=0.5, factor=16.0):
+    total, _ = integrate.quad(lambda z: abs(bend(z)) ** root, low, high, limit=200)
+    return total / (factor * error) ** 0.5
 
 
-def first_layer_only(weights, lipschitz, error):
-    return np.abs(weights[-1]) @ np.full(weights[-1].shape[1], error)
+def needs_of_tangents(bend, low, high, error):
+    return int(np.ceil(_formula(bend, low, high, error, factor=8.0)))
+
+
+def forgets_the_root(bend, low, high, error):
+    return int(np.ceil(_formula(bend, low, high, error, root=1.0)))
+
+
+def rounded_down(bend, low, high, error):
+    return int(_formula(bend, low, high, error))
+
+
+def not_rounded(bend, low, high, error):
+    return _formula(bend, low, high, error)
+
+
+def steepest_bend_everywhere(bend, low, high, error):
+    most = np.abs(bend(np.linspace(low, high, 1000))).max() ** 0.5
+    return int(np.ceil(most * (high - low) / (4 * error**0.5)))
+
+
+def convex_part_only(bend, low, high, error):
+    return int(np.ceil(_formula(lambda z: max(bend(z), 0), low, high, error)))
+
+
+def error_falls_like_one_over_n(bend, low, high, error):
+    return int(np.ceil(_formula(bend, low, high, 1.0) / error))
 
 
 def one_sided(fixed, broken):
@@ -92,29 +110,32 @@ def no_change_is_certain(fixed, broken):
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-piecewise-linear-networks-1": [
-        (lambda: (-2.0, 2.0, 0.119), "the sigmoid's knots"),
-        (lambda: (-1.0, 1.0, 0.762), "This is tanh at the knot"),
-        (lambda: (-1.0, 1.0, 0.119), "The largest error"),
-        (lambda: 0.238, "Return three numbers"),
+        (lambda: (-2.0, 0.0, 0.135), "not symmetric"),
+        (lambda: (-1.0, -1.0, 0.368), "the asymptotes meet"),
+        (lambda: (-2.0, -0.418, 0.076), "the error at the right knot"),
+        (lambda: (-2.0, 2.0, 0.119), "The knots"),
+        (lambda: 0.135, "Return three numbers"),
     ],
     "ex-piecewise-linear-networks-2": [
-        (midpoints, "The knots of sigmoid in 3 pieces"),
-        (wrong_sign, "the wrong sign"),
-        (inner_points_only, "should have shape"),
+        (as_printed, "the error counts by its size"),
+        (larger_on_a_tie, "two errors tie"),
+        (out_of_order, "out of order"),
+        (only_the_new_place, "Return 3 places"),
+        (middle_of_the_widest_gap, "The places for sigmoid"),
+        (always_at_zero, "The places for sigmoid after [-inf, 0.0, inf]"),
+        (where_the_library_touches, "The places for sigmoid after [-inf, -1.0, 0.0, 0.5, inf]"),
     ],
     "ex-piecewise-linear-networks-3": [
-        (equation_5, "lacks the pieces' offsets"),
-        (gate_of_relu, "The coefficients for hardtanh"),
-        (output_instead_of_intercept, "The intercept for relu"),
-        (coefficients_only, "Return two things"),
+        (needs_of_tangents, "this is what tangents need"),
+        (forgets_the_root, "The number of pieces for z squared"),
+        (rounded_down, "rounded up"),
+        (not_rounded, "rounded up"),
+        (steepest_bend_everywhere, "the steepest bend everywhere"),
+        (convex_part_only, "The number of pieces for the sine"),
+        (error_falls_like_one_over_n, "the square of the number"),
+        (lambda bend, low, high, error: 11, "The number of pieces for z cubed"),
     ],
     "ex-piecewise-linear-networks-4": [
-        (signed_weights, "The bound of a tanh network"),
-        (activation_at_the_output, "The output layer has no activation"),
-        (forgets_the_slope, "The bound of a sigmoid network"),
-        (first_layer_only, "The bound of a sigmoid network"),
-    ],
-    "ex-piecewise-linear-networks-5": [
         (one_sided, "one direction only"),
         (not_cut, "is above 1"),
         (normal_approximation, "The p-value of 3 to 0"),

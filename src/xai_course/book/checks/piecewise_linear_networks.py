@@ -3,106 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import integrate, stats
 
-from xai_course.activations import PiecewiseLinear
-from xai_course.approximation import SMOOTH_ACTIVATIONS, approximate
+from xai_course.approximation import SMOOTH_ACTIVATIONS, SmoothActivation, approximate
 from xai_course.book.checks import CheckFailed, exercise
-from xai_course.book.expect import assert_close, close_to, expect_array, expect_number, expect_parts
-from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.book.expect import assert_close, close_to, expect_array, expect_number
 
 SLUG = "piecewise-linear-networks"
 
 
 @exercise(f"ex-{SLUG}-1")
-def hard_tanh(answer: Callable[[], Any]) -> str:
+def hard_elu(answer: Callable[[], Any]) -> str:
     """Compare with the library's three pieces."""
-    expected = approximate("tanh", 3)
+    expected = approximate("elu", 3)
     found = expect_array(answer(), (3,), "three numbers: two knots and one error")
-    if np.allclose(found[:2], [-2, 2]):
-        raise CheckFailed("These are the sigmoid's knots. What is the slope of tanh at zero?")
+    if close_to(found[:2], [-1, -1], atol=1e-3):
+        raise CheckFailed("Here the asymptotes meet. The tangent there makes two new knots.")
+    if close_to(found[:2], [-2, 0], atol=1e-3):
+        raise CheckFailed("ELU is not symmetric about -1. Where does the tangent meet the line z?")
     assert_close(found[:2], expected.breakpoints, "The knots", 1e-3)
-    if np.isclose(found[2], np.tanh(1), atol=1e-3):
-        raise CheckFailed("This is tanh at the knot. How far is it from the piece there?")
+    right = expected.breakpoints[1]
+    if close_to(found[2], np.exp(right) - 1 - right, atol=1e-3):
+        raise CheckFailed("This is the error at the right knot. The other one is larger.")
     assert_close(found[2], expected.max_error, "The largest error", 1e-3)
-    return "Knots and error are those of the hard tanh."
+    return "Knots and error are those of the library's three pieces."
 
 
 @exercise(f"ex-{SLUG}-2")
-def knots(answer: Callable[..., Any]) -> str:
-    """Compare with the library where it has the same tangents, then with random ones."""
-    for name, points, n in [
-        ("sigmoid", [-np.inf, 0.0, np.inf], 3),
-        ("sigmoid", [-np.inf, -2.0, 0.0, 2.0, np.inf], 5),
-        ("softplus", [-np.inf, 0.0, np.inf], 3),
-    ]:
-        found, expected = answer(SMOOTH_ACTIVATIONS[name], points), approximate(name, n).breakpoints
-        if close_to(found, -expected):
-            raise CheckFailed("The knots have the wrong sign.")
-        assert_close(found, expected, f"The knots of {name} in {n} pieces")
-    rng = np.random.default_rng(2)
-    for _ in range(10):
-        inner = np.sort(rng.uniform(-4, -0.2, size=4))
-        points = [-np.inf, *inner]
-        lines = [SMOOTH_ACTIVATIONS["elu"].tangent(point) for point in points]
-        expected = [
-            (first[1] - second[1]) / (second[0] - first[0]) for first, second in pairwise(lines)
-        ]
-        found = answer(SMOOTH_ACTIVATIONS["elu"], points)
-        assert_close(found, expected, "The knots of ELU at random points", 1e-6)
-    return "The tangents meet where the library says, also for ELU."
+def one_more(answer: Callable[..., Any]) -> str:
+    """Compare with a search on the same grid, for three activations and several starts."""
+    half_pi = np.pi / 2
+    arctan = SmoothActivation(
+        np.arctan, (0, -half_pi), (0, half_pi), lambda z: 1 / (1 + z**2), (0.0,), "arctan"
+    )
+    grids = np.linspace(-8, 8, 8001), np.linspace(-20, 20, 10_001)
+    sigmoid, tanh = SMOOTH_ACTIVATIONS["sigmoid"], SMOOTH_ACTIVATIONS["tanh"]
+    for activation, grid in [(sigmoid, grids[0]), (tanh, grids[0]), (arctan, grids[1])]:
+        for inner in ([], [0.0], [-2.0, 0.0], [-1.0, 0.0, 0.5], [-0.3, 0.0, 1.5, 4.0]):
+            points = np.array([-np.inf, *inner, np.inf])
+            _one_step(answer, activation, points, grid)
+    return "Each step puts the line where the error is largest, from fifteen starts."
+
+
+def _one_step(
+    answer: Callable[..., Any], activation: SmoothActivation, points: np.ndarray, grid: np.ndarray
+) -> None:
+    """Compare one step, and name the usual slips."""
+    above = activation(grid) - _pieces(activation, points, grid)
+    size = np.abs(above).round(9)
+    worst = grid[size.argmax()]
+    what = f"The places for {activation.name} after {points.tolist()}"
+    found = answer(activation, points.copy(), grid.copy())
+    found = expect_array(found, (len(points) + 1,), f"{len(points) + 1} places")
+    if close_to(found, [*points, worst]) and not close_to(found, np.sort(found)):
+        raise CheckFailed("The new place is right, but the places are out of order.")
+    tied = grid[np.flatnonzero(size == size.max())[1:]]
+    if any(close_to(found, np.sort([*points, z])) for z in tied):
+        raise CheckFailed(f"{what}: two errors tie. Take the smaller z, also where rounding hides it.")
+    signed = grid[above.round(9).argmax()]
+    if signed != worst and close_to(found, np.sort([*points, signed])):
+        raise CheckFailed(f"{what}: the error counts by its size, also where the pieces lie above.")
+    assert_close(found, np.sort([*points, worst]), what)
+
+
+def _pieces(activation: SmoothActivation, points: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the highest tangent on the left half, the lowest on the right."""
+    lines = np.array([activation.tangent(point) for point in points])
+    heights = np.outer(grid, lines[:, 0]) + lines[:, 1]
+    left = heights[:, points <= 0].max(axis=1)
+    return np.where(grid < 0, left, heights[:, points >= 0].min(axis=1))
+
+
+def _bend_of_sigmoid(z: Any) -> Any:
+    s = 1 / (1 + np.exp(-z))
+    return s * (1 - s) * (1 - 2 * s)
 
 
 @exercise(f"ex-{SLUG}-3")
-def unwrap(answer: Callable[..., Any]) -> str:
-    """Compare with the library for ReLU, hard tanh and approximations."""
-    rng = np.random.default_rng(3)
-    activations = [
-        PiecewiseLinear.relu(),
-        PiecewiseLinear.hardtanh(),
-        approximate("sigmoid", 2),
-        approximate("tanh", 5),
-        approximate("elu", 4),
-    ]
-    for activation in activations:
-        W, V = rng.normal(size=(7, 4)), rng.normal(size=(3, 7))
-        b, c, x = rng.normal(size=7), rng.normal(size=3), rng.normal(size=4)
-        network = PiecewiseLinearNetwork([W, V], [b, c], activation)
-        coef, intercept = network.local_linear_models(network.activation_pattern(x[None]))
-        result = answer(W, b, V, c, activation, x)
-        result = expect_parts(result, 2, "two things, coef and intercept")
-        assert_close(result[0], coef[0], f"The coefficients for {activation.name}")
-        without = intercept[0] - V @ activation.intercepts[activation.segment(W @ x + b)]
-        if not activation.is_relu and close_to(result[1], without):
-            raise CheckFailed(f"The intercept for {activation.name} lacks the pieces' offsets.")
-        assert_close(result[1], intercept[0], f"The intercept for {activation.name}")
-    return "Coefficients and intercepts are right for five activations."
+def pieces_needed(answer: Callable[..., Any]) -> str:
+    """Compare with the formula for curves that bend evenly, unevenly and both ways."""
+    for bend, low, high, error, name in [
+        (lambda z: 2.0 + 0 * z, 0.0, 3.0, 0.01, "z squared"),
+        (lambda z: 6.0 * z, 0.0, 2.0, 0.0028, "z cubed"),
+        (lambda z: -np.sin(z), 0.0, 2 * np.pi, 0.0005, "the sine"),
+        (_bend_of_sigmoid, -8.0, 8.0, 0.0021, "the sigmoid"),
+        (lambda z: np.exp(-(z**2) / 2), -5.0, 5.0, 0.02, "a bump"),
+    ]:
+        area = _integral(lambda z, bend=bend: np.abs(bend(z)) ** 0.5, low, high)
+        exact = area / (4 * error**0.5)
+        what = f"The number of pieces for {name}, within {error}"
+        found = expect_number(answer(bend, low, high, error), what)
+        widest = np.abs(bend(np.linspace(low, high, 2001))).max() ** 0.5 * (high - low)
+        slips = {
+            2**0.5 * exact: "this is what tangents need. The best pieces need fewer.",
+            area / 4 / error: "the error falls like one over the square of the number.",
+            widest / (4 * error**0.5): "this takes the steepest bend everywhere.",
+        }
+        for value, hint in slips.items():
+            if np.ceil(value) != np.ceil(exact) and found == np.ceil(value):
+                raise CheckFailed(f"{what}: {hint}")
+        if found != np.ceil(exact) and np.isclose(found, [exact, np.floor(exact)]).any():
+            raise CheckFailed(f"{what}: a number of pieces is whole, and rounded up.")
+        assert_close(found, np.ceil(exact), what)
+    return "Five curves need as many pieces as the formula says."
+
+
+def _integral(f: Callable[[Any], Any], low: float, high: float) -> float:
+    """Return the integral by Simpson's rule, which a learner need not use."""
+    z = np.linspace(low, high, 200_001)
+    return float(integrate.simpson(f(z), x=z))
 
 
 @exercise(f"ex-{SLUG}-4")
-def bound_anywhere(answer: Callable[..., Any]) -> str:
-    """Compare with the library for several depths and activations."""
-    rng = np.random.default_rng(4)
-    for name, sizes in [("tanh", (2, 3, 1)), ("sigmoid", (3, 6, 4, 2)), ("elu", (4, 5, 5, 5, 3))]:
-        pairs = list(zip(sizes[1:], sizes[:-1], strict=True))
-        weights = [rng.normal(size=pair) for pair in pairs]
-        biases = [rng.normal(size=pair[0]) for pair in pairs]
-        activation = approximate(name, 5)
-        expected = PiecewiseLinearNetwork(weights, biases, activation).approximation_error_bound()
-        lipschitz, error = SMOOTH_ACTIVATIONS[name].lipschitz, activation.max_error
-        found = answer(weights, lipschitz, error)
-        if close_to(found, lipschitz * expected + error):
-            raise CheckFailed("The output layer has no activation: its matrix comes last.")
-        where = f"The bound of a {name} network with {len(sizes) - 2} hidden layer(s)"
-        assert_close(found, expected, where)
-    return "The bounds agree with the library for one to three hidden layers."
-
-
-@exercise(f"ex-{SLUG}-5")
 def chance(answer: Callable[..., Any]) -> str:
     """Compare with SciPy's exact test."""
     assert_close(answer(0, 0), 1.0, "The p-value where nothing changed")
