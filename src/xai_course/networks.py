@@ -290,7 +290,7 @@ class PiecewiseLinearNetwork:
         of the approximation do not matter, and a step may stand among them. With rows, `L` and `e`
         are those at the row's own inputs.
 
-        Explained in the chapter *piecewise-linear-networks*.
+        Explained in the chapter *certified-approximation*.
         """
         if X is None:
             return self._error_bound([None] * len(self.weights), np.zeros(self.n_features))

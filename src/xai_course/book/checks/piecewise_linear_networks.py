@@ -62,7 +62,7 @@ def _one_step(
         raise CheckFailed("The new place is right, but the places are out of order.")
     tied = grid[np.flatnonzero(size == size.max())[1:]]
     if any(close_to(found, np.sort([*points, z])) for z in tied):
-        raise CheckFailed(f"{what}: two errors tie. Take the smaller z, also where rounding hides it.")
+        raise CheckFailed(f"{what}: two errors tie, up to rounding. Take the smaller z.")
     signed = grid[above.round(9).argmax()]
     if signed != worst and close_to(found, np.sort([*points, signed])):
         raise CheckFailed(f"{what}: the error counts by its size, also where the pieces lie above.")
