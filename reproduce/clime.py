@@ -12,6 +12,7 @@ from __future__ import annotations
 # The folder beside this file; Python looks for folders first.
 from clime.approximation import table1
 from clime.dnet import fashion_dnet, toy_dnet
+from clime.draws import draws
 from clime.lime import table3
 from clime.students import figure8, table2
 from results import choose, run
@@ -23,6 +24,7 @@ TABLES = {
     "table3": table3,
     "toy_dnet": toy_dnet,
     "fashion_dnet": fashion_dnet,
+    "draws": draws,
 }
 
 
