@@ -27,7 +27,7 @@ from xai_course.training import TrainedClassifier, mlp, train_classifier
 
 DRAWS = 10
 SIZES = (784, 256, 64, 10)
-TEACHER = {"epochs": 30, "batch_size": 64, "learning_rate": 1e-3, "patience": 10, "device": "cpu"}
+TEACHER = {"epochs": 12, "batch_size": 64, "learning_rate": 2e-3, "patience": 12, "device": "cpu"}
 RECIPE = {"epochs": 15, "learning_rate": 3e-3, "device": "cpu"}
 IMAGES, POINTS = 40, 50  # images that are explained, and changed copies of each
 SQUARES = (7 * (np.arange(28) // 4)[:, None] + np.arange(28) // 4).ravel()
