@@ -15,7 +15,7 @@ HOMES = {
     "load_model": "networks",
     "train_model": "networks",
 }
-__all__ = ["glue", "measured", "measured_file", *HOMES]
+__all__ = ["glue", "mean_range", "measured", "measured_file", *HOMES]
 
 
 def __getattr__(name: str) -> Any:
@@ -58,6 +58,29 @@ def measured(name: str) -> dict[str, Any]:
 def measured_file(name: str) -> Path:
     """Return where the measurement of this name is kept, in the package."""
     return Path(__file__).parent / "measured" / f"{name}.json"
+
+
+def mean_range(values: Any, digits: int = 2, scale: float = 1.0) -> str:
+    """Return a mean and its range as text, such as ``"94.78 (94.50 to 95.06)"``.
+
+    Parameters
+    ----------
+    values : dict or sequence of float
+        As `measured` holds a spread, with ``mean``, ``min`` and ``max``; or the numbers themselves.
+    digits : int
+        Behind the point.
+    scale : float
+        Multiplies the numbers; 100 for per cent.
+
+    Examples
+    --------
+    >>> mean_range([0.1, 0.3], digits=0, scale=100)
+    '20 (10 to 30)'
+    """
+    if not isinstance(values, dict):
+        values = {"mean": sum(values) / len(values), "min": min(values), "max": max(values)}
+    mean, low, high = (f"{scale * values[key]:,.{digits}f}" for key in ("mean", "min", "max"))
+    return f"{mean} ({low} to {high})"
 
 
 def glue(name: str, value: object) -> None:
