@@ -13,6 +13,7 @@ from __future__ import annotations
 from clime.approximation import table1
 from clime.dnet import fashion_dnet, toy_dnet
 from clime.draws import draws
+from clime.figure6 import figure6
 from clime.lime import table3
 from clime.students import figure8, table2
 from results import choose, run
@@ -24,6 +25,7 @@ TABLES = {
     "table3": table3,
     "toy_dnet": toy_dnet,
     "fashion_dnet": fashion_dnet,
+    "figure6": figure6,
     "draws": draws,
 }
 

@@ -36,7 +36,6 @@ STEPS = {
     "hidden": (0.05, 0.1, 0.25, 0.5),
     "mixed": (0.05, 0.1, 0.25, 0.5),
 }
-PIECES = (3, 5, 33)
 
 Linear = tuple[np.ndarray, np.ndarray]
 
@@ -116,11 +115,6 @@ def cosine(A: np.ndarray, B: np.ndarray) -> float:
     return float(np.median((A * B).sum(axis=1) / norms))
 
 
-def relative(truth: np.ndarray, told: np.ndarray) -> float:
-    """Return the median length of the error of a map, in units of the map's length."""
-    return float(np.median(np.linalg.norm(told - truth, axis=1) / np.linalg.norm(truth, axis=1)))
-
-
 # One draw
 
 
@@ -156,7 +150,7 @@ def one_draw(seed: int) -> dict[str, Any]:
     found["questions"] = _questions(guide, who, X, X_test)
     found["elsewhere"] = _elsewhere(guide, who, X_test)
     images = X_test[np.random.default_rng(seed).permutation(len(X_test))[:IMAGES]]
-    return found | _explanations(guide, who, X, images) | {"pieces": _pieces(seed, X, X_test, y)}
+    return found | _explanations(guide, who, X, images)
 
 
 def _quarters(guide: TrainedClassifier, X: np.ndarray, same: np.ndarray) -> list[float]:
@@ -267,34 +261,6 @@ def _reuse(
         "LIME, at another image": np.mean((named[:, None] == said)[apart]),
         "student's model, at another image": np.mean((travelled.argmax(axis=2) == said)[apart]),
     }
-
-
-def _pieces(seed: int, X: np.ndarray, X_test: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-    """Compare maps of a sigmoid network with those of networks that stand in for it."""
-    start = mlp(SIZES, seed=seed)
-    for layer in (1, 3):
-        start[layer] = torch.nn.Sigmoid()
-    smooth = train_classifier(start, X, y, seed=seed, **RECIPE)
-    images, rows = X_test[:100], np.arange(100)
-    said = smooth.predict(images)
-    stand_ins = {
-        f"{n} pieces": PiecewiseLinearNetwork.from_torch(smooth.module, n_segments=n)
-        for n in PIECES
-    }
-    options = {"seed": seed, **RECIPE}
-    pupil = distill(smooth.module, mlp(SIZES, seed=seed), X, temperature=1.0, **options)
-    alone = train_classifier(mlp(SIZES, seed=seed), X, y, **options)
-    stand_ins |= {"student": pupil.network, "no teacher": alone.network}
-    truth = tangents(smooth.module, images)[0][rows, said] * images
-    found = {}
-    for name, network in stand_ins.items():
-        told = local(network, images)[0][rows, said] * images
-        found[name] = {
-            "same decision": np.mean(network.forward(images).argmax(axis=1) == said),
-            "cosine": cosine(truth, told),
-            "error": relative(truth, told),
-        }
-    return found
 
 
 # All draws
