@@ -235,14 +235,24 @@ def _error(model: Linear, points: list[np.ndarray], real: list[np.ndarray]) -> d
 
 
 def _missed(answers: list[np.ndarray], real: list[np.ndarray]) -> dict[str, float]:
-    """Return the median error of the predicted change, relative to the change; equal decisions."""
-    misses, same = [], []
+    """Return median errors of the predicted change, relative to the change; equal decisions.
+
+    ``error`` looks at all logits, ``pair`` at the teacher's first class against its second.
+    """
+    misses, pairs, same = [], [], []
     for told, truth in zip(answers, real, strict=True):
-        change = truth[1:] - truth[0]
-        miss = np.linalg.norm(told[1:] - told[0] - change) / np.linalg.norm(change)
-        misses.append(miss)
+        first, second = np.argsort(-truth[0])[:2]
+        gaps = [z[:, [first]] - z[:, [second]] for z in (told, truth)]
+        misses.append(_relative(told, truth))
+        pairs.append(_relative(*gaps))
         same.append(np.mean(told[1:].argmax(axis=1) == truth[1:].argmax(axis=1)))
-    return {"error": np.median(misses), "same": np.mean(same)}
+    return {"error": np.median(misses), "pair": np.median(pairs), "same": np.mean(same)}
+
+
+def _relative(told: np.ndarray, truth: np.ndarray) -> float:
+    """Return the error of a change from row 0, in units of the change."""
+    change, said = truth[1:] - truth[0], told[1:] - told[0]
+    return float(np.linalg.norm(said - change) / np.linalg.norm(change))
 
 
 def _unchanged(real: list[np.ndarray]) -> float:
