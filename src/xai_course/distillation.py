@@ -106,7 +106,7 @@ def distill(
     On the CPU equal input gives equal results bit for bit, for one number of threads. The teacher
     is asked about the rows that the student sees: in float32, or in a float64 student's precision.
 
-    Explained in the chapter *clime*.
+    Explained in the chapter *distillation*.
     """
     settings = Settings(**settings)
     check_number(alpha, "alpha", least=0, most=1)
@@ -208,7 +208,7 @@ def consistency(f: Any, g: Any, X: ArrayLike | None = None) -> float:
     Dong et al. (2021), section 7.3. Two classifiers that learnt the same task agree often without
     knowing of each other: compare with a student that had no teacher.
 
-    Explained in the chapter *clime*.
+    Explained in the chapter *distillation*.
     """
     first, second = _labels(X, f=f, g=g)
     return float((first == second).mean())
@@ -236,7 +236,7 @@ def error_agreement(teacher: Any, student: Any, X: ArrayLike | None, y: ArrayLik
 
     Notes
     -----
-    Explained in the chapter *clime*.
+    Explained in the chapter *distillation*.
     """
     first, second, truth = _labels(X, teacher=teacher, student=student, y=y)
     wrong = first != truth

@@ -336,7 +336,7 @@ def mlp(sizes: Sequence[int], *, seed: int = 0) -> nn.Sequential:
 
     Notes
     -----
-    Explained in the chapter *clime*.
+    Explained in the chapter *distillation*.
     """
     if len(sizes) < 2:
         raise ValueError(f"sizes must hold at least two widths, got {tuple(sizes)}.")
@@ -400,7 +400,7 @@ def train_classifier(
     On the CPU equal input gives equal results bit for bit, for one number of threads. Rows are kept
     in float32, for a module in float64 in float64.
 
-    Explained in the chapter *clime*.
+    Explained in the chapter *distillation*.
     """
     settings = Settings(**settings)
     device = xai_course.device() if device is None else torch.device(device)

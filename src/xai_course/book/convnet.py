@@ -46,7 +46,7 @@ def lenet(n_classes: int = 10, *, seed: int = 0) -> nn.Sequential:
     place: ten logits for a softmax. The average pooling has no weights, and each map of the second
     convolution sees all six of the first; the rest is the original, tanh included.
 
-    Explained in the chapter *clime*.
+    Explained in the chapter *distillation*.
     """
     return _two_convolutions(nn.Tanh, nn.AvgPool2d, n_classes, seed)
 
@@ -119,7 +119,7 @@ def load_lenet() -> TrainedClassifier:
 
     Notes
     -----
-    Explained in the chapter *clime*.
+    Explained in the chapter *distillation*.
     """
     return _load("lenet_fashion_mnist")
 

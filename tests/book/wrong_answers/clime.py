@@ -4,55 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax, softmax
 from sklearn.linear_model import Ridge
 
 
-def _parts(student, teacher, labels, T):
-    log_p, log_q = log_softmax(teacher / T, axis=1), log_softmax(student / T, axis=1)
-    taught = np.sum(np.exp(log_p) * (log_p - log_q), axis=1).mean()
-    told = -log_softmax(student, axis=1)[np.arange(len(labels)), labels].mean()
-    return told, taught
-
-
-def no_square(student, teacher, labels, alpha, T):
-    told, taught = _parts(student, teacher, labels, T)
-    return alpha * told + (1 - alpha) * taught
-
-
-def alpha_on_the_teacher(student, teacher, labels, alpha, T):
-    told, taught = _parts(student, teacher, labels, T)
-    return (1 - alpha) * told + alpha * T**2 * taught
-
-
-def divergence_reversed(student, teacher, labels, alpha, T):
-    told, _ = _parts(student, teacher, labels, T)
-    _, taught = _parts(teacher, student, labels, T)
-    return alpha * told + (1 - alpha) * T**2 * taught
-
-
-def overflows(student, teacher, labels, alpha, T):
-    p = np.exp(teacher / T) / np.exp(teacher / T).sum(axis=1, keepdims=True)
-    q = np.exp(student / T) / np.exp(student / T).sum(axis=1, keepdims=True)
-    told = -np.log(softmax(student, axis=1))[np.arange(len(labels)), labels].mean()
-    return alpha * told + (1 - alpha) * T**2 * np.sum(p * np.log(p / q), axis=1).mean()
-
-
-def negative_least(a, b):
-    return a + b - 1, 1 - abs(a - b)
-
-
-def both_right(a, b):
-    return max(0.0, a + b - 1), min(a, b)
-
-
-def independent(a, b):
-    return a * b, 1 - abs(a - b)
-
-
 def without_weights(Z, y, s, penalty):
-    fit = Ridge(alpha=penalty).fit(Z, y)
-    return fit.coef_, fit.intercept_
+    middle, level = Z.mean(axis=0), y.mean()
+    left = (Z - middle).T @ (Z - middle) + penalty * np.eye(Z.shape[1])
+    w = np.linalg.solve(left, (Z - middle).T @ (y - level))
+    return w, level - middle @ w
+
+
+def plain_means(Z, y, s, penalty):
+    middle, level = Z.mean(axis=0), y.mean()
+    Zc = Z - middle
+    left = Zc.T @ (s[:, None] * Zc) + penalty * np.eye(Z.shape[1])
+    w = np.linalg.solve(left, Zc.T @ (s * (y - level)))
+    return w, level - middle @ w
 
 
 def intercept_penalised(Z, y, s, penalty):
@@ -61,8 +28,13 @@ def intercept_penalised(Z, y, s, penalty):
     return w[:-1], w[-1]
 
 
+def calls_the_library(Z, y, s, penalty):
+    fit = Ridge(alpha=penalty).fit(Z, y, sample_weight=s)
+    return fit.coef_, fit.intercept_
+
+
 def coefficients_only(Z, y, s, penalty):
-    return Ridge(alpha=penalty).fit(Z, y, sample_weight=s).coef_
+    return intercept_penalised(Z, y, s, penalty)[0]
 
 
 def not_divided(W, b, x):
@@ -85,30 +57,24 @@ def largest_distance(W, b, x):
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-clime-1": [
-        (lambda: 2 * np.log(2), "multiplied by log 2"),
-        (lambda: 2 / np.log(0.5), "A temperature is positive"),
-        (lambda: 2.0, "expected 2.88539"),
+        (lambda: ([-2, 2], [2], [0], 4), "DB12 should not hold 2"),
+        (lambda: ([-2], [2], [0, 2], 4), "DB23 should not hold 2"),
+        (lambda: ([-2], [2], [0], 3), "one class wins in two parts"),
+        (lambda: ([-2], [], [0], 4), "The places in DB13"),
+        (lambda: ([-2], [2], [0]), "four things"),
     ],
     "ex-clime-2": [
-        (no_square, "too small by T squared"),
-        (alpha_on_the_teacher, "The loss with the label only"),
-        (divergence_reversed, "The loss with the teacher only, at T = 1"),
-        (overflows, "Use log_softmax"),
-    ],
-    "ex-clime-3": [
-        (negative_least, "the least is negative"),
-        (both_right, "they agree there, too"),
-        (independent, "The bounds for accuracies 0.8916 and 0.898"),
-    ],
-    "ex-clime-4": [
-        (without_weights, "The coefficients with weights"),
-        (intercept_penalised, "The coefficients with a penalty"),
-        (coefficients_only, "Return two things"),
-    ],
-    "ex-clime-5": [
         (not_divided, "Divide by its length"),
         (forgets_the_bias, "The distance"),
         (largest_distance, "The distance"),
         (divides_by_zero, "beside a neuron with zero weights"),
+        (lambda W, b, x: 1.0, "The distance"),
+    ],
+    "ex-clime-3": [
+        (without_weights, "The coefficients with weights"),
+        (plain_means, "The coefficients with weights"),
+        (intercept_penalised, "The coefficients with a penalty"),
+        (coefficients_only, "Return two things"),
+        (calls_the_library, "without scikit-learn"),
     ],
 }
