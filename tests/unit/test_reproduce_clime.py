@@ -348,3 +348,62 @@ def test_certified_decisions_are_the_originals(approximation):
         shares.append(approximation.certified(network, smooth, X)["decisions_certified"])
         assert shares[-1] <= same
     assert shares == sorted(shares)
+
+
+# Ten draws of the images, and Figure 6
+
+
+@pytest.fixture
+def draws(reproduce):
+    return reproduce("clime.draws")
+
+
+def test_a_hidden_square_gets_its_mean_and_the_rest_stays(draws):
+    x = np.random.default_rng(0).uniform(size=784)
+    shown = np.ones((2, 49))
+    shown[1, 0] = 0
+    whole, without = draws.hide(x, shown)
+    first = draws.SQUARES == 0
+    assert np.array_equal(whole, x) and first.sum() == 16
+    assert np.allclose(without[first], x[first].mean())
+    assert np.array_equal(without[~first], x[~first])
+
+
+@pytest.mark.parametrize("kind", ["noise", "hidden", "mixed"])
+def test_a_larger_change_changes_more(draws, kind):
+    rng = np.random.default_rng(0)
+    x, others = rng.uniform(size=784), rng.uniform(size=(30, 784))
+    small, large = (
+        np.abs(draws.changed(kind, size, x, others, 20, np.random.default_rng(1)) - x).mean()
+        for size in draws.STEPS[kind][::3]
+    )
+    assert 0 < small < large
+
+
+def test_lime_on_pixels_says_what_lime_says_about_hidings(draws):
+    rng = np.random.default_rng(0)
+    x, W = rng.uniform(size=784), rng.normal(size=(784, 3))
+    fit = draws.lime(lambda X: X @ W, x, seed=0)
+    shown = rng.integers(0, 2, (8, 49))
+    coef, intercept = draws.as_pixels(x, fit)
+    assert np.allclose(draws.hide(x, shown) @ coef.T + intercept, fit.predict(shown))
+
+
+def test_the_error_of_an_explanation_is_0_at_best_and_1_if_nothing_changes(draws):
+    real = [np.random.default_rng(seed).normal(size=(6, 4)) for seed in range(3)]
+    still = [np.tile(z[:1], (6, 1)) for z in real]
+    shifted = [z + 5 for z in real]  # a constant does not change a change
+    assert draws._missed(shifted, real) == pytest.approx({"error": 0, "pair": 0, "same": 1})
+    found = draws._missed(still, real)
+    assert found["error"] == pytest.approx(1) and found["pair"] == pytest.approx(1)
+
+
+def test_a_map_that_is_too_long_has_the_right_direction(reproduce):
+    truth = np.array([[1.0, 2.0], [3.0, 0.0], [0.0, 1.0]])
+    compare = reproduce("clime.figure6").compare
+    assert compare(truth, 2 * truth) == pytest.approx(
+        {"cosine": 1, "error": 1, "length": 2, "empty": 0}
+    )
+    assert compare(truth, 0 * truth) == pytest.approx(
+        {"cosine": 0, "error": 1, "length": 0, "empty": 1}
+    )
