@@ -364,7 +364,8 @@ def test_a_hidden_square_gets_its_mean_and_the_rest_stays(draws):
     shown[1, 0] = 0
     whole, without = draws.hide(x, shown)
     first = draws.SQUARES == 0
-    assert np.array_equal(whole, x) and first.sum() == 16
+    assert np.array_equal(whole, x)
+    assert first.sum() == 16
     assert np.allclose(without[first], x[first].mean())
     assert np.array_equal(without[~first], x[~first])
 
@@ -395,7 +396,8 @@ def test_the_error_of_an_explanation_is_0_at_best_and_1_if_nothing_changes(draws
     shifted = [z + 5 for z in real]  # a constant does not change a change
     assert draws._missed(shifted, real) == pytest.approx({"error": 0, "pair": 0, "same": 1})
     found = draws._missed(still, real)
-    assert found["error"] == pytest.approx(1) and found["pair"] == pytest.approx(1)
+    assert found["error"] == pytest.approx(1)
+    assert found["pair"] == pytest.approx(1)
 
 
 def test_a_map_that_is_too_long_has_the_right_direction(reproduce):
