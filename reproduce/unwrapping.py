@@ -20,6 +20,7 @@ from results import choose, run
 from unwrapping import (
     authors_k,
     figures,
+    importance,
     lending,
     lending_draws,
     merging,
@@ -42,6 +43,7 @@ TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
     "merging": merging.table,
     "authors_k": authors_k.table,
     "trust": trust.table,
+    "importance": importance.table,
 }
 
 
