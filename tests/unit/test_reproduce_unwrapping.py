@@ -401,3 +401,18 @@ def test_the_second_truth_favours_no_control(reproduce):
 def test_differences_have_the_error_of_their_mean(reproduce):
     found = reproduce("unwrapping.lending_draws").difference(np.array([1.0, 2.0, 3.0]))
     assert found == {"mean": 2.0, "se": pytest.approx(3**-0.5, abs=1e-5)}
+
+
+# Joint importance beside the truth
+
+
+def test_a_shuffled_linear_model_gives_its_squared_coefficients(reproduce):
+    importance = reproduce("unwrapping.importance")
+    rng = np.random.default_rng(0)
+    X, w = rng.normal(size=(20_000, 3)), np.array([3.0, -1.0, 0.0])
+    shares = importance.shuffled(lambda Z: Z @ w, X, 0)
+    assert np.allclose(shares, [0.9, 0.1, 0], atol=0.01)
+    assert importance.gap(shares, shares) == 0
+    assert importance.gap(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
+    found = importance.difference([1.0, -1.0, 3.0])
+    assert found == {"mean": 1.0, "se": 1.1547, "below": 1}

@@ -80,8 +80,8 @@ class Partition(BaseEstimator):
         Parameters
         ----------
         intercept : bool
-            Whether the intercept is among the shares. It is the output at zero, and where zero is
-            depends on the units: leave it out to compare features.
+            Whether the intercept is among the shares. It is each local model's value at zero, where
+            the network may say otherwise, and zero is a choice: leave it out to compare features.
 
         Returns
         -------

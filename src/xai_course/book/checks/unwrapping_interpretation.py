@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
-from xai_course.book.expect import assert_close, close_to, expect_array
+from xai_course.book.expect import assert_close, close_to, expect_array, expect_parts
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import UnwrapperRegressor
 
@@ -16,66 +16,56 @@ SLUG = "unwrapping-interpretation"
 
 
 @exercise(f"ex-{SLUG}-1")
-def importance_of_x(answer: Callable[[], float]) -> str:
-    """Compare with the library on the six rows; three decimals are enough."""
-    network = PiecewiseLinearNetwork([[[1], [1]], [[2, -3]]], [[-1, -3], [1]])
-    X = np.array([[0.0], [1.5], [2.5], [3.5], [4.0], [5.0]])
-    unwrapper = UnwrapperRegressor(network).fit(X, network.forward(X)[:, 0])
-    intercept, expected = unwrapper.joint_importance()
-    found = answer()
+def summaries(answer: Callable[..., Any]) -> str:
+    """Compare with the library on random networks, for several features."""
+    rng = np.random.default_rng(1)
+    for n_features, n_hidden, n_rows in [(3, 4, 40), (1, 3, 12), (5, 6, 80)]:
+        _, X, unwrapper = _unwrapped(rng, n_features, n_hidden, n_rows)
+        coef, intercept = unwrapper.coef_[:, 0], unwrapper.intercept_[:, 0]
+        numbers = rng.permutation(len(coef))  # regions in any order, not the largest first
+        labels = np.argsort(numbers)[unwrapper.labels_]
+        for j in {0, n_features - 1}:
+            found = answer(coef[numbers], intercept[numbers], labels, X, j)
+            what = "two things, the shares and the ends of the lines"
+            shares, ends = expect_parts(found, 2, what)
+            _compare_shares(shares, coef[numbers], intercept[numbers], labels)
+            profile = unwrapper.local_linear_profile(j, n_regions=None).loc[numbers]
+            _compare_ends(ends, profile, X[:, j].mean(), j)
+    return "Shares and lines agree with the library on three networks."
+
+
+def _compare_shares(
+    found: Any, coef: np.ndarray, intercept: np.ndarray, labels: np.ndarray
+) -> None:
+    squares = np.column_stack([intercept, coef]) ** 2
+    weighted = np.bincount(labels) @ squares
+    found = expect_array(found, weighted.shape, f"{len(weighted)} shares, the intercept's first")
+    if not close_to(found.sum(), 1.0):
+        raise CheckFailed(f"The shares should add up to 1, got {found.sum():.6g}.")
+    alike = squares.sum(axis=0) / squares.sum()
+    if not close_to(alike, weighted / weighted.sum()) and close_to(found, alike):
+        raise CheckFailed("Every region counts the same here. Weight it by its number of rows.")
+    assert_close(found, weighted / weighted.sum(), "The shares")
+
+
+def _compare_ends(found: Any, profile: Any, mean: float, j: int) -> None:
+    expected = profile[["at_low", "at_high"]].to_numpy()
+    what = f"the two ends of each line, shape {expected.shape}"
+    found = expect_array(found, expected.shape, what)
+    slope, ends = profile[["slope"]].to_numpy(), profile[["low", "high"]].to_numpy()
     known = {
-        intercept: "This is the share of the intercept.",
-        10 / 141: "This is the share with five rows. Which region does the sixth one join?",
+        "These lines are not centred: subtract the mean of the region's rows.": ends,
+        "These lines are centred at the mean of all rows. Take that of each region.": ends - mean,
+        "These lines are centred in the middle of their range. Take the mean of the region's "
+        "rows.": ends - ends.mean(axis=1, keepdims=True),
     }
-    for value, message in known.items():
-        if close_to(found, value, atol=5e-4):
+    for message, wrong in known.items():
+        if not close_to(slope * wrong, expected) and close_to(found, slope * wrong):
             raise CheckFailed(message)
-    assert_close(found, expected, "The joint importance of x", tolerance=5e-4)
-    return f"The joint importance of x is {expected:.3f}."
+    assert_close(found, expected, f"The ends of the lines of feature {j}")
 
 
 @exercise(f"ex-{SLUG}-2")
-def importance_from_gradients(answer: Callable[..., Any]) -> str:
-    """Compare with the library on random networks."""
-    rng = np.random.default_rng(2)
-    for n_features, n_hidden, n_rows in [(1, 4, 30), (3, 6, 50), (5, 9, 80)]:
-        network, X, unwrapper = _unwrapped(rng, n_features, n_hidden, n_rows)
-        gradients = unwrapper.coef_[unwrapper.labels_, 0]
-        found = answer(X, network.forward(X)[:, 0], gradients)
-        expected = unwrapper.joint_importance().to_numpy()
-        what = f"{n_features + 1} shares, the intercept's first"
-        found = expect_array(found, expected.shape, what)
-        if not np.isclose(np.sum(found), 1):
-            raise CheckFailed(f"The shares should add up to 1, got {np.sum(found):.6g}.")
-        assert_close(found, expected, "The shares")
-    return "The shares agree with the library on three networks."
-
-
-@exercise(f"ex-{SLUG}-3")
-def unitless_importance(answer: Callable[..., Any]) -> str:
-    """Compare in standard deviations, then in other units of the same network."""
-    coef = np.array([[2.0, 0.0], [0.0, 1.0]])
-    X = np.array([[1.0, -3.0], [-1.0, 3.0], [1.0, 3.0], [-1.0, -3.0]])
-    # Variances 1 and 9: 3 * 4 * 1 against 1 * 1 * 9.
-    found = answer(coef, np.array([3, 1]), X)
-    if close_to(found, [12 / 13, 1 / 13]):
-        raise CheckFailed("These shares depend on units. How far does each column of X spread?")
-    assert_close(found, [12 / 21, 9 / 21], "The shares of two features in two regions")
-    rng = np.random.default_rng(3)
-    for _ in range(3):
-        _, X, unwrapper = _unwrapped(rng, 4, 8, 60)
-        X += 1.0  # a mean that is not zero
-        units = np.exp(rng.normal(scale=3, size=4))
-        coef, counts = unwrapper.coef_[:, 0], unwrapper.counts_
-        weighted = counts @ (coef * X.std(axis=0)) ** 2
-        expected = weighted / weighted.sum()
-        assert_close(answer(coef, counts, X), expected, "The shares")
-        moved = answer(coef / units, counts, X * units)
-        assert_close(moved, expected, "The shares in other units")
-    return "The shares are right and do not change with the units."
-
-
-@exercise(f"ex-{SLUG}-4")
 def wrong_sign(answer: Callable[..., Any]) -> str:
     """Compare with a table small enough to count, zeros included, then with random ones."""
     slopes, counts = np.array([-1.0, 2.0, 0.0, -3.0]), np.array([6, 2, 1, 1])
@@ -96,6 +86,58 @@ def _compare_pair(found: Any, expected: tuple[float, float], where: str) -> None
         raise CheckFailed("The two shares are swapped: regions first, then rows.")
     assert_close(regions, expected[0], f"The share of regions with {where}")
     assert_close(rows, expected[1], f"The share of rows with {where}")
+
+
+@exercise(f"ex-{SLUG}-3")
+def importance_from_gradients(answer: Callable[..., Any]) -> str:
+    """Compare with the library on standardised columns, in units of all sizes."""
+    rng = np.random.default_rng(2)
+    for n_features, n_hidden, n_rows in [(1, 4, 30), (3, 6, 50), (5, 9, 80)]:
+        network, Z, _ = _unwrapped(rng, n_features, n_hidden, n_rows)
+        Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
+        outputs = network.forward(Z)[:, 0]
+        unwrapper = UnwrapperRegressor(network).fit(Z, outputs)
+        expected = unwrapper.joint_importance().to_numpy()
+        gradients = unwrapper.coef_[unwrapper.labels_, 0]
+        units = np.exp(2 * rng.normal(size=n_features))
+        for scale, shift in [(1.0, 0.0), (units, 3.0), (1.0, 2.0)]:
+            X = scale * Z + shift
+            found = answer(X, outputs, gradients / scale)
+            what = f"{n_features + 1} shares, the intercept's first"
+            found = expect_array(found, expected.shape, what)
+            if not close_to(found.sum(), 1.0):
+                raise CheckFailed(f"The shares should add up to 1, got {found.sum():.6g}.")
+            _known_shares(found, expected, X, outputs, gradients / scale)
+            assert_close(found, expected, "The shares")
+    return "The shares agree with the library, and do not change with the units."
+
+
+def _known_shares(
+    found: np.ndarray,
+    expected: np.ndarray,
+    X: np.ndarray,
+    outputs: np.ndarray,
+    gradients: np.ndarray,
+) -> None:
+    """Name the usual slips: an intercept at another zero, and coefficients per unit."""
+    at_zero = outputs - (gradients * X).sum(axis=1)
+    at_average = outputs - (gradients * (X - X.mean(axis=0))).sum(axis=1)
+    per_deviation = gradients * X.std(axis=0)
+    known = {
+        "The intercept's share is that of another zero. After standardising, zero is the average "
+        "row.": (at_zero, per_deviation),
+        "The output is no intercept: it is the row's model at the row.": (outputs, per_deviation),
+        "These shares depend on units. How far does each column of X spread?": (
+            at_average,
+            gradients,
+        ),
+        "These shares depend on units, and the intercept's on where zero is.": (at_zero, gradients),
+    }
+    for message, columns in known.items():
+        weighted = (np.column_stack(columns) ** 2).sum(axis=0)
+        slip = weighted / weighted.sum()
+        if not close_to(slip, expected) and close_to(found, slip):
+            raise CheckFailed(message)
 
 
 def _unwrapped(
