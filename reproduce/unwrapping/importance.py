@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 from replicates import Replicates
 from results import spread
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from unwrapping.examples import RECIPE, fit_network
+from unwrapping.lending_draws import DRAWS, KINDS, draw, logistic, train
 from xai_course import data
 
-DRAWS = 20
-HIDDEN_SIZES = (5, 5)
 REPEATS = 5
 # The sign that the truth gives these predictors everywhere.
 SIGNS = {"fico0": -1, "ltv_fcast": 1, "dlq_new_delq0": -1, "orig_cltv": 1}
@@ -32,28 +29,30 @@ SETTINGS = {
     "is shuffled, 5 times, on the training rows",
     "gaps": "half the sum of absolute differences between the shares",
     "differences": "mean over draws of network minus regression, and its standard error",
-    "truth": "data.home_lending, which suits a regression: score and ratio enter in the same "
-    "proportion in every segment",
+    "truths": "quality: data.home_lending, which suits a regression, since score and ratio enter "
+    "in the same proportion in every segment; economy: the same loans, segments cut by the "
+    "economy, another proportion in each",
 }
-MEASURED_BY = ("examples", "importance")
+MEASURED_BY = ("lending_draws", "importance")
 
 
 def table(replicates: Replicates) -> dict[str, Any]:
-    """Measure every draw; give spreads, and pairwise differences with their errors."""
-    runs = [
-        replicates.run(f"draw {number}", lambda n=number: measure(n))
-        for number in tqdm(range(DRAWS), desc="draws")
-    ]
+    """Measure every draw of both truths."""
+    runs: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    for number, kind in tqdm(list(product(range(DRAWS), KINDS)), desc="draws"):
+        key = f"{kind} {number}"
+        runs[kind].append(replicates.run(key, lambda k=kind, n=number: measure(k, n)))
+    return {"settings": SETTINGS, "truths": {kind: row(found) for kind, found in runs.items()}}
+
+
+def row(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return spreads over the draws of one truth, and pairwise differences with their errors."""
     parts = ("auc", "gap", "wrong sign", "intercept", "shares", "ranks", "slopes and shuffled")
     return {
-        "settings": SETTINGS,
         "over_draws": {part: _spreads([run[part] for run in runs]) for part in parts},
         "network minus regression": {
             part: difference([run[part]["network"] - run[part]["regression"] for run in runs])
             for part in ("auc", "gap")
-        },
-        "delinquency ranks": {
-            who: [run["ranks"][who]["dlq_new_delq0"] for run in runs] for who in runs[0]["ranks"]
         },
     }
 
@@ -72,18 +71,18 @@ def difference(values: list[float]) -> dict[str, float]:
     return {"mean": round(float(found.mean()), 5), "se": round(float(error), 5), "below": below}
 
 
-def measure(number: int) -> dict[str, Any]:
+def measure(kind: str, number: int) -> dict[str, Any]:
     """Draw loans, fit a network and a regression, and compare both with the truth."""
-    loans = data.home_lending(seed=100 + number)
-    names, truth = loans.feature_names, loans.truth
-    X, X_test, y, y_test = loans.split()
+    X, X_test, y, y_test, truth, _ = draw(kind, 100 + number)
+    names = data.home_lending(1).feature_names
     scaler = StandardScaler().fit(X)
     Z, Z_test = scaler.transform(X), scaler.transform(X_test)
-    mlp = MLPClassifier(hidden_layer_sizes=HIDDEN_SIZES, random_state=number, **RECIPE)
-    unwrapper = fit_network(mlp, Z, Z_test, y, y_test).unwrapper
-    line = LogisticRegression(C=np.inf).fit(Z, y)
+    unwrapper, line = train(Z, y, number), logistic(Z, y)
+    beta = truth.coefficients
+    if kind == "quality":
+        beta = beta[names].to_numpy()
+    true_slopes = (beta * scaler.scale_)[truth.segment(X)]
     joint = unwrapper.joint_importance().to_numpy()
-    true_slopes = (truth.coefficients[names].to_numpy() * scaler.scale_)[truth.segment(X)]
     shares = {
         "network": share(joint[1:]),
         "network shuffled": shuffled(unwrapper.decision_function, Z, number),
