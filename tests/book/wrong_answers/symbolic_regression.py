@@ -19,31 +19,40 @@ def forgets_the_adds(exponents):
     return sum(2 * int(np.sum(row)) + 1 for row in exponents)
 
 
-def highest_first(program):
-    if isinstance(program, tuple):
-        name, *arguments = program
-        left, right = map(highest_first, arguments)
-        return getattr(np, f"poly{name}")(left, right)
-    return np.array([1.0, 0.0] if program == "x" else [float(program)])
+def _worth(gram, r, support):
+    return r[support] @ np.linalg.solve(gram[np.ix_(support, support)], r[support])
 
 
-def in_the_wrong_order(program):
-    if isinstance(program, tuple):
-        name, left, right = program
-        left, right = in_the_wrong_order(right), in_the_wrong_order(left)
-        return getattr(np.polynomial.polynomial, f"poly{name}")(left, right)
-    return np.array([0.0, 1.0] if program == "x" else [float(program)])
+def as_pursuit_does(gram, r, chosen):
+    left = r - gram[:, chosen] @ np.linalg.solve(gram[np.ix_(chosen, chosen)], r[chosen])
+    free = [k for k in range(len(r)) if k not in chosen]
+    return max(free, key=lambda k: abs(left[k]) / gram[k, k] ** 0.5)
 
 
-def term_by_term(program):
-    if isinstance(program, tuple):
-        name, *arguments = program
-        left, right = map(term_by_term, arguments)
-        size = max(len(left), len(right))
-        left, right = (np.pad(part, (0, size - len(part))) for part in (left, right))
-        operations = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
-        return operations[name](left, right)
-    return np.array([0.0, 1.0] if program == "x" else [float(program)])
+def best_alone(gram, r, chosen):
+    free = [k for k in range(len(r)) if k not in chosen]
+    return max(free, key=lambda k: r[k] ** 2 / gram[k, k])
+
+
+def largest_product(gram, r, chosen):
+    free = [k for k in range(len(r)) if k not in chosen]
+    return max(free, key=lambda k: abs(r[k]))
+
+
+def chosen_again(gram, r, chosen):
+    return int(np.argmax(r**2 / np.diag(gram)))
+
+
+def all_chosen(gram, r, chosen):
+    free = [k for k in range(len(r)) if k not in chosen]
+    return [*chosen, max(free, key=lambda k: _worth(gram, r, [*chosen, k]))]
+
+
+def only_after_the_first(gram, r, chosen):
+    if not chosen:
+        return 0
+    free = [k for k in range(len(r)) if k not in chosen]
+    return max(free, key=lambda k: _worth(gram, r, [*chosen, k]))
 
 
 def one_at_a_time(explained, m, support):
@@ -71,32 +80,14 @@ def only_the_new(explained, m, support):
     return max(combinations(rest, 2), key=explained)
 
 
-def from_the_mean(network, formula, rows):
-    truth = network(rows)
-    return np.abs(truth - formula(rows)).mean() / np.abs(truth - truth.mean()).mean()
-
-
-def absolute(network, formula, rows):
-    return np.abs(network(rows) - formula(rows)).mean()
-
-
-def share_explained(network, formula, rows):
-    truth = network(rows)
-    error = np.abs(truth - formula(rows)).mean()
-    return 1 - error / np.abs(truth - np.median(truth)).mean()
-
-
-def squared(network, formula, rows):
-    truth = network(rows)
-    return np.mean((truth - formula(rows)) ** 2) / truth.var()
-
-
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-symbolic-regression-1": [
-        (lambda: 1 / 16, "mean product alone"),
-        (lambda: np.sqrt(15) / 4, "Here there are two"),
-        (lambda: (1 / 16) / (1 / 9 * 1 / 25), "Divide by the roots"),
-        (lambda: 1.0, "The cosine"),
+        (lambda: (1, 2, 5 / 8, 1), "another monomial explains more"),
+        (lambda: (0, 1, 5 / 6, 5 / 6), "the hump is symmetric"),
+        (lambda: (0, 2, 1 / 36, 9 / 320), "Divide what is explained"),
+        (lambda: (0, 2, 5 / 6, 5 / 6 + 3 / 8), "does not add up"),
+        (lambda: (0, 2, 5 / 6, 1), "does not add up"),
+        (lambda: (0, 0, 0, 0), "The power of the second monomial"),
     ],
     "ex-symbolic-regression-2": [
         (without_constants, "one term of degree 3 should be 7, got 5"),
@@ -104,20 +95,17 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (forgets_the_adds, "a line should be 5, got 4"),
     ],
     "ex-symbolic-regression-3": [
-        (highest_first, "must begin with the constant"),
-        (in_the_wrong_order, "2 - x"),
-        (term_by_term, "3 x^2"),
+        (as_pursuit_does, "This is pursuit"),
+        (best_alone, "Do not judge a monomial alone"),
+        (largest_product, "explains most with none of 4 chosen, got 0"),
+        (chosen_again, "is chosen already"),
+        (all_chosen, "one monomial"),
+        (only_after_the_first, "explains most with none"),
     ],
     "ex-symbolic-regression-4": [
         (one_at_a_time, "can be reached"),
         (any_choice, "in more than two monomials"),
         (always_two, "where the support is right already"),
         (only_the_new, "Return 3 different monomials"),
-    ],
-    "ex-symbolic-regression-5": [
-        (from_the_mean, "The mean is the best constant for squared errors"),
-        (absolute, "Divide by the error of the best constant"),
-        (share_explained, "The error of the network itself"),
-        (squared, "1 too high"),
     ],
 }

@@ -9,28 +9,48 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
-from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array, precision
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_array,
+    expect_number,
+    expect_parts,
+)
 from xai_course.polynomials import gram_matrix, monomial_exponents
 
 SLUG = "symbolic-regression"
 
 
 @exercise(f"ex-{SLUG}-1")
-def cosine_of_twins(answer: Callable[[], float]) -> str:
-    """Compare with the exact mean products; name the usual slips."""
-    gram = gram_matrix(np.array([[1, 1], [2, 2]]))
-    expected = gram[0, 1] / np.sqrt(gram[0, 0] * gram[1, 1])
-    found = answer()
-    slips = {
-        gram[0, 1]: "That is the mean product alone. Divide by the roots of the mean squares.",
-        np.sqrt(expected): "That is the cosine in one variable. Here there are two.",
-        gram[0, 1] / (gram[0, 0] * gram[1, 1]): "Divide by the roots of the mean squares.",
-    }
-    for value, message in slips.items():
-        if close_to(found, value):
-            raise CheckFailed(message)
-    assert_close(found, expected, "The cosine")
-    return "The cosine is right: 15/16."
+def greedy_by_hand(answer: Callable[[], Any]) -> str:
+    """Compare with the greedy search on exact mean products; name the usual slips."""
+    gram = gram_matrix(np.arange(3)[:, None])
+    r = gram[1] - gram[2]
+    square, order = r[1] - r[2], []
+    for _ in range(2):
+        order.append(_best_next(gram, r, order))
+    shares = [_explained(gram, r, order[:1]) / square, _explained(gram, r, order) / square]
+    first, second, after_one, after_two = expect_parts(
+        answer(), 4, "four numbers: two powers and two shares"
+    )
+    if close_to(first, 1):
+        raise CheckFailed("x explains 5/8 of the hump, and another monomial explains more.")
+    assert_equal(first, order[0], "The power of the first monomial")
+    if close_to(second, 1):
+        raise CheckFailed("Beside the constant, x explains nothing: the hump is symmetric.")
+    assert_equal(second, order[1], "The power of the second monomial")
+    if close_to(after_one, shares[0] * square):
+        raise CheckFailed("Divide what is explained by the mean square of f.")
+    assert_close(after_one, shares[0], "The share after the first monomial")
+    alone = shares[0] + _explained(gram, r, order[1:]) / square
+    if close_to(after_two, alone) or close_to(after_two, 1.0):
+        raise CheckFailed(
+            "What two monomials explain alone does not add up. Fit both together: does the second "
+            "step reach the whole?"
+        )
+    assert_close(after_two, shares[1], "The share after both monomials")
+    return "The constant first, then x^2: 5/6, and 27/32 with both."
 
 
 @exercise(f"ex-{SLUG}-2")
@@ -57,53 +77,48 @@ def _tree(exponents: np.ndarray) -> list[str]:
 
 
 @exercise(f"ex-{SLUG}-3")
-def multiply_out(answer: Callable[..., Any]) -> str:
-    """Compare with small programs done by hand, then with values of random ones."""
-    for program, expected, what in [
-        (0.5, [0.5], "a number"),
-        ("x", [0, 1], "the variable"),
-        (("add", "x", 2), [2, 1], "x + 2"),
-        (("sub", 2, "x"), [2, -1], "2 - x"),
-        (("mul", "x", ("mul", "x", 3)), [0, 0, 3], "3 x^2"),
-    ]:
-        _compare_coefficients(answer(program), expected, what)
+def next_monomial(answer: Callable[..., int]) -> str:
+    """Compare on exact and on sampled mean products, with none, some and most chosen."""
+    powers = gram_matrix(np.arange(4)[:, None])
+    _compare_next(answer, powers, powers[1] + powers[3], [])
+    _compare_next(answer, powers, powers[1] + powers[3], [2])
     rng = np.random.default_rng(3)
-    x = np.linspace(0, 1, 9)
-    for _ in range(20):
-        program = _random_program(rng, 4)
-        coef = _coefficients(answer(program), "the program")
-        values = np.polynomial.polynomial.polyval(x, coef)
-        tolerance = max(1e-9, precision(coef))
-        assert_close(values, _run(program, x), f"The values of {program}", tolerance)
-    return "The coefficients are right for 25 programs."
+    gram = gram_matrix(monomial_exponents(2, 3))
+    for size in (0, 1, 2, 3, 3, 4, 9):
+        r = gram @ rng.normal(size=10)
+        _compare_next(answer, gram, r, rng.permutation(10)[:size].tolist())
+    for size in (1, 2, 3, 4):
+        values = rng.normal(size=(40, 8)) * rng.uniform(0.2, 5, 8) + rng.normal(size=8)
+        r = values.T @ np.abs(values[:, :3]).sum(axis=1) / 40
+        _compare_next(answer, values.T @ values / 40, r, rng.permutation(8)[:size].tolist())
+    return "The next monomial is right in 13 cases, with none to nine chosen."
 
 
-def _compare_coefficients(found: Any, expected: list[float], what: str) -> None:
-    coef = _coefficients(found, what)
-    short = np.trim_zeros(coef, "b")
-    if len(expected) > 1 and np.array_equal(np.trim_zeros(coef, "f"), expected[::-1]):
-        raise CheckFailed(f"The coefficients of {what} must begin with the constant.")
-    wanted = np.trim_zeros(np.array(expected, dtype=float), "b")
-    assert_equal(short, wanted, f"The coefficients of {what}")
+def _compare_next(
+    answer: Callable[..., int], gram: np.ndarray, r: np.ndarray, chosen: list[int]
+) -> None:
+    expected, m = _best_next(gram, r, chosen), len(r)
+    found = expect_number(answer(gram.copy(), r.copy(), list(chosen)), "the number of one monomial")
+    where = f"with {chosen} chosen of {m} monomials" if chosen else f"with none of {m} chosen"
+    if found in chosen:
+        raise CheckFailed(f"Monomial {found:.0f} is chosen already, {where}.")
+    if found != expected:
+        left = r - gram[:, chosen] @ np.linalg.solve(gram[np.ix_(chosen, chosen)], r[chosen])
+        free = np.isin(np.arange(m), chosen, invert=True)
+        points = np.where(free, np.abs(left) / np.sqrt(np.diag(gram)), -1).argmax()
+        alone = np.where(free, r**2 / np.diag(gram), -1).argmax()
+        if found == points:
+            hint = " This is pursuit: it does not ask what is left after all are fitted anew."
+        elif found == alone:
+            hint = " Do not judge a monomial alone: fit it together with the chosen ones."
+        else:
+            hint = ""
+        raise CheckFailed(f"Monomial {expected} explains most {where}, got {found:g}.{hint}")
 
 
-def _coefficients(found: Any, what: str) -> np.ndarray:
-    n = 1 if np.ndim(found) == 0 else len(found)
-    return expect_array(np.atleast_1d(found), (n,), f"a list of coefficients for {what}")
-
-
-def _random_program(rng: np.random.Generator, depth: int) -> Any:
-    if depth == 0 or rng.random() < 0.2:
-        return "x" if rng.random() < 0.6 else round(float(rng.uniform(-1, 1)), 2)
-    name = ("add", "sub", "mul")[rng.integers(3)]
-    return (name, _random_program(rng, depth - 1), _random_program(rng, depth - 1))
-
-
-def _run(program: Any, x: np.ndarray) -> np.ndarray:
-    if isinstance(program, tuple):
-        operation = {"add": np.add, "sub": np.subtract, "mul": np.multiply}[program[0]]
-        return operation(_run(program[1], x), _run(program[2], x))
-    return x if program == "x" else np.full_like(x, program)
+def _best_next(gram: np.ndarray, r: np.ndarray, chosen: list[int]) -> int:
+    free = [k for k in range(len(r)) if k not in chosen]
+    return max(free, key=lambda k: _explained(gram, r, [*chosen, k]))
 
 
 @exercise(f"ex-{SLUG}-4")
@@ -148,28 +163,3 @@ def _compare_choice(
 
 def _explained(gram: np.ndarray, r: np.ndarray, support: list[int]) -> float:
     return float(r[support] @ np.linalg.solve(gram[np.ix_(support, support)], r[support]))
-
-
-@exercise(f"ex-{SLUG}-5")
-def error_at(answer: Callable[..., float]) -> str:
-    """Compare on rows with skewed values, where mean and median differ."""
-    rows = np.array([[0.0], [1.0], [5.0], [30.0]])
-    line, above = (lambda X: X[:, 0].copy()), (lambda X: X[:, 0] + 1)
-    assert_close(answer(line, line, rows), 0.0, "The error of the network itself")
-    values = rows[:, 0]
-    by_mean = 1 / np.abs(values - values.mean()).mean()
-    expected = 1 / np.abs(values - np.median(values)).mean()
-    found = answer(line, above, rows)
-    if close_to(found, by_mean):
-        raise CheckFailed("The mean is the best constant for squared errors, not absolute ones.")
-    if close_to(found, 1.0):
-        raise CheckFailed("Divide by the error of the best constant.")
-    assert_close(found, expected, "The relative error of a formula that is 1 too high")
-    assert_close(answer(line, lambda X: np.full(len(X), 3.0), rows), 1.0, "The median's own error")
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(40, 3))
-    truth, formula = np.exp(X[:, 0]), X.sum(axis=1)
-    expected = np.abs(truth - formula).mean() / np.abs(truth - np.median(truth)).mean()
-    found = answer(lambda X: np.exp(X[:, 0]), lambda X: X.sum(axis=1), X)
-    assert_close(found, expected, "The relative error at 40 random rows")
-    return "The relative error is right, also where mean and median differ."
