@@ -11,7 +11,7 @@ from __future__ import annotations
 
 # The folder beside this file; Python looks for folders first.
 from clime.approximation import table1
-from clime.dnet import fashion_dnet, toy_dnet
+from clime.dnet import fashion_dnet, rows_dnet, toy_dnet
 from clime.draws import draws
 from clime.figure6 import figure6
 from clime.lime import table3
@@ -24,6 +24,7 @@ TABLES = {
     "figure8": figure8,
     "table3": table3,
     "toy_dnet": toy_dnet,
+    "rows_dnet": rows_dnet,
     "fashion_dnet": fashion_dnet,
     "figure6": figure6,
     "draws": draws,

@@ -264,6 +264,23 @@ def test_a_toy_set_from_end_to_end(dnet, monkeypatch):
     assert table["network_parameters"] == 3 * 4 + 5 * 2
 
 
+def test_dnets_of_fewer_rows_are_judged_in_the_box_of_all(dnet, monkeypatch):
+    for name, value in {
+        "N_ROWS": 300,
+        "N_NEW_ROWS": 99,
+        "TOY_SIZES": (2, 4, 2),
+        "TOY_SEEDS": range(1),
+        "TOY_EPOCHS": 3,
+        "FEWER_ROWS": (20, 300),
+    }.items():
+        monkeypatch.setattr(dnet, name, value)
+    table = dnet.rows_dnet()
+    few, many = table["20"], table["300"]
+    assert few["all"]["neurons"] == many["all"]["neurons"]
+    assert few["all"]["certified"]["min"] == many["all"]["certified"]["min"] == 1
+    assert few["data"]["regions_looked_at"]["max"] <= many["data"]["regions_looked_at"]["max"]
+
+
 # Table 1
 
 

@@ -27,6 +27,12 @@ def forgets_unbounded(A, b, w, c):
     return ends[0].fun + c < -1e-9 and ends[1].fun - c < -1e-9
 
 
+def looks_at_random_points(A, b, w, c):
+    points = np.random.default_rng(0).uniform(-3.5, 3.5, (100_000, len(w)))
+    values = points[(points @ A.T <= b).all(axis=1)] @ w + c
+    return len(values) > 0 and values.min() < 0 < values.max()
+
+
 def crossings(lines, box):
     for i in range(len(lines)):
         for j in range(i):
@@ -58,28 +64,11 @@ def square_only(lines, box):
     return 1 + crosses_box(lines, box) + sum(inside)
 
 
-def ends_of(coef, intercept, x, extra):
-    return x - (coef @ x + intercept + extra)[:, None] * coef
-
-
-def at_the_foot_only(decide, coef, intercept, x, beyond=1e-6):
-    signed = coef @ x + intercept
-    feet = ends_of(coef, intercept, x, -1e-9 * np.sign(signed))
-    return decide(feet) != decide(x[None])
-
-
-def always_along_the_normal(decide, coef, intercept, x, beyond=1e-6):
-    return decide(ends_of(coef, intercept, x, -beyond)) != decide(x[None])
-
-
-def wrong_way(decide, coef, intercept, x, beyond=1e-6):
-    signed = coef @ x + intercept
-    return decide(x + (signed + beyond * np.sign(signed))[:, None] * coef) != decide(x[None])
-
-
-def ignores_beyond(decide, coef, intercept, x, beyond=1e-6):
-    signed = coef @ x + intercept
-    return decide(ends_of(coef, intercept, x, 1e-6 * np.sign(signed))) != decide(x[None])
+def counts_pixels(lines, box):
+    axes = [np.linspace(*side, 1500) for side in box]
+    pixels = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    seen = (lines[:, :2] @ pixels.T + lines[:, 2:] >= 0).astype(np.int64)
+    return len(np.unique(2 ** np.arange(len(lines)) @ seen))
 
 
 def table_of(states, decisions):
@@ -111,6 +100,19 @@ def of_states(train, decisions, test, wanted):
     return share, np.mean(answers(train, decisions, test) == wanted)
 
 
+def the_last_vote(train, decisions, test, wanted):
+    return with_table({r.tobytes(): d for r, d in zip(train, decisions, strict=True)}, test, wanted)
+
+
+def the_first_vote(train, decisions, test, wanted):
+    return the_last_vote(train[::-1], decisions[::-1], test, wanted)
+
+
+def with_table(table, test, wanted):
+    found = np.array([table.get(row.tobytes(), -1) for row in test])
+    return np.mean(found >= 0), np.mean(found == wanted)
+
+
 def one_at_a_tie(train, decisions, test, wanted):
     flipped = answers(train, 1 - np.asarray(decisions), test)
     found = np.where(flipped < 0, -1, 1 - flipped)
@@ -128,23 +130,23 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (only_positive, "the square from -3 to -1"),
         (touching_counts, "touches the square's corner"),
         (forgets_unbounded, "unbounded"),
+        (lambda *_: True, "touches the square's corner"),
+        (looks_at_random_points, "unbounded"),
     ],
     "ex-decision-boundaries-and-dnet-3": [
         (in_the_plane, "outside the box"),
         (all_lines_cross, "one of them outside the box"),
         (ignores_where, "outside the box"),
         (square_only, "In a box of unequal sides"),
+        (counts_pixels, "which no pixel tells apart"),
     ],
     "ex-decision-boundaries-and-dnet-4": [
-        (at_the_foot_only, "beyond"),
-        (always_along_the_normal, "beyond it"),
-        (wrong_way, "the diamond"),
-        (ignores_beyond, "use `beyond`"),
-    ],
-    "ex-decision-boundaries-and-dnet-5": [
         (with_the_network, "the network answered it"),
         (of_the_known, "divide by all test rows"),
         (of_states, "The coverage of four known rows"),
         (one_at_a_tie, "a tie is 0"),
+        (the_last_vote, "last training row"),
+        (the_first_vote, "no vote at all"),
+        (lambda *_: (0.8, 0.6), "200 random rows"),
     ],
 }
