@@ -50,7 +50,8 @@ def _rows(what: str) -> Iterator[tuple[str, ...]]:
     """Give the rows of a table, its head first."""
     places = taxonomy.read(BOOK.root)
     yield CLASSES if what == "classes" else ("chapter", *taxonomy.RULES)
-    for name in filter(is_chapter, BOOK.toc):
+    # A chapter without an entry is found by a rule in tests/book.
+    for name in (n for n in BOOK.toc if is_chapter(n) and slug_of(n) in places):
         place, link = places[slug_of(name)], f"{{doc}}`/{name}`"
         if what == "classes":
             yield link, place.fan, place.dao, place.access
