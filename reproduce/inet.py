@@ -20,6 +20,7 @@ from inet.nets import lambda_nets
 from inet.one_variable import one_variable
 from inet.paper import paper_network
 from inet.printed import printed
+from inet.readers import readers
 from inet.runtime import figure5
 from inet.train import train
 from inet.uncapped import uncapped
@@ -30,6 +31,7 @@ from xai_course.inet.moment_net import PRETRAINED
 TABLES = {
     "lambda_nets": lambda_nets,
     "one_variable": one_variable,
+    "readers": readers,
     "ladder": ladder,
     "paper_network": paper_network,
     "authors_network": authors_network,

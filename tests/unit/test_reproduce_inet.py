@@ -172,3 +172,22 @@ def test_small_i_nets_of_one_draw(reproduce, monkeypatch):
     assert set(module.RUNGS) < set(found)
     assert found["closed form"]["hard"] < found["constant"]["hard"]
     json.dumps(found)
+
+
+def test_readers_of_one_draw(reproduce, monkeypatch):
+    module = reproduce("inet.readers")
+    monkeypatch.setattr(module, "N_POLYNOMIALS", 15)
+    monkeypatch.setattr(module, "N_PAPER", 2)
+    train = module.train_lambda_nets
+
+    def quickly(polynomials, **options):
+        return train(polynomials, **options | {"recipe": QUICK, "n_samples": 64})
+
+    monkeypatch.setattr(module, "train_lambda_nets", quickly)
+    found = module._draw(0)
+    assert found["closed form, largest error"] < 0.05
+    assert found["function moved, noise 10"] == 0
+    still = found["dead neurons, sum over living neurons, as trained"]
+    assert found["dead neurons, sum over living neurons, noise 10"] == pytest.approx(still)
+    assert all(0 <= share <= 1 for name, share in found.items() if name.startswith("nearer"))
+    json.dumps(found)

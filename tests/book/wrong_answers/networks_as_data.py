@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from xai_course.inet import LambdaNets
+
 
 def assigns(theta, n_monomials):
     coef, index = np.split(theta, 2)
@@ -28,6 +30,10 @@ def counts_from_one(theta, n_monomials):
 def too_short(theta, n_monomials):
     coef, index = np.split(theta, 2)
     return np.bincount(index.astype(int), coef)
+
+
+def always_the_paper(theta, n_monomials):
+    return [3, 0, 0, -5, 0, 1, 0, 0, -3, -4]
 
 
 def forgets_the_bias(W, b, v):
@@ -79,33 +85,13 @@ def sorts_the_output_weights_only(W, b, v):
     return W, b, v[np.argsort(-np.abs(v))]
 
 
-def two_corners(W, b, low, high):
-    ends = np.stack([W @ low + b, W @ high + b])
-    dead = ends.max(axis=0) <= 0
-    always = ~dead & (ends.min(axis=0) >= 0)
-    return dead.sum(), (~dead & ~always).sum(), always.sum()
+def unchanged(W, b, v):
+    return W, b, v
 
 
-def always_the_unit_cube(W, b, low, high):
-    largest, smallest = b + np.maximum(W, 0).sum(axis=1), b + np.minimum(W, 0).sum(axis=1)
-    dead = largest <= 0
-    always = ~dead & (smallest >= 0)
-    return dead.sum(), (~dead & ~always).sum(), always.sum()
-
-
-def random_points(W, b, low, high):
-    X = np.random.default_rng(0).uniform(low, high, (100, len(low)))
-    values = X @ W.T + b
-    dead = values.max(axis=0) <= 0
-    always = ~dead & (values.min(axis=0) >= 0)
-    return dead.sum(), (~dead & ~always).sum(), always.sum()
-
-
-def counts_twice(W, b, low, high):
-    largest = np.maximum(W * low, W * high).sum(axis=1) + b
-    smallest = np.minimum(W * low, W * high).sum(axis=1) + b
-    dead, always = largest <= 0, smallest >= 0
-    return dead.sum(), (~dead & ~always).sum(), always.sum()
+def calls_the_library(W, b, v):
+    net = LambdaNets(W[None], b[None], v[None], [0.0]).canonical()
+    return net.hidden_weights[0], net.hidden_biases[0], net.output_weights[0]
 
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
@@ -118,12 +104,6 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (lambda: 23 / 32, "Return three things"),
     ],
     "ex-networks-as-data-2": [
-        (assigns, "sum of both coefficients"),
-        (adds_once, "sum of both coefficients"),
-        (counts_from_one, "the paper's example"),
-        (too_short, "should have shape (4,), got (3,)"),
-    ],
-    "ex-networks-as-data-3": [
         (forgets_the_bias, "lengths of the neurons"),
         (keeps_the_output_weight, "has changed"),
         (smallest_first, "should fall in size"),
@@ -131,11 +111,14 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (sorts_by_value, "should fall in size"),
         (divides_by_zero, "a length was zero"),
         (sorts_the_output_weights_only, "has changed"),
+        (unchanged, "lengths of the neurons"),
+        (calls_the_library, "Do not call the library"),
     ],
-    "ex-networks-as-data-4": [
-        (two_corners, "on the unit square"),
-        (always_the_unit_cube, "on a box"),
-        (random_points, "should be"),
-        (counts_twice, "one of the three"),
+    "ex-networks-as-data-3": [
+        (assigns, "sum of both coefficients"),
+        (adds_once, "sum of both coefficients"),
+        (counts_from_one, "the paper's example"),
+        (too_short, "should have shape (4,), got (3,)"),
+        (always_the_paper, "should have shape (4,), got (10,)"),
     ],
 }
