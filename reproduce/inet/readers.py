@@ -57,12 +57,14 @@ def _draw(k: int) -> dict[str, float]:
             found[f"r2, {name}, {start}"] = _cross(_view(name, stack, R), _slope(stack))
         for name, share in _nearer(stack).items():
             found[f"nearer, {name}, {start}"] = share
+        for name, error in _means(polynomials, stack).items():
+            found[f"error, {name}, {start}"] = error
     own = nets["independent"]
     level = own.predict(CUBE).mean(axis=1)
     for name in VIEWS:
         found[f"level, {name}"] = _cross(_view(name, own, R), level)
     linear = monomial_exponents(5, 1).sum(axis=1) == 1
-    closed = np.sqrt(12) * closed_form_moments(own, degree=1)[:, linear][:, 0]
+    closed = np.sqrt(12) * closed_form_moments(own, degree=1, n_terms=48)[:, linear][:, 0]
     found["closed form, largest error"] = float(np.abs(closed - _slope(own)).max())
     found |= _transfer(polynomials, nets, k, R) | _dead_neurons(own, k, R, linear)
     return {name: round(float(value), 5) for name, value in found.items()}
@@ -75,6 +77,21 @@ def _learning(polynomials: list[Any], cheap: LambdaNets, paper: LambdaNets) -> d
     found = {f"error, {name}": stack.test_error.mean() for name, stack in stacks.items()}
     found |= {f"dead, {name}": _dead(stack).mean() for name, stack in stacks.items()}
     return found | {"error, constant": constant.mean(), "epochs, paper": paper.epochs.mean()}
+
+
+def _means(polynomials: list[Any], nets: LambdaNets) -> dict[str, float]:
+    """Return the errors of one network, and of two means of two networks of one polynomial."""
+    one, two = nets[:N_POLYNOMIALS], nets[N_POLYNOMIALS:]
+    pairs = zip(one.weights().values(), two.weights().values(), strict=True)
+    said = {
+        "one network": one.predict(CUBE),
+        "mean of weights": LambdaNets(*((a + b) / 2 for a, b in pairs)).predict(CUBE),
+        "mean of functions": (one.predict(CUBE) + two.predict(CUBE)) / 2,
+    }
+    truth = evaluate_polynomials(polynomials, CUBE)
+    found = {name: np.abs(answers - truth).mean() for name, answers in said.items()}
+    constant = np.abs(truth - np.median(truth, axis=1, keepdims=True))
+    return found | {"best constant": constant.mean()}
 
 
 def _slope(nets: LambdaNets) -> np.ndarray:
