@@ -4,7 +4,8 @@ Layers, rate, batch, points and the 45,000 networks are those of Table 2. What t
 adds to the paper: all lambda-nets start from the same first weights
 (``fixed_seed_lambda_training``), and the loss takes the arg-max of each softmax. Two things differ:
 the lambda-nets stop by the paper's rule on rows that a stack of networks shares, and the 500 epochs
-are `EPOCHS`, with the best weights on a tenth of the networks that is held out.
+are `EPOCHS`, with the best weights on a tenth of the networks that is held out. Products of matrices
+are rounded to bfloat16 in training, which takes two thirds of the time; all else is float32.
 
 ``python -m inet.authors SEED``, in the folder `reproduce`, trains one beforehand; a stopped run
 goes on at its last checkpoint.
@@ -31,7 +32,7 @@ from xai_course.polynomials import sample_polynomials
 
 N = 5
 N_TRAIN = 45_000
-SEEDS = (0, 1, 2)
+SEEDS = (0,)  # every further one takes half an hour of computing
 EPOCHS = 60
 SETTINGS = {
     "hidden": (4096, 2048, 1024, 512),
@@ -56,7 +57,12 @@ def authors_network() -> dict[str, Any]:
         "error": spread([one["error"]["mean"] for one in found]),
         "constant": summary(constant),
         "settings": {k: list(v) if isinstance(v, tuple) else v for k, v in SETTINGS.items()}
-        | {"training_nets": N_TRAIN, "initialisation": "shared", "seeds": list(SEEDS)},
+        | {
+            "training_nets": N_TRAIN,
+            "initialisation": "shared",
+            "products": "bfloat16",
+            "seeds": list(SEEDS),
+        },
         "printed": PRINTED,
     }
 
@@ -95,9 +101,13 @@ def _train(seed: int, path: Path) -> float:
         folder=WORK / "lambda-nets-5-authors",
     )
     started = time.process_time()
-    network = train_softmax_network(
-        nets, seed=seed, checkpoint=path.with_suffix(".part"), **SETTINGS
-    )
+    torch.set_float32_matmul_precision("medium")
+    try:
+        network = train_softmax_network(
+            nets, seed=seed, checkpoint=path.with_suffix(".part"), **SETTINGS
+        )
+    finally:
+        torch.set_float32_matmul_precision("highest")
     network.save(path)
     return round(time.process_time() - started, 1)
 
