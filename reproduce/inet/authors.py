@@ -2,10 +2,10 @@
 
 Layers, rate, batch, points and the 45,000 networks are those of Table 2. What the published code
 adds to the paper: all lambda-nets start from the same first weights
-(``fixed_seed_lambda_training``), and the loss takes the arg-max of each softmax. Two things differ:
-the lambda-nets stop by the paper's rule on rows that a stack of networks shares, and the 500 epochs
-are `EPOCHS`, with the best weights on a tenth of the networks that is held out. Products of matrices
-are rounded to bfloat16 in training, which takes two thirds of the time; all else is float32.
+(``fixed_seed_lambda_training``), and the loss takes the arg-max of each softmax. Three things
+differ: the lambda-nets stop by the paper's rule on rows that a stack of networks shares; the 500
+epochs are `EPOCHS`, with the best weights on a tenth of the networks that is held out; products of
+matrices are rounded to bfloat16 in training, which takes two thirds of the time.
 
 ``python -m inet.authors SEED``, in the folder `reproduce`, trains one beforehand; a stopped run
 goes on at its last checkpoint.
