@@ -15,6 +15,7 @@ import argparse
 from inet.authors import authors_network
 from inet.drift import drift_cost
 from inet.fidelity import figure6, figure7, table3
+from inet.forgetting import forgetting
 from inet.ladder import ladder
 from inet.nets import lambda_nets
 from inet.one_variable import one_variable
@@ -22,6 +23,7 @@ from inet.paper import paper_network
 from inet.printed import printed
 from inet.readers import readers
 from inet.runtime import figure5
+from inet.streams import drift
 from inet.train import train
 from inet.uncapped import uncapped
 from results import run
@@ -41,7 +43,9 @@ TABLES = {
     "table3": table3,
     "printed": printed,
     "uncapped": uncapped,
+    "drift": drift,
     "drift_cost": drift_cost,
+    "forgetting": forgetting,
 }
 
 

@@ -100,6 +100,71 @@ def test_what_watching_costs(reproduce, monkeypatch):
     assert table["settings"]["repeats"] == 2
 
 
+def few(module, monkeypatch, n):
+    """Let a study take `n` streams of everything."""
+    for name in ("AT_ONCE", "CALM", "STREAMS", "CLINICS"):
+        monkeypatch.setattr(module, name, n)
+
+
+def test_a_study_of_drift_in_small(reproduce, monkeypatch):
+    streams = reproduce("inet.streams")
+    few(streams, monkeypatch, 4)
+    case, (_, share, size, kind, draw) = "large jump", streams.CASES["large jump"]
+    made = streams.streams(1, streams.SHARES[share], size, kind, draw, streams.even)
+    found, dense = streams.statistics(*made)
+    assert {values.shape for values in found.values()} == {(streams.WATCHED, 4)}
+    assert dense.shape == (streams.WATCHED + streams.REFERENCE, 4, 56)
+    levels = streams._levels([streams._calm("plain", 3)])
+    report = streams._report([streams._case(case, 1, levels)], curves=True)
+    assert report["moments"]["found"] == report["moments"]["found by batch"][-1]
+    assert report["moments"]["behind the moments"]["mean"] == 0
+    assert set(streams.NAMED) < set(report) == set(found)
+    json.dumps(report)
+
+
+def test_whitened_residuals_see_a_change_where_few_rows_come(reproduce, monkeypatch):
+    streams = reproduce("inet.streams")
+    few(streams, monkeypatch, 4)
+    levels = streams._levels([streams._calm("rarely", 2)])
+    report = streams._report([streams._case("rarely visited", 1, levels)])
+    late = {name: one["behind the moments"]["mean"] for name, one in report.items()}
+    assert late["signed residuals"] < 0 < late["signed residuals, not whitened"]
+
+
+def test_clinics_differ_in_rows_and_training(reproduce, monkeypatch):
+    streams = reproduce("inet.streams")
+    few(streams, monkeypatch, 2)
+    batches, nets = streams._clinic_streams("device", 0, 1)
+    seen = [(t, X, y) for t, X, y in batches if t in (-1, streams.CHANGE)]
+    assert (seen[1][1][..., 3] <= 0.7).all()
+    assert set(np.unique(seen[0][2])) <= {0.0, 1.0}
+    assert len(nets) == 2
+    assert np.abs(np.diff(nets.parameters(), axis=0)).max() > 0.1
+    streams._clinics.cache_clear()
+
+
+def test_delays_are_compared_stream_by_stream(reproduce):
+    streams = reproduce("inet.streams")
+    ours, others = np.array([3, np.inf, np.nan, 5]), np.array([1, 4, 0, np.nan])
+    found = streams._paired(ours, others, 90)
+    assert (found["mean"], found["n"]) == (44, 2)
+    late = {"moments": [1, 4, 0, None], "error": [3, -1, None, 5]}
+    report = streams._report([late])["error"]
+    assert (report["alarms"], report["early"], report["found"]) == (3, 1, 2)
+    assert report["median"] == 5
+
+
+def test_forgetting_in_small(reproduce, monkeypatch):
+    module = reproduce("inet.forgetting")
+    monkeypatch.setattr(module, "NETWORKS", 3)
+    found = module.forgetting()
+    lost, kept = found["new rows only"], found["half old rows"]
+    assert lost["first task grows"]["median"] > 3 * kept["first task grows"]["median"]
+    assert lost["departure"]["mean"] > 3 * kept["departure"]["mean"]
+    assert len(lost["stream"]) == len(lost["coefficients"]) == 60
+    json.dumps(found)
+
+
 def test_crossover(reproduce):
     crossover = reproduce("inet.runtime").crossover
     assert crossover(60, 5.0, 5.0) is None

@@ -5,44 +5,71 @@ from typing import Any
 
 import numpy as np
 
-from xai_course.book.checks.watching_a_network_drift import alarm_threshold, detection_delays
+from xai_course import drift
+from xai_course.drift import alarm_threshold, detection_delays
 from xai_course.inet import LambdaNets
 from xai_course.polynomials import gram_matrix, monomial_indices, monomials_in_basis
 
 
-def without_restart(values, slack, threshold):
-    means = np.cumsum(values) / np.arange(1, len(values) + 1)
-    sums = np.cumsum(values - means - slack)
-    lowest = np.minimum(np.minimum.accumulate(sums), 0)
-    return np.flatnonzero(sums - lowest > threshold).tolist()
+def _both(z, slack):
+    up = down = 0.0
+    found = []
+    for value in z:
+        up, down = max(0.0, up + value - slack), max(0.0, down - value - slack)
+        found.append(max(up, down))
+    return found
 
 
-def without_minimum(values, slack, threshold):
-    alarms, count, total, moved = [], 0, 0.0, 0.0
-    for position, value in enumerate(values):
-        count, total = count + 1, total + value
-        moved += value - total / count - slack
-        if moved > threshold:
-            alarms.append(position)
-            count, total, moved = 0, 0.0, 0.0
-    return alarms
+def _scaled(values, n_reference):
+    reference = values[:n_reference]
+    return (values[n_reference:] - reference.mean()) / reference.std(ddof=1)
 
 
-def reaching_is_enough(values, slack, threshold):
-    alarms, count, total, moved, lowest = [], 0, 0.0, 0.0, 0.0
-    for position, value in enumerate(values):
-        count, total = count + 1, total + value
-        moved += value - total / count - slack
-        lowest = min(lowest, moved)
-        if moved - lowest >= threshold:
-            alarms.append(position)
-            count, total, moved, lowest = 0, 0.0, 0.0, 0.0
-    return alarms
+def rises_only(values, n_reference, slack=0.5):
+    level, found = 0.0, []
+    for z in _scaled(values, n_reference):
+        level = max(0.0, level + z - slack)
+        found.append(level)
+    return found
 
 
-def first_alarm_only(values, slack, threshold):
-    found = without_restart(values, slack, threshold)
-    return found[0] if found else -1
+def never_reset(values, n_reference, slack=0.5):
+    z = _scaled(values, n_reference)
+    return np.maximum(np.cumsum(z - slack), np.cumsum(-z - slack))
+
+
+def without_slack(values, n_reference, slack=0.5):
+    return _both(_scaled(values, n_reference), 0.0)
+
+
+def always_half(values, n_reference, slack=0.5):
+    return _both(_scaled(values, n_reference), 0.5)
+
+
+def in_units_of_all_values(values, n_reference, slack=0.5):
+    return _both((values[n_reference:] - values.mean()) / values.std(ddof=1), slack)
+
+
+def in_units_of_the_label(values, n_reference, slack=0.5):
+    return _both(values[n_reference:] - values[:n_reference].mean(), slack)
+
+
+def divided_by_n(values, n_reference, slack=0.5):
+    reference = values[:n_reference]
+    return _both((values[n_reference:] - reference.mean()) / reference.std(), slack)
+
+
+def with_the_reference(values, n_reference, slack=0.5):
+    reference = values[:n_reference]
+    return _both((values - reference.mean()) / reference.std(ddof=1), slack)
+
+
+def asks_the_library(values, n_reference, slack=0.5):
+    return drift.cusum(values, n_reference, slack)
+
+
+def the_hand_case_only(values, n_reference, slack=0.5):
+    return np.resize([1, 2.5, 2, 1, 3.5], len(values) - n_reference)
 
 
 def changes(before, after, support):
@@ -129,18 +156,36 @@ def stream_by_stream(calm_error, calm_coef, error, coef, change):
     return late - detection_delays(coef, alarm_threshold(calm_coef), change)
 
 
+def no_change_at_all(before, after, support):
+    return as_pairs(np.zeros(len(support)), support)
+
+
+def always_two_batches(calm_error, calm_coef, error, coef, change):
+    return 2.0
+
+
+def threshold_from_the_changed_streams(calm_error, calm_coef, error, coef, change):
+    return medians(error, error, change) - medians(coef, coef, change)
+
+
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-watching-a-network-drift-1": [
-        (lambda: (81, 162, 1), "fourth power"),
-        (lambda: (81, 1458, np.sqrt(2)), "same number of rows"),
-        (lambda: (9, 18, 1), "got 18, expected 1458"),
-        (lambda: (81, 1458), "Return three numbers"),
+        (rises_only, "rise alone"),
+        (never_reset, "never fall below zero"),
+        (without_slack, "No slack"),
+        (always_half, "slack of 0.25"),
+        (in_units_of_all_values, "reference alone"),
+        (in_units_of_the_label, "Divide by the standard deviation"),
+        (divided_by_n, "ddof=1"),
+        (with_the_reference, "after the reference"),
+        (asks_the_library, "Do not call the library"),
+        (the_hand_case_only, "random series"),
     ],
     "ex-watching-a-network-drift-2": [
-        (without_restart, "with three restarts"),
-        (without_minimum, "slack has lowered"),
-        (reaching_is_enough, "only reaches the threshold"),
-        (first_alarm_only, "Return a list of positions"),
+        (column_dropped, "x3 held at 0.2"),
+        (into_the_output, "x3 held at 0.2"),
+        (column_kept, "should be 3, got 4"),
+        (just_weights, "Return LambdaNets"),
     ],
     "ex-watching-a-network-drift-3": [
         (turned, "after minus before"),
@@ -148,18 +193,15 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (sorted_by_sign, "largest change in absolute size"),
         (without_gram, "The changes"),
         (numbers_only, "Return a list of pairs"),
+        (no_change_at_all, "The monomials, the largest change first"),
     ],
     "ex-watching-a-network-drift-4": [
-        (column_dropped, "x3 held at 0.2"),
-        (into_the_output, "x3 held at 0.2"),
-        (column_kept, "should be 3, got 4"),
-        (just_weights, "Return LambdaNets"),
-    ],
-    "ex-watching-a-network-drift-5": [
         (one_threshold_for_both, "as loud as an alarm"),
         (coefficients_minus_error, "should be 2.0, got -2.0"),
         (forgets_infinity, "Infinity minus infinity"),
         (early_alarms_count_as_zero, "random streams"),
         (stream_by_stream, "should be one number"),
+        (always_two_batches, "as loud as an alarm"),
+        (threshold_from_the_changed_streams, "The lead"),
     ],
 }

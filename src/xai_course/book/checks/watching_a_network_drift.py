@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
+from xai_course import drift
 from xai_course.book.checks import CheckFailed, exercise
 from xai_course.book.expect import (
     assert_close,
@@ -28,57 +30,84 @@ SLUG = "watching-a-network-drift"
 
 
 @exercise(f"ex-{SLUG}-1")
-def rows_until_seen(answer: Callable[[], Any]) -> str:
-    """Compare with the two formulas of the chapter."""
-    what = "three numbers: rows in the mean, rows in the error, and the ratio"
-    found = expect_array(answer(), (3,), what)
-    if found[1] == 162:
-        raise CheckFailed("In the error the ratio enters with its fourth power, not its second.")
-    if close_to(found[2], np.sqrt(2)):
-        raise CheckFailed("At a ratio of the square root of 2 both need the same number of rows.")
-    assert_close(found, [81, 1458, 1], "Rows in the mean, rows in the error, and the ratio")
-    return "18 times as many rows in the error, for a change of a third of the noise."
+def cusum(answer: Callable[..., Any]) -> str:
+    """Compare with a series made by hand, then with the library on random ones."""
+    hand = [-1.0, 0.0, 1.0, 1.5, 2.0, 0.0, -1.5, -3.0]
+    _sums(answer, hand, 3, 0.5, "of the series -1, 0, 1, 1.5, 2, 0, -1.5, -3")
+    for seed, (n, n_reference, slack) in enumerate([(60, 20, 0.5), (200, 40, 0.25), (30, 2, 0.0)]):
+        rng = np.random.default_rng([1, seed])
+        values = rng.normal(3, 2, size=n)
+        values[2 * n // 3 :] += 3 * rng.choice([-1, 1])
+        what = f"of a random series with a reference of {n_reference} and a slack of {slack}"
+        _sums(answer, values, n_reference, slack, what)
+    return "Both sums are right, upwards and downwards."
+
+
+def _sums(answer: Callable[..., Any], values: Any, n_reference: int, slack: float, of: str) -> None:
+    values = np.asarray(values, dtype=float)
+    expected = drift.cusum(values, n_reference, slack)
+    forbidden = CheckFailed("Do not call the library: build the two sums yourself.")
+    with mock.patch.object(drift, "cusum", side_effect=forbidden):
+        found = answer(values.copy(), n_reference, slack)
+    n = len(values) - n_reference
+    found = expect_array(found, (n,), f"{n} numbers, one for each value after the reference")
+    for message, slip in _slips(values, n_reference, slack).items():
+        if close_to(found, slip) and not close_to(slip, expected):
+            raise CheckFailed(message)
+    assert_close(found, expected, f"The sums {of}")
+
+
+def _slips(values: np.ndarray, n_reference: int, slack: float) -> dict[str, np.ndarray]:
+    """Return what usual slips give, each with its message."""
+    reference, watched = values[:n_reference], values[n_reference:]
+    z = (watched - reference.mean()) / reference.std(ddof=1)
+    up, down = _one_side(z, slack), _one_side(-z, slack)
+    raw, of_all = watched - reference.mean(), (watched - values.mean()) / values.std(ddof=1)
+    wide = (watched - reference.mean()) / reference.std()
+    both = {
+        "Divide by the standard deviation of the reference first.": raw,
+        "Mean and standard deviation come from the reference alone.": of_all,
+        "Use the standard deviation with n - 1 (`ddof=1`).": wide,
+    }
+    return {
+        "This sees a rise alone. A second sum must see a fall.": up,
+        "This sees a fall alone. A second sum must see a rise.": down,
+        "Return the larger of the two sums, not both together.": up + down,
+        "The slack is not subtracted from the downward sum.": np.maximum(up, _one_side(-z, 0)),
+        "No slack is subtracted.": np.maximum(_one_side(z, 0), _one_side(-z, 0)),
+        "A sum must never fall below zero.": np.maximum(
+            np.cumsum(z - slack), np.cumsum(-z - slack)
+        ),
+    } | {
+        message: np.maximum(_one_side(x, slack), _one_side(-x, slack))
+        for message, x in both.items()
+    }
+
+
+def _one_side(z: np.ndarray, slack: float) -> np.ndarray:
+    level, found = 0.0, []
+    for value in z:
+        level = max(0.0, level + value - slack)
+        found.append(level)
+    return np.array(found)
 
 
 @exercise(f"ex-{SLUG}-2")
-def page_hinkley(answer: Callable[..., list[int]]) -> str:
-    """Compare with series made by hand, then with a plain version on random ones."""
-    _alarms(answer, [0, 0, 0, 4, 0], 0.0, 2.9, [3], "of 0, 0, 0, 4, 0 with threshold 2.9")
-    _alarms(answer, [0, 0, 0, 4, 0], 0.0, 3.0, [], "where the sum only reaches the threshold")
-    _alarms(answer, [0, 0, 0, 4], 1.0, 1.5, [3], "where slack has lowered the sum before the jump")
-    _alarms(answer, [4, 4, 0, 0, 0], 0.0, 0.1, [], "of a series that falls")
-    _alarms(answer, [0, 4, 0, 4, 0, 4], 0.0, 1.0, [1, 3, 5], "with three restarts")
-    rng = np.random.default_rng(2)
-    for _ in range(10):
-        values = rng.normal(size=120) + 2 * (np.arange(120) >= 60)
-        _alarms(answer, values, 0.2, 6.0, _plain(values, 0.2, 6.0), "of a random series")
-    return "The alarms are right, restarts included."
-
-
-def _alarms(
-    answer: Callable[..., list[int]],
-    values: Any,
-    slack: float,
-    threshold: float,
-    expected: list[int],
-    where: str,
-) -> None:
-    found = answer(np.asarray(values, dtype=float), slack, threshold)
-    if np.ndim(found) != 1:
-        raise CheckFailed(f"Return a list of positions, got {shown(found)}.")
-    assert_equal(found, expected, f"The alarms {where}")
-
-
-def _plain(values: np.ndarray, slack: float, threshold: float) -> list[int]:
-    first = 0
-    for end in range(1, len(values) + 1):
-        part = values[first:end]
-        means = np.cumsum(part) / np.arange(1, len(part) + 1)
-        sums = np.cumsum(part - means - slack)
-        if sums[-1] - min(0.0, sums.min()) > threshold:
-            rest = _plain(values[end:], slack, threshold)
-            return [end - 1, *(end + position for position in rest)]
-    return []
+def hold(answer: Callable[..., LambdaNets]) -> str:
+    """Compare the slice's answers with those of the whole network."""
+    rng = np.random.default_rng(4)
+    shapes = (3, 6, 4), (3, 6), (3, 6), (3,)
+    nets = LambdaNets(*(rng.normal(size=shape) for shape in shapes))
+    X = rng.random((20, 4))
+    for j, value in [(3, 0.2), (0, 0.9), (1, 0.0)]:
+        found = answer(nets, j, value)
+        if not isinstance(found, LambdaNets):
+            raise CheckFailed(f"Return LambdaNets, got {type(found).__name__}.")
+        assert_equal(found.n_variables, 3, "The number of variables that are left")
+        X[:, j] = value
+        what = f"The outputs with x{j} held at {value}"
+        assert_close(found.predict(np.delete(X, j, axis=1)), nets.predict(X), what)
+    return "Three slices give what the whole networks give."
 
 
 @exercise(f"ex-{SLUG}-3")
@@ -119,24 +148,6 @@ def _pairs(found: Any) -> list[tuple[tuple[int, ...], Any]]:
 
 
 @exercise(f"ex-{SLUG}-4")
-def hold(answer: Callable[..., LambdaNets]) -> str:
-    """Compare the slice's answers with those of the whole network."""
-    rng = np.random.default_rng(4)
-    shapes = (3, 6, 4), (3, 6), (3, 6), (3,)
-    nets = LambdaNets(*(rng.normal(size=shape) for shape in shapes))
-    X = rng.random((20, 4))
-    for j, value in [(3, 0.2), (0, 0.9), (1, 0.0)]:
-        found = answer(nets, j, value)
-        if not isinstance(found, LambdaNets):
-            raise CheckFailed(f"Return LambdaNets, got {type(found).__name__}.")
-        assert_equal(found.n_variables, 3, "The number of variables that are left")
-        X[:, j] = value
-        what = f"The outputs with x{j} held at {value}"
-        assert_close(found.predict(np.delete(X, j, axis=1)), nets.predict(X), what)
-    return "Three slices give what the whole networks give."
-
-
-@exercise(f"ex-{SLUG}-5")
 def batches_ahead(answer: Callable[..., float]) -> str:
     """Compare with statistics made by hand, then with random ones."""
     calm = np.linspace(0, 1, 40).reshape(4, 10)
@@ -168,23 +179,11 @@ def _number(answer: Callable[..., float], *arguments: Any) -> float:
         return expect_number(answer(*arguments), "The lead")
 
 
-def alarm_threshold(statistic: np.ndarray, false_alarms: float = 0.1) -> float:
-    """Return the level that this share of undisturbed streams ever exceeds."""
-    return float(np.quantile(statistic.max(axis=0), 1 - false_alarms))
-
-
-def detection_delays(statistic: np.ndarray, threshold: float, change: int) -> np.ndarray:
-    """Return the batches from a change to the first alarm of each stream."""
-    alarms = statistic > threshold
-    first = np.where(alarms.any(axis=0), alarms.argmax(axis=0), np.inf)
-    return np.where(first < change, np.nan, first - change)
-
-
 def _lead(
     calm_error: np.ndarray, calm_coef: np.ndarray, error: np.ndarray, coef: np.ndarray, change: int
 ) -> float:
     medians = [
-        np.nanmedian(detection_delays(values, alarm_threshold(calm, 0.1), change))
+        np.nanmedian(drift.detection_delays(values, drift.alarm_threshold(calm), change))
         for calm, values in ((calm_error, error), (calm_coef, coef))
     ]
     return 0.0 if np.isinf(medians).all() else medians[0] - medians[1]
