@@ -1,0 +1,28 @@
+"""The line above a folded cell says what its code does."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from tools.chapters import BOOK
+
+SPEC = importlib.util.spec_from_file_location("folded_code", BOOK.source / "_ext/folded_code.py")
+folded_code = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(folded_code)
+
+
+@pytest.mark.parametrize(
+    ("source", "draws", "shows", "said"),
+    [
+        ("fig, ax = plt.subplots()", True, "", "Code: how this picture is drawn"),
+        ("frame", False, "<table><tr></tr></table>", "Code: how this table is made"),
+        ("print(1)", False, "1", "Code: how this output is computed"),
+        ("import numpy as np\n\nplotting.use_style()", False, "", "Code: imports"),
+        ("def f(x):\n    y = x\n    return y\n\n\nz = f(1)", False, "", "Code: f"),
+        ("a, b = 1, 2\nc = d = a\ne = 5", False, "", "Code: a, b, c, d, ..."),
+    ],
+)
+def test_prompt(source: str, draws: bool, shows: str, said: str) -> None:
+    assert folded_code.prompt(source, draws, shows) == said
