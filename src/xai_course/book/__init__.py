@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ HOMES = {
     "load_model": "networks",
     "train_model": "networks",
 }
-__all__ = ["glue", "mean_range", "measured", "measured_file", *HOMES]
+__all__ = ["glue", "mean_error", "mean_range", "measured", "measured_file", *HOMES]
 
 
 def __getattr__(name: str) -> Any:
@@ -81,6 +82,29 @@ def mean_range(values: Any, digits: int = 2, scale: float = 1.0) -> str:
         values = {"mean": sum(values) / len(values), "min": min(values), "max": max(values)}
     mean, low, high = (f"{scale * values[key]:,.{digits}f}" for key in ("mean", "min", "max"))
     return f"{mean} ({low} to {high})"
+
+
+def mean_error(values: Any, digits: int = 3, scale: float = 1.0, sign: str = "") -> str:
+    """Return a mean and its standard error as text, such as ``"0.026 ± 0.004"``.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Independent draws, or differences of pairs.
+    digits : int
+        Behind the point.
+    scale : float
+        Multiplies the numbers; 100 for per cent.
+    sign : str
+        ``"+"`` writes the sign of a positive mean, too.
+
+    Examples
+    --------
+    >>> mean_error([1.0, 2.0, 3.0], digits=2)
+    '2.00 ± 0.58'
+    """
+    mean, error = statistics.fmean(values), statistics.stdev(values) / len(values) ** 0.5
+    return f"{scale * mean:{sign},.{digits}f} ± {scale * error:,.{digits}f}"
 
 
 def glue(name: str, value: object) -> None:
