@@ -20,6 +20,7 @@ from results import choose, run
 from unwrapping import (
     authors_k,
     figures,
+    flattening,
     importance,
     lending,
     lending_draws,
@@ -41,6 +42,7 @@ TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
     "lending_draws": lending_draws.table,
     "figures": figures.table,
     "merging": merging.table,
+    "flattening": flattening.table,
     "authors_k": authors_k.table,
     "trust": trust.table,
     "importance": importance.table,

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from xai_course.book import measured
+from xai_course.networks import PiecewiseLinearNetwork
 
 COMMAND = Path(__file__).resolve().parents[2] / "reproduce" / "unwrapping.py"
 
@@ -112,6 +114,38 @@ def test_the_authors_way_finds_their_k(reproduce):
     run = authors.measure(0)
     assert (run["K"], run["clusters"], round(run["AUC"], 3)) == (10, 8, 0.901)
     assert read("authors_k")["runs"]["AUC"][0] == run["AUC"]
+
+
+# Flat networks, and where they start
+
+
+def test_neurons_of_length_one_compute_the_same(reproduce, rows):
+    start = rows.unwrapper.merge(3, penalty="l2").flatten(epochs=0).network
+    one = reproduce("unwrapping.flattening").length_one(start)
+    neurons = np.column_stack([one.biases[0], one.weights[0]])
+    assert np.allclose(np.linalg.norm(neurons, axis=1), 1)
+    assert np.allclose(one.forward(rows.X_test), start.forward(rows.X_test))
+
+
+def test_a_neuron_that_doubles_moves_by_its_length_and_does_not_turn(reproduce, rows):
+    flat = rows.unwrapper.merge(3, penalty="l2").flatten(epochs=0)
+    old = flat.network_before_
+    doubled = [2 * old.weights[0], old.weights[1]], [2 * old.biases[0], old.biases[1]]
+    after = replace(flat, network=PiecewiseLinearNetwork(*doubled))
+    found = reproduce("unwrapping.flattening").moved("x", after)
+    expected = {"median change, x": 1, "most change, x": 1, "most turn, x": 0}
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_first_flat_circles_are_the_measured_ones(reproduce):
+    found = reproduce("unwrapping.flattening").circles(0)
+    kept = {key: values[0] for key, values in read("flattening")["circles"].items()}
+    assert found == pytest.approx(kept, abs=1e-3)
+
+
+@pytest.mark.parametrize("part", ["circles", "wave", "boston", "loans"])
+def test_every_flat_replicate_is_kept(part):
+    assert {len(values) for values in read("flattening")[part].values()} == {20}
 
 
 # Table 2

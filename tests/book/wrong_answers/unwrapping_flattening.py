@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 
 from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.unwrapping.flattening import flatten_models
 
 
 def flat(coef, intercept, inputs, y, **options):
@@ -27,24 +28,12 @@ def intercept_after_the_relu(coef, intercept, X, y):
     return flat(coef, intercept, np.maximum(X @ coef.T, 0) + intercept, y)
 
 
-def all_neurons(network, x):
-    on = network.weights[0] @ x + network.biases[0] >= 0
-    return network.weights[1][0] @ network.weights[0], int(on.sum())
+def calls_the_library(coef, intercept, X, y):
+    return flatten_models(coef, intercept, X, y, epochs=0).network
 
 
-def without_output_weights(network, x):
-    on = network.weights[0] @ x + network.biases[0] >= 0
-    return on @ network.weights[0], int(on.sum())
-
-
-def strictly_on(network, x):
-    on = network.weights[0] @ x + network.biases[0] > 0
-    return (network.weights[1][0] * on) @ network.weights[0], int(on.sum())
-
-
-def forgets_the_bias(network, x):
-    on = network.weights[0] @ x >= 0
-    return (network.weights[1][0] * on) @ network.weights[0], int(on.sum())
+def always_ones(coef, intercept, X, y):
+    return PiecewiseLinearNetwork([coef, np.ones((1, len(coef)))], [intercept, [0.0]])
 
 
 def scaled(network, k, s, output, bias=1.0):
@@ -65,29 +54,30 @@ def divides_everything(network, k, s):
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-unwrapping-flattening-1": [
-        (lambda: (1, 1, 1), "where the regions meet"),
-        (lambda: (0.5, 1.5, 1), "add them"),
-        (lambda: (1.5, 0.5, 2), "wrong order"),
-        (lambda: (-0.5, 1.5, 2), "The switches"),
-        (lambda: 2, "Return three numbers"),
+        (lambda: (1, 1, 0.4, -1), "where the regions meet"),
+        (lambda: (1.5, 0.5, 0.4, -1), "wrong order"),
+        (lambda: (-0.5, 1.5, 0.4, -1), "The switches"),
+        (lambda: (0.5, 1.5, 1, -1), "best straight line"),
+        (lambda: (0.5, 1.5, 2, -1), "sum of both models"),
+        (lambda: (0.5, 1.5, 0.5, -1), "The output at x = 1"),
+        (lambda: (0.5, 1.5, 0.4, 1), "They must meet"),
+        (lambda: (0.5, 1.5, 0.4, 0), "The number to add"),
+        (lambda: 2, "Return four numbers"),
     ],
     "ex-unwrapping-flattening-2": [
         (before_the_relu, "before the ReLU"),
         (without_bias, "fit an intercept"),
         (intercept_after_the_relu, "The output weights of 2 models"),
+        (calls_the_library, "four fifths of the rows"),
+        (always_ones, "The output weights of 2 models"),
         (lambda coef, intercept, X, y: coef, "Return a PiecewiseLinearNetwork"),
     ],
     "ex-unwrapping-flattening-3": [
-        (all_neurons, "those that are off"),
-        (without_output_weights, "The coefficients where"),
-        (strictly_on, "The number of neurons on"),
-        (forgets_the_bias, "The number of neurons on"),
-        (lambda network, x: np.zeros(4), "Return two things"),
-    ],
-    "ex-unwrapping-flattening-4": [
         (lambda network, k, s: scaled(network, k, s, 0), "so the function has"),
         (lambda network, k, s: scaled(network, k, s, 1), "must be divided"),
         (lambda network, k, s: scaled(network, k, s, -1, bias=0), "The biases of neuron 0"),
+        (lambda network, k, s: network, "The weights of neuron 0"),
+        (lambda network, k, s: scaled(network, 0, s, -1), "The weights of neuron 3"),
         (divides_everything, "The function of neuron 0"),
     ],
 }
