@@ -22,87 +22,62 @@ def forgives_the_miss():
     return 1, -2, 1 / 3, True
 
 
-def forgets_class_0(coef, value, i, j):
-    return coef[i - 1] - coef[j - 1], value[i - 1] - value[j - 1]
+def _questions(x, edge, rng, half=0.5):
+    d = len(x)
+    steps = np.vstack([np.zeros(d), rng.uniform(-half, half, (d + 1, d))])
+    return steps, np.column_stack([np.ones(d + 2), steps])
 
 
-def wrong_way_round(coef, value, i, j):
-    coef, value = np.vstack([0 * coef[:1], coef]), np.append(0.0, value)
-    return coef[j] - coef[i], value[j] - value[i]
+def _ratios(P):
+    return np.log(P[:, 1:] / P[:, :1])
 
 
-def coefficients_only(coef, value, i, j):
-    coef = np.vstack([0 * coef[:1], coef])
-    return coef[i] - coef[j]
+def forgets_the_edge(ask, x, edge, rng):
+    steps, system = _questions(x, edge, rng)
+    y = _ratios(ask(x + edge * steps))
+    solution = np.linalg.solve(system[:-1], y[:-1])
+    return solution[1:].T, solution[0], np.abs(system[-1] @ solution - y[-1]).max()
 
 
-def forgets_the_step(ask, x, h, u):
-    y = ask(x + h * np.vstack([0 * u, np.eye(len(x)), u]))
-    coef = y[1:-1] - y[0]
-    return coef, y[0], abs(y[0] + coef @ u - y[-1])
+def tests_on_a_used_equation(ask, x, edge, rng):
+    steps, system = _questions(x, edge, rng)
+    y = _ratios(ask(x + edge * steps))
+    solution = np.linalg.solve(system[:-1], y[:-1])
+    return solution[1:].T / edge, solution[0], np.abs(system[0] @ solution - y[0]).max()
 
 
-def tests_on_its_own_answers(ask, x, h, u):
-    y = ask(x + h * np.vstack([0 * u, np.eye(len(x)), u]))
-    coef = (y[1:-1] - y[0]) / h
-    return coef, y[0], abs(y[0] + h * coef[0] - y[1])
+def tests_one_class_only(ask, x, edge, rng):
+    steps, system = _questions(x, edge, rng)
+    y = _ratios(ask(x + edge * steps))
+    solution = np.linalg.solve(system[:-1], y[:-1])
+    return solution[1:].T / edge, solution[0], abs(system[-1] @ solution - y[-1])[0]
 
 
-def central_differences(ask, x, h, u):
-    steps = h * np.eye(len(x))
-    coef = (ask(x + steps) - ask(x - steps)) / (2 * h)
-    y = ask(np.array([x, x + h * u]))
-    return coef, y[0], abs(y[0] + h * coef @ u - y[1])
+def twice_the_cube(ask, x, edge, rng):
+    steps, system = _questions(x, edge, rng, half=1.0)
+    y = _ratios(ask(x + edge * steps))
+    solution = np.linalg.solve(system[:-1], y[:-1])
+    return solution[1:].T / edge, solution[0], np.abs(system[-1] @ solution - y[-1]).max()
 
 
-def shares_of_all(errors, misses, tolerance):
-    wrong, suspect = errors > tolerance, misses > tolerance
-    return wrong.mean(), (wrong & suspect).mean(), (~wrong & suspect).mean()
+def probabilities_are_not_linear(ask, x, edge, rng):
+    steps, system = _questions(x, edge, rng)
+    y = ask(x + edge * steps)[:, 1:]
+    solution = np.linalg.solve(system[:-1], y[:-1])
+    return solution[1:].T / edge, solution[0], np.abs(system[-1] @ solution - y[-1]).max()
 
 
-def ignores_the_tolerance(errors, misses, tolerance):
-    wrong, suspect = errors != 0, misses != 0
-    return wrong.mean(), suspect[wrong].mean(), suspect[~wrong].mean()
+def along_the_axes(ask, x, edge, rng):
+    steps = np.vstack([0 * x, np.eye(len(x)) / 2, rng.uniform(-0.5, 0.5, len(x))])
+    y = _ratios(ask(x + edge * steps))
+    coef = 2 * (y[1:-1] - y[0]).T / edge
+    return coef, y[0], np.abs(y[0] + edge * coef @ steps[-1] - y[-1]).max()
 
 
-def no_wrong_model_is_nan(errors, misses, tolerance):
-    wrong, suspect = errors > tolerance, misses > tolerance
-    return wrong.mean(), np.divide((wrong & suspect).sum(), wrong.sum()), suspect[~wrong].mean()
-
-
-def one_question_per_region(shares):
-    return float(len(shares))
-
-
-def waits_for_the_smallest(shares):
-    return 1 / min(shares)
-
-
-def as_if_all_were_equal(shares):
-    return len(shares) * sum(1 / k for k in range(1, len(shares) + 1))
-
-
-def signed_half_widths(steps, p, delta):
-    low, high = (np.log(q / (1 - q)) for q in (p - delta, p + delta))
-    system = np.column_stack([np.ones(len(p)), steps])
-    return np.linalg.solve(system, low)[1:], np.linalg.solve(system, high)[1:]
-
-
-def sorted_ends(steps, p, delta):
-    return tuple(np.sort(signed_half_widths(steps, p, delta), axis=0))
-
-
-def bounds_in_probability(steps, p, delta):
-    inverse = np.linalg.inv(np.column_stack([np.ones(len(p)), steps]))[1:]
-    middle, half = inverse @ np.log(p / (1 - p)), delta * np.abs(inverse).sum(axis=1)
-    return middle - half, middle + half
-
-
-def twice_too_wide(steps, p, delta):
-    low, high = (np.log(q / (1 - q)) for q in (p - delta, p + delta))
-    inverse = np.linalg.inv(np.column_stack([np.ones(len(p)), steps]))[1:]
-    middle, half = inverse @ (low + high) / 2, np.abs(inverse) @ (high - low)
-    return middle - half, middle + half
+def central_differences(ask, x, edge, rng):
+    shift = edge / 2 * np.eye(len(x))
+    coef = ((_ratios(ask(x + shift)) - _ratios(ask(x - shift))) / edge).T
+    return coef, _ratios(ask(x[None]))[0], 0.0
 
 
 def fine_grid(ask, low, high, rng):
@@ -145,6 +120,29 @@ def never_asks_at_the_meeting_point(ask, low, high, rng):
     return left + never_asks_at_the_meeting_point(ask, cut, high, rng)
 
 
+def signed_half_widths(steps, p, delta):
+    low, high = (np.log(q / (1 - q)) for q in (p - delta, p + delta))
+    system = np.column_stack([np.ones(len(p)), steps])
+    return np.linalg.solve(system, low)[1:], np.linalg.solve(system, high)[1:]
+
+
+def sorted_ends(steps, p, delta):
+    return tuple(np.sort(signed_half_widths(steps, p, delta), axis=0))
+
+
+def bounds_in_probability(steps, p, delta):
+    inverse = np.linalg.inv(np.column_stack([np.ones(len(p)), steps]))[1:]
+    middle, half = inverse @ np.log(p / (1 - p)), delta * np.abs(inverse).sum(axis=1)
+    return middle - half, middle + half
+
+
+def twice_too_wide(steps, p, delta):
+    low, high = (np.log(q / (1 - q)) for q in (p - delta, p + delta))
+    inverse = np.linalg.inv(np.column_stack([np.ones(len(p)), steps]))[1:]
+    middle, half = inverse @ (low + high) / 2, np.abs(inverse) @ (high - low)
+    return middle - half, middle + half
+
+
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-openapi-1": [
         (natural_logarithms, "base 2"),
@@ -153,35 +151,24 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (forgives_the_miss, "Whether all lie in one region should be False"),
     ],
     "ex-openapi-2": [
-        (forgets_class_0, "of class 2 against class 0"),
-        (wrong_way_round, "the signs"),
-        (coefficients_only, "Return two things"),
+        (forgets_the_edge, "divide by the edge"),
+        (tests_on_a_used_equation, "your miss is zero"),
+        (tests_one_class_only, "for all classes"),
+        (twice_the_cube, "no question may be"),
+        (probabilities_are_not_linear, "The coefficients for 3 feature(s)"),
+        (along_the_axes, "at random from the whole cube"),
+        (central_differences, "The number of questions"),
     ],
     "ex-openapi-3": [
-        (forgets_the_step, "The coefficients: 5 of 5"),
-        (tests_on_its_own_answers, "your miss is zero"),
-        (central_differences, "should be 7, got 12"),
-    ],
-    "ex-openapi-4": [
-        (shares_of_all, "Caught is a share of the wrong models"),
-        (ignores_the_tolerance, "The shares of eight customers"),
-        (no_wrong_model_is_nan, "where no model is wrong"),
-    ],
-    "ex-openapi-5": [
-        (one_question_per_region, "the second hit may repeat the first"),
-        (waits_for_the_smallest, "may repeat the first"),
-        (as_if_all_were_equal, "four unequal shares"),
-    ],
-    "ex-openapi-6": [
-        (signed_half_widths, "lie outside your bounds"),
-        (sorted_ends, "lie outside your bounds"),
-        (bounds_in_probability, "lie outside your bounds"),
-        (twice_too_wide, "The low ends"),
-    ],
-    "ex-openapi-7": [
         (fine_grid, "the budget is"),
         (coarse_grid, "kinks found"),
         (trusts_the_ends, "a hat, whose ends are on one line"),
         (never_asks_at_the_meeting_point, "two kinks close together"),
+    ],
+    "ex-openapi-4": [
+        (signed_half_widths, "lie outside your bounds"),
+        (sorted_ends, "lie outside your bounds"),
+        (bounds_in_probability, "lie outside your bounds"),
+        (twice_too_wide, "The low ends"),
     ],
 }

@@ -42,104 +42,67 @@ def four_answers(answer: Callable[[], Any]) -> str:
 
 
 @exercise(f"ex-{SLUG}-2")
-def pair_model(answer: Callable[..., Any]) -> str:
-    """Compare with differences of random logits."""
-    rng = np.random.default_rng(2)
-    full, level = rng.normal(size=(4, 3)), rng.normal(size=4)
-    coef, value = full[1:] - full[0], level[1:] - level[0]
-    for i, j in [(3, 1), (2, 3), (2, 0), (0, 2), (1, 1)]:
-        result = expect_parts(answer(coef, value, i, j), 2, "two things, coef and value")
-        what = f"of class {i} against class {j}"
-        if i != j and close_to(result[0], full[j] - full[i]):
-            raise CheckFailed(f"This is the model of class {j} against class {i}: the signs.")
-        assert_close(result[0], full[i] - full[j], f"The coefficients {what}")
-        assert_close(result[1], level[i] - level[j], f"The value {what}")
-    return "Five pairs agree with the logits, class 0 on either side included."
+def fit_and_test(answer: Callable[..., Any]) -> str:
+    """Compare in one region, then with a border that only the last class feels."""
+    for seed, (d, n_classes, edge) in enumerate([(3, 4, 0.5), (6, 2, 0.1), (1, 3, 2.0)]):
+        rng = np.random.default_rng(seed)
+        W, b, x = rng.normal(size=(d, n_classes)), rng.normal(size=n_classes), rng.normal(size=d)
+        coef, value, miss = _asked(answer, lambda X, W=W, b=b: X @ W + b, x, edge, rng)
+        expected, level = (W[:, 1:] - W[:, :1]).T, (x @ W + b)[1:] - (x @ W + b)[0]
+        of = f"for {d} feature(s) and {n_classes} classes"
+        coef = expect_array(coef, (n_classes - 1, d), f"coefficients {of}")
+        if not close_to(edge, 1) and close_to(coef, edge * expected, rtol=1e-6):
+            raise CheckFailed("The coefficients are per edge of the cube; divide by the edge.")
+        assert_close(coef, expected, f"The coefficients {of}", 1e-6)
+        assert_close(value, level, f"The values at x {of}", 1e-6)
+        if abs(float(miss)) > 1e-9:
+            raise CheckFailed(f"All answers come from one region, and your miss is {miss:.1g}.")
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        W, x = rng.normal(size=(4, 3)), rng.normal(size=4)
+
+        def bent(X: np.ndarray, W: np.ndarray = W, x: np.ndarray = x) -> np.ndarray:
+            return X @ W + np.maximum(0, (X - x).sum(axis=1, keepdims=True)) * [0.0, 0.0, 5.0]
+
+        _, _, miss = _asked(answer, bent, x, 0.5, rng)
+        if not abs(float(miss)) > 1e-6:
+            raise CheckFailed(
+                "A border runs through the cube, which only the last class feels, and your miss is "
+                "zero. Test an equation that the solution has not used, for all classes."
+            )
+    return "Models and values are right, and the test feels a border, for every class."
+
+
+def _asked(
+    answer: Callable[..., Any],
+    logits: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    edge: float,
+    rng: np.random.Generator,
+) -> list[Any]:
+    """Return the answer's three parts, and look at its questions."""
+    seen = []
+
+    def probabilities(X: np.ndarray) -> np.ndarray:
+        seen.append(X)
+        powers = np.exp(logits(X))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    ask = Counted(probabilities)
+    parts = expect_parts(answer(ask, x, edge, rng), 3, "three things: coef, value and miss")
+    d = len(x)
+    assert_equal(ask.asked, d + 2, f"The number of questions for {d} feature(s)")
+    offsets = np.vstack(seen) - x
+    if np.abs(offsets).max() > edge / 2 * (1 + 1e-9):
+        raise CheckFailed(f"The cube has the edge {edge}: no question may be {edge / 2} off.")
+    if (np.abs(offsets).sum(axis=1) < 1e-12).sum() != 1:
+        raise CheckFailed("One of the questions is x itself.")
+    if d > 1 and (np.abs(offsets) < 1e-12).sum() > d:
+        raise CheckFailed("Draw the other points at random from the whole cube.")
+    return parts
 
 
 @exercise(f"ex-{SLUG}-3")
-def along_the_axes(answer: Callable[..., Any]) -> str:
-    """Compare in one region, then with a border between the questions."""
-    rng = np.random.default_rng(3)
-    slope, x, u = rng.normal(size=5), rng.normal(size=5), rng.uniform(-0.5, 0.5, 5)
-    for border in (10.0, 0.004):
-        # Only the third step reaches a border that lies 0.004 away.
-        ask = Counted(lambda X, b=border: X @ slope + 2 * np.maximum(0, X[:, 2] - x[2] - b))
-        result = expect_parts(answer(ask, x, 0.01, u), 3, "three things: coef, value and miss")
-        expected = slope + 2 * max(0.0, 0.01 - border) / 0.01 * np.eye(5)[2]
-        bend = 2 * np.maximum(0, 0.01 * u[2] - border)
-        miss = abs(0.01 * (expected - slope) @ u - bend)
-        assert_close(result[0], expected, "The coefficients")
-        assert_close(result[1], x @ slope, "The value at x")
-        if border < 1 and close_to(result[2], 0, atol=1e-12):
-            raise CheckFailed("There is a border between the questions, and your miss is zero.")
-        assert_close(result[2], miss, "The miss", 1e-11)
-        assert_equal(ask.asked, 7, "The number of questions for five features")
-    return "Coefficients and miss are right, with and without a border between the questions."
-
-
-@exercise(f"ex-{SLUG}-4")
-def judge(answer: Callable[..., Any]) -> str:
-    """Compare with a table small enough to count, and with one that has no wrong model."""
-    errors = np.array([0.0, 0.3, 2.0, 0.0, 1e-12, 0.5, 0.0, 0.0])
-    misses = np.array([0.0, 0.1, 0.4, 0.2, 0.0, 0.0, 1e-13, 0.0])
-    found = answer(errors, misses, 1e-9)
-    if close_to(found, [3 / 8, 2 / 8, 1 / 8]):
-        raise CheckFailed("Caught is a share of the wrong models, accused of the right ones.")
-    assert_close(found, [3 / 8, 2 / 3, 1 / 5], "The shares of eight customers")
-    with np.errstate(all="ignore"):
-        none = answer(np.zeros(4), np.array([0, 1.0, 0, 0]), 1e-9)
-    assert_close(none, [0, 0, 1 / 4], "The shares where no model is wrong")
-    return "The three shares are right, also where no model is wrong."
-
-
-@exercise(f"ex-{SLUG}-5")
-def expected_questions(answer: Callable[..., Any]) -> str:
-    """Compare with the formula for equal shares, and with a sum over subsets."""
-    two = answer([0.5, 0.5])
-    if close_to(two, 2, rtol=0.01):
-        raise CheckFailed("Two equal shares take 3 questions: the second hit may repeat the first.")
-    for n in (1, 2, 5, 22):
-        expected = n * np.sum(1 / np.arange(1, n + 1))
-        assert_close(answer([1 / n] * n), expected, f"The questions for {n} equal shares", 2e-3)
-    shares = [0.9, 0.09, 0.0099, 0.0001]
-    expected = sum(
-        (-1) ** (bin(k).count("1") + 1) / sum(a for i, a in enumerate(shares) if k >> i & 1)
-        for k in range(1, 16)
-    )
-    assert_close(answer(shares), expected, "The questions for four unequal shares", 2e-3)
-    return "The numbers agree with the exact ones for equal and for unequal shares."
-
-
-@exercise(f"ex-{SLUG}-6")
-def coefficient_bounds(answer: Callable[..., Any]) -> str:
-    """Compare with the extremes over all corners of the box of log-odds."""
-    rng = np.random.default_rng(6)
-    for d in (1, 3):
-        steps = rng.uniform(-1, 1, size=(d + 1, d))
-        p, delta = rng.uniform(0.1, 0.9, size=d + 1), 0.04
-        result = expect_parts(answer(steps, p, delta), 2, "two things, low and high")
-        low, high = _extremes(steps, p, delta)
-        top = expect_array(result[1], (d,), f"{d} high end(s)")
-        if (high - top > max(1e-9, precision(top))).any():
-            raise CheckFailed(
-                "Some coefficients that fit the answers lie outside your bounds. "
-                "Which log-odds make one coefficient as large as possible?"
-            )
-        assert_close(result[0], low, "The low ends")
-        assert_close(result[1], high, "The high ends")
-    return "Your bounds are the extremes over all log-odds that the answers allow."
-
-
-def _extremes(steps: np.ndarray, p: np.ndarray, delta: float) -> tuple[np.ndarray, np.ndarray]:
-    ends = np.array([p - delta, p + delta])
-    ends = np.log(ends / (1 - ends))
-    corners = np.array(np.meshgrid(*ends.T)).reshape(len(p), -1)
-    coefs = np.linalg.solve(np.column_stack([np.ones(len(p)), steps]), corners)[1:]
-    return coefs.min(axis=1), coefs.max(axis=1)
-
-
-@exercise(f"ex-{SLUG}-7")
 def kinks(answer: Callable[..., Any]) -> str:
     """Compare with the borders of random networks with one input, and count the questions."""
     _find(answer, _bends([0.3], [1.0]), np.array([0.3]), "a function with one kink")
@@ -204,3 +167,31 @@ def _find(
     assert_close(found, expected, f"The kinks of {what}", 1e-6)
     if ask.asked > budget:
         raise CheckFailed(f"On {what}: {ask.asked:,} questions asked, the budget is {budget}.")
+
+
+@exercise(f"ex-{SLUG}-4")
+def coefficient_bounds(answer: Callable[..., Any]) -> str:
+    """Compare with the extremes over all corners of the box of log-odds."""
+    rng = np.random.default_rng(6)
+    for d in (1, 3):
+        steps = rng.uniform(-1, 1, size=(d + 1, d))
+        p, delta = rng.uniform(0.1, 0.9, size=d + 1), 0.04
+        result = expect_parts(answer(steps, p, delta), 2, "two things, low and high")
+        low, high = _extremes(steps, p, delta)
+        top = expect_array(result[1], (d,), f"{d} high end(s)")
+        if (high - top > max(1e-9, precision(top))).any():
+            raise CheckFailed(
+                "Some coefficients that fit the answers lie outside your bounds. "
+                "Which log-odds make one coefficient as large as possible?"
+            )
+        assert_close(result[0], low, "The low ends")
+        assert_close(result[1], high, "The high ends")
+    return "Your bounds are the extremes over all log-odds that the answers allow."
+
+
+def _extremes(steps: np.ndarray, p: np.ndarray, delta: float) -> tuple[np.ndarray, np.ndarray]:
+    ends = np.array([p - delta, p + delta])
+    ends = np.log(ends / (1 - ends))
+    corners = np.array(np.meshgrid(*ends.T)).reshape(len(p), -1)
+    coefs = np.linalg.solve(np.column_stack([np.ones(len(p)), steps]), corners)[1:]
+    return coefs.min(axis=1), coefs.max(axis=1)
