@@ -14,6 +14,7 @@ from xai_course.book.expect import (
     assert_equal,
     close_to,
     expect_array,
+    expect_number,
     expect_parts,
     precision,
 )
@@ -55,7 +56,7 @@ def fit_and_test(answer: Callable[..., Any]) -> str:
             raise CheckFailed("The coefficients are per edge of the cube; divide by the edge.")
         assert_close(coef, expected, f"The coefficients {of}", 1e-6)
         assert_close(value, level, f"The values at x {of}", 1e-6)
-        if abs(float(miss)) > 1e-9:
+        if abs(miss) > 1e-9:
             raise CheckFailed(f"All answers come from one region, and your miss is {miss:.1g}.")
     for seed in range(3):
         rng = np.random.default_rng(seed)
@@ -65,7 +66,7 @@ def fit_and_test(answer: Callable[..., Any]) -> str:
             return X @ W + np.maximum(0, (X - x).sum(axis=1, keepdims=True)) * [0.0, 0.0, 5.0]
 
         _, _, miss = _asked(answer, bent, x, 0.5, rng)
-        if not abs(float(miss)) > 1e-6:
+        if not abs(miss) > 1e-6:
             raise CheckFailed(
                 "A border runs through the cube, which only the last class feels, and your miss is "
                 "zero. Test an equation that the solution has not used, for all classes."
@@ -89,7 +90,8 @@ def _asked(
         return powers / powers.sum(axis=1, keepdims=True)
 
     ask = Counted(probabilities)
-    parts = expect_parts(answer(ask, x, edge, rng), 3, "three things: coef, value and miss")
+    what = "three things: coef, value and miss"
+    coef, value, miss = expect_parts(answer(ask, x, edge, rng), 3, what)
     d = len(x)
     assert_equal(ask.asked, d + 2, f"The number of questions for {d} feature(s)")
     offsets = np.vstack(seen) - x
@@ -99,7 +101,7 @@ def _asked(
         raise CheckFailed("One of the questions is x itself.")
     if d > 1 and (np.abs(offsets) < 1e-12).sum() > d:
         raise CheckFailed("Draw the other points at random from the whole cube.")
-    return parts
+    return [coef, value, expect_number(miss, "The miss")]
 
 
 @exercise(f"ex-{SLUG}-3")
