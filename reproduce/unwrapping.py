@@ -22,6 +22,7 @@ from unwrapping import (
     figures,
     flattening,
     importance,
+    inference,
     lending,
     lending_draws,
     merging,
@@ -46,6 +47,7 @@ TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
     "authors_k": authors_k.table,
     "trust": trust.table,
     "importance": importance.table,
+    "inference": inference.table,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,118 +18,144 @@ SLUG = "unwrapping-inference"
 
 
 @exercise(f"ex-{SLUG}-1")
-def four_times_the_loans(answer: Callable[[], Any]) -> str:
-    """Compare with the fit on the 136 rows."""
-    counts = 4 * np.array([12, 4, 6, 12])
-    x = np.repeat([1.0, 1.0, 0.0, 0.0], counts)[:, None]
-    y = np.repeat([1, 0, 1, 0], counts)
-    row = inference_table(x, y, ["late"], classification=True).loc["late"]
-    slope, std_err = expect_array(answer(), (2,), "two numbers, the slope and its standard error")
-    if np.isclose(std_err, 2 * row["std_err"]):
-        raise CheckFailed("This is the standard error of 34 loans. What does a count of 48 give?")
-    if np.isclose(std_err, row["std_err"] ** 2):
-        raise CheckFailed("This is the variance; its root is asked for.")
-    assert_close(slope, row["coef"], "The slope", tolerance=5e-3)
-    assert_close(std_err, row["std_err"], "The standard error", tolerance=5e-3)
-    return "The slope stays, and its standard error is halved."
+def four_rows(answer: Callable[[], Any]) -> str:
+    """Compare with the library's test of the four rows."""
+    x, y = np.array([[0.0], [0.0], [1.0], [1.0]]), np.array([1.0, 3.0, 4.0, 8.0])
+    row = inference_table(x, y, ["x"]).loc["x"]
+    expected = row[["coef", "std_err", "statistic"]].to_numpy(dtype=float)
+    what = "three numbers, the slope, its standard error and t"
+    slope, error, t = expect_array(answer(), (3,), what)
+    if close_to(error, expected[1] ** 2):
+        raise CheckFailed("This is the slope's variance; its root is the standard error.")
+    if close_to(error, np.sqrt(10 / 4)):
+        raise CheckFailed("The sum of squares is divided by n - d - 1, not by n. What are n and d?")
+    assert_close(slope, expected[0], "The slope", tolerance=5e-3)
+    assert_close(error, expected[1], "The standard error", tolerance=5e-3)
+    assert_close(t, expected[2], "t", tolerance=5e-3)
+    return "Slope, standard error and t are those of the library."
 
 
 @exercise(f"ex-{SLUG}-2")
-def hc3(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> str:
-    """Compare with statsmodels on random rows whose noise grows with a feature."""
-    rng = np.random.default_rng(2)
-    for n_rows, n_features in [(30, 1), (60, 4)]:
-        X = rng.normal(size=(n_rows, n_features)) + 1
-        y = X[:, 0] * (1 + rng.normal(size=n_rows))
-        names = [f"x{j + 1}" for j in range(n_features)]
-        expected, classic = (
-            inference_table(X, y, names, cov_type=kind)["std_err"].to_numpy()
-            for kind in ("HC3", "nonrobust")
-        )
-        what = f"{n_features} error(s), one per feature"
-        found = expect_array(answer(X, y), expected.shape, what)
-        _name_the_mistake(found, expected, classic, X, y)
-        assert_close(found, expected, f"The errors of {n_features} feature(s)")
-    return "The standard errors agree with statsmodels."
-
-
-def _name_the_mistake(
-    found: np.ndarray, expected: np.ndarray, classic: np.ndarray, X: np.ndarray, y: np.ndarray
-) -> None:
-    design = np.column_stack([np.ones(len(X)), X])
-    inverse = np.linalg.inv(design.T @ design)
-    scaled = (y - design @ (inverse @ design.T @ y))[:, None] * design
-    plain = np.sqrt(np.diag(inverse @ scaled.T @ scaled @ inverse))
-    if np.allclose(found, plain):
-        raise CheckFailed("This is HC0: the residuals are not divided by 1 - leverage.")
-    if np.allclose(found, classic):
-        raise CheckFailed("These are the classic errors, which assume one variance for all rows.")
-    if np.allclose(found, expected**2):
-        raise CheckFailed("These are the variances; their roots are asked for.")
+def printed_penalty(answer: Callable[..., Any]) -> str:
+    """Compare with rounded tables of ridge fits and of maximum likelihood."""
+    rng = np.random.default_rng(4)
+    for slopes in ([1.0, -2.0, 0.5], [0.8, 1.5]):
+        X = rng.normal(size=(200, len(slopes))) + 0.5
+        y = (rng.random(200) < 1 / (1 + np.exp(-(X @ slopes)))).astype(int)
+        coef, intercept = fit_glm(X, y, 2)
+        for digits in (12, 2):
+            table = float(intercept[0].round(digits)), coef[0].round(digits)
+            found = answer(X, y, *table)
+            assert_equal(found, np.inf, f"The C of a fit without penalty, {digits} decimals")
+        for C in (1.0, 0.05, 0.2):
+            ridge = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-10).fit(X, y)
+            a, beta = float(ridge.intercept_[0].round(2)), ridge.coef_[0].round(2)
+            score = X.T @ (y - 1 / (1 + np.exp(-(X @ beta + a))))
+            expected = beta @ beta / (score @ beta)
+            found = answer(X, y, a, beta)
+            if close_to(found, 1 / expected):
+                raise CheckFailed(f"{found:.4g} is the strength of the penalty, 1 / C; return C.")
+            if any(close_to(found, one) for one in beta / score):
+                raise CheckFailed("This is the C of one slope alone; all slopes have a say.")
+            if close_to(found, score @ beta / (score @ score)):
+                raise CheckFailed("You fitted the slopes by C s; fit the scores by lambda beta.")
+            assert_close(found, expected, f"The C of a ridge with C = {C}", tolerance=1e-6)
+    return "You find the penalty behind ten printed tables."
 
 
 @exercise(f"ex-{SLUG}-3")
-def holm(answer: Callable[..., Any]) -> str:
-    """Compare with cases small enough to decide by hand, then with statsmodels."""
-    for p_values, expected, why in [
-        ([0.001, 0.5, 0.02], [True, False, True], "0.02 is second of three: alpha / 2 = 0.025."),
-        ([0.04, 0.03, 0.5], [False, False, False], "0.03 is above alpha / 3, so nothing passes."),
-        (
-            [0.03, 0.04, 0.045],
-            [False, False, False],
-            "Stop at the first that fails, which is 0.03.",
-        ),
-    ]:
-        what = "one answer per p-value, 3 of them"
-        found = expect_array(answer(np.array(p_values)), (3,), what) != 0
-        if found.tolist() != expected:
-            raise CheckFailed(
-                f"For the p-values {p_values} the stars should be {expected}, "
-                f"got {found.tolist()}. {why}"
-            )
-    from statsmodels.stats.multitest import multipletests  # slow to import
+def honest_test(answer: Callable[..., Any]) -> str:
+    """Watch which rows choose the clusters, and compare with a test on all others."""
+    rng = np.random.default_rng(5)
+    for n, d, cluster in [(60, 2, 0), (81, 3, 1), (100, 1, 1)]:
+        X = rng.normal(size=(n, d))
+        y = X[:, 0] ** 2 + rng.normal(size=n)
+        order = np.argsort(y)  # the rows come sorted
+        _one_test(answer, X[order], y[order], cluster, np.random.default_rng(n))
+    return "The rows that chose the cluster stay out of the test, in three cases."
 
-    p_values = np.random.default_rng(3).uniform(size=40) ** 6
-    for alpha in (0.05, 0.2):
-        expected = multipletests(p_values, alpha, method="holm")[0]
-        assert_equal(
-            np.asarray(answer(p_values, alpha)) != 0,
-            expected,
-            f"The stars of 40 p-values with alpha {alpha}",
+
+def _one_test(
+    answer: Callable[..., Any],
+    X: np.ndarray,
+    y: np.ndarray,
+    cluster: int,
+    rng: np.random.Generator,
+) -> None:
+    number = {row.tobytes(): i for i, row in enumerate(X)}
+    fits: list[np.ndarray] = []
+
+    def assign(new: Any, border: float) -> np.ndarray:
+        return (np.asarray(new, dtype=float).reshape(-1, X.shape[1])[:, 0] > border).astype(int)
+
+    def fit(some: Any, responses: Any) -> Callable[[Any], np.ndarray]:
+        some, responses = np.asarray(some, dtype=float), np.asarray(responses, dtype=float)
+        rows = np.array([number.get(row.tobytes(), -1) for row in some])
+        if len(rows) != len(responses) or (rows < 0).any() or (y[rows] != responses).any():
+            raise CheckFailed("`fit` was given rows and responses that do not belong together.")
+        fits.append(rows)
+        border = float(np.median(some[:, 0]))
+        return lambda new: assign(new, border)
+
+    found = answer(fit, X, y, cluster, rng)
+    if len(fits) != 1:
+        raise CheckFailed(f"`fit` was called {len(fits)} times; train and merge once.")
+    seen = np.unique(fits[0])
+    if len(seen) == len(X):
+        raise CheckFailed("`fit` saw all rows, so every row has chosen the cluster that it tests.")
+    if abs(2 * len(seen) - len(X)) > 1 or len(seen) < len(fits[0]):
+        raise CheckFailed(
+            f"`fit` was given {len(fits[0])} rows, {len(seen)} of them different, of {len(X)}: "
+            "one half, each row once, should choose."
         )
-    return "The stars agree with statsmodels, ties with the order included."
+    if np.ptp(seen) == len(seen) - 1:
+        raise CheckFailed(
+            "`fit` saw one half of the rows as they come, and they come sorted by the response: "
+            "draw the halves at random."
+        )
+    d, border = X.shape[1], float(np.median(X[seen, 0]))
+    fresh = np.setdiff1d(np.arange(len(X)), seen)
+    own = assign(X, border) == cluster
+    table = _table(X[fresh][own[fresh]], y[fresh][own[fresh]])
+    found = expect_array(found, (d,), f"{d} p-value(s), one for each slope")
+    for rows, slip in [
+        (own, "The test used every row of the cluster, also those that chose it."),
+        (np.isin(np.arange(len(X)), seen) & own, "The test used the rows that chose the cluster."),
+        (np.isin(np.arange(len(X)), fresh), "The test used fresh rows of all clusters."),
+    ]:
+        if close_to(found, _table(X[rows], y[rows])["p_value"].to_numpy()[1:]):
+            raise CheckFailed(slip)
+    if close_to(found, 2 * stats.norm.sf(np.abs(table["statistic"].to_numpy()[1:]))):
+        raise CheckFailed("These are p-values of the normal distribution; a regression has t.")
+    expected = table["p_value"].to_numpy()[1:]
+    assert_close(found, expected, "The p-values on the fresh rows of the cluster", tolerance=1e-6)
+
+
+def _table(X: np.ndarray, y: np.ndarray) -> Any:
+    return inference_table(X, y, [str(j) for j in range(X.shape[1])])
 
 
 @exercise(f"ex-{SLUG}-4")
-def printed_penalty(answer: Callable[..., float]) -> str:
-    """Compare with ridge fits of known strength and a maximum-likelihood fit."""
-    rng = np.random.default_rng(4)
-    X = rng.normal(size=(200, 3)) + 0.5
-    y = (rng.random(200) < 1 / (1 + np.exp(-(X @ [1.0, -2.0, 0.5])))).astype(int)
-    coef, intercept = fit_glm(X, y, 2)
-    found = answer(X, y, float(intercept[0]), coef[0])
-    assert_equal(found, np.inf, "The C of a maximum-likelihood fit")
-    for C in (1.0, 0.05):
-        ridge = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-10).fit(X, y)
-        found = answer(X, y, float(ridge.intercept_[0]), ridge.coef_[0])
-        if C != 1 and close_to(found, 1 / C, rtol=1e-3):
-            raise CheckFailed(f"{found:.4g} is the strength of the penalty, 1 / C; return C.")
-        assert_close(found, C, f"The C of a ridge with C = {C}", tolerance=1e-3)
-    return "You find the penalty behind three tables."
-
-
-@exercise(f"ex-{SLUG}-5")
-def wilson(answer: Callable[..., Sequence[float]]) -> str:
-    """Compare with scipy."""
-    for hits, trials in [(0, 20), (34, 392), (7, 7)]:
-        found = expect_array(answer(hits, trials), (2,), "two numbers, the ends of the interval")
-        share, what = hits / trials, f"The interval of {hits} hits in {trials} trials"
-        half = 1.96 * np.sqrt(share * (1 - share) / trials)
-        if np.allclose(found, [share - half, share + half]):
-            raise CheckFailed(f"{what}: this is the plain interval, share +- z times SE.")
-        expected = stats.binomtest(hits, trials).proportion_ci(method="wilson")
-        assert_close(found, [expected.low, expected.high], what, tolerance=1e-4)
-    narrow, wide = (np.ptp(answer(3, 50, z)) for z in (1.0, 2.0))
-    if not narrow < wide:
-        raise CheckFailed("A larger z should give a wider interval: use the argument z.")
-    return "The intervals agree with scipy, without a hit too."
+def two_segments(answer: Callable[[], Any]) -> str:
+    """Compare with fits to the 240 loans."""
+    counts = {"risky": [64, 32, 16, 8], "safe": [8, 16, 32, 64]}
+    x, y = np.array([[1.0], [1.0], [0.0], [0.0]]), np.array([1, 0, 1, 0])
+    every = np.sum(list(counts.values()), axis=0)
+    tables = [
+        inference_table(np.repeat(x, n, axis=0), np.repeat(y, n), ["late"], classification=True)
+        for n in (*counts.values(), every)
+    ]
+    what = "five numbers: slopes risky and safe, and slope, standard error and z of the region"
+    found = expect_array(answer(), (5,), what)
+    for name, one, table in zip(counts, found, tables, strict=False):
+        assert_close(one, table.loc["late", "coef"], f"The slope in {name}", tolerance=5e-3)
+    row = tables[2].loc["late"]
+    if close_to(found[3], row["std_err"] ** 2, rtol=1e-2):
+        raise CheckFailed("This is the variance of the region's slope; its root is asked for.")
+    if close_to(found[2], np.exp(row["coef"]), rtol=1e-2):
+        raise CheckFailed("This is the ratio of the odds; the slope is its logarithm.")
+    for one, key, name in zip(
+        found[2:], ("coef", "std_err", "statistic"), ("slope", "standard error", "z"), strict=True
+    ):
+        assert_close(one, row[key], f"The region's {name}", tolerance=5e-3)
+    return "No slope in either segment, and a clear one in the region."
