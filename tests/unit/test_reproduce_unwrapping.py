@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from xai_course.book import measured
@@ -450,3 +450,33 @@ def test_a_shuffled_linear_model_gives_its_squared_coefficients(reproduce):
     assert importance.gap(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
     found = importance.difference([1.0, -1.0, 3.0])
     assert found == {"mean": 1.0, "se": 1.1547, "below": 1}
+
+
+def test_a_level_has_the_error_of_its_networks(reproduce):
+    inference = reproduce("unwrapping.inference")
+    runs = [
+        {"naive": [0.01, 0.02], "honest": [0.5, 0.9]},
+        {"naive": [0.5, 0.6], "honest": [0.04, 0.7]},
+    ]
+    found = inference.levels(runs)
+    assert found["tests"] == 4
+    assert found["clusters"] == 1.0
+    assert found["naive"]["share"] == 0.5
+    assert found["honest"]["share"] == 0.25
+    # Two networks with shares 1 and 0: their mean's error is sd / sqrt(2) = 1 / 2.
+    assert found["naive"]["error"] == pytest.approx(0.5)
+    # Four independent tests would have the squared error 1 / 16.
+    assert found["naive"]["design"] == pytest.approx(4.0)
+    # Differences of the networks: 1 and -1/2; their mean is 1/4, its error 3/4.
+    assert found["difference"] == {"share": 0.25, "error": 0.75}
+    assert sum(found["naive"]["histogram"]) == 4
+
+
+def test_a_projection_is_the_fit_to_very_many_rows(reproduce):
+    inference = reproduce("unwrapping.inference")
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(50, 2))
+    chance = 1 / (1 + np.exp(-np.abs(Z[:, 0]) + Z[:, 1]))  # no linear model has it
+    both, weight = np.repeat([1, 0], 50), np.concatenate([chance, 1 - chance])
+    fit = LogisticRegression(C=np.inf, tol=1e-10).fit(np.vstack([Z, Z]), both, weight)
+    assert inference.projection(Z, chance) == pytest.approx(fit.coef_[0], abs=1e-5)
