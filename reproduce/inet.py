@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 
 # The folder beside this file; Python looks for folders first.
-from inet.authors import authors_network
 from inet.drift import drift_cost
 from inet.fidelity import figure6, figure7, table3
 from inet.forgetting import forgetting
@@ -25,7 +24,6 @@ from inet.readers import readers
 from inet.runtime import figure5
 from inet.streams import drift
 from inet.train import train
-from inet.uncapped import uncapped
 from results import run
 
 from xai_course.inet.moment_net import PRETRAINED
@@ -36,13 +34,11 @@ TABLES = {
     "readers": readers,
     "ladder": ladder,
     "paper_network": paper_network,
-    "authors_network": authors_network,
     "figure5": figure5,
     "figure6": figure6,
     "figure7": figure7,
     "table3": table3,
     "printed": printed,
-    "uncapped": uncapped,
     "drift": drift,
     "drift_cost": drift_cost,
     "forgetting": forgetting,
