@@ -214,3 +214,43 @@ def plot_contributions(
     ax.axvline(0, color="black", linewidth=1)
     ax.set_xlabel(unit)
     return ax
+
+
+def plot_words(
+    words: Sequence[str], values: ArrayLike, *, unit: str, ax: Axes | None = None
+) -> Axes:
+    """Draw a text in its own order, every word on the colour of its value.
+
+    Parameters
+    ----------
+    words : sequence of str
+    values : array_like, shape (n_words,)
+        Of either sign; the colours are centred at zero.
+    unit : str
+        Label of the colour bar.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    values = np.asarray(values, dtype=float)
+    if len(words) != len(values):
+        raise ValueError(f"Got {len(words)} words for {len(values)} values.")
+    ax = plt.gca() if ax is None else ax
+    most = np.abs(values).max() or 1.0
+    colors = plt.cm.ScalarMappable(plt.Normalize(-most, most), SIGNED)
+    ax.figure.colorbar(colors, ax=ax, label=unit)
+    ax.set_axis_off()
+    left, top, box = 0.0, 1.0, {"boxstyle": "square,pad=0.2", "linewidth": 0}
+    for word, value in zip(words, values, strict=True):
+        color = "white" if abs(value) > 0.6 * most else "black"
+        text = ax.text(left, top, word, color=color, va="top", parse_math=False, bbox=box)
+        text.set_transform(ax.transAxes)
+        text.get_bbox_patch().set_facecolor(colors.to_rgba(value))
+        size = text.get_window_extent().transformed(ax.transAxes.inverted())
+        if left and size.x1 > 1:  # the next line
+            left, top = 0.0, top - 1.8 * size.height
+            text.set_position((left, top))
+        left += size.width + 0.03
+    return ax

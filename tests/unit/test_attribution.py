@@ -476,9 +476,10 @@ def test_lime_text_gives_each_word_its_weight():
     close(found.values[0], [2, 0, 2, 0], 0.05)
     close(found.values[1], [0, -3, 0], 0.05)
     close(found.output, [2, -3])
-    found.plot(1)
-    labels = [label.get_text() for label in plt.gca().get_yticklabels()]
-    assert labels[0] == "bad"
+    drawn = found.plot(1, ax=plt.figure().add_subplot()).texts
+    assert [text.get_text() for text in drawn] == ["a", "bad", "film"]
+    colors = [text.get_bbox_patch().get_facecolor()[:3] for text in drawn]
+    assert np.argmin([sum(color) for color in colors]) == 1  # nothing is as dark as "bad"
     plt.close("all")
 
 

@@ -99,3 +99,18 @@ def test_a_region_more_changes_no_other_colour():
     same = shades(sliver=False) == shades(sliver=True)
     assert same[:, 1:].all()
     assert not same[:, 0].all()
+
+
+def test_words_stand_in_their_order_and_lines_break() -> None:
+    words = ["the", "$5", "film", "was", "bad", "and", "far", "too", "long", "to", "watch", "twice"]
+    ax = plt.figure(figsize=(3, 3)).add_subplot()
+    plotting.plot_words(words, np.linspace(-1, 1, len(words)), unit="share", ax=ax)
+    assert [text.get_text() for text in ax.texts] == words
+    places = [text.get_position() for text in ax.texts]
+    assert places == sorted(places, key=lambda place: (-place[1], place[0]))
+    assert len({top for _, top in places}) > 1
+    ends = [text.get_window_extent().transformed(ax.transAxes.inverted()).x1 for text in ax.texts]
+    assert max(ends) <= 1
+    with pytest.raises(ValueError, match="2 words for 3 values"):
+        plotting.plot_words(["a", "b"], [1, 2, 3], unit="share", ax=ax)
+    plt.close("all")

@@ -70,7 +70,7 @@ class Attribution:
     def plot(
         self, row: int = 0, names: Sequence[str] | None = None, ax: Axes | None = None
     ) -> Axes:
-        """Draw one row: an image as a signed map, anything else as bars, the largest on top.
+        """Draw one row: an image as a signed map, a text with coloured words, all else as bars.
 
         Parameters
         ----------
@@ -86,14 +86,15 @@ class Attribution:
         Notes
         -----
         A flat row is an image where its length is a square, such as 784, from 64 on. Of an image
-        with several channels their sum is drawn. A text has one bar for each place of a word.
+        with several channels their sum is drawn. The largest bar is on top.
         """
-        from xai_course.plotting import SIGNED, plot_contributions, plt
+        from xai_course.plotting import SIGNED, plot_contributions, plot_words, plt
 
         ax, values = plt.gca() if ax is None else ax, self.values[row]
-        picture = as_image(values) if names is None and self.words is None else None
+        if self.words is not None:
+            return plot_words(self.words[row], values, unit=self.method, ax=ax)
+        picture = as_image(values) if names is None else None
         if picture is None:
-            names = self.words[row] if self.words else names
             names = names or [f"x{i + 1}" for i in range(values.size)]
             return plot_contributions(names, values.ravel(), unit=self.method, ax=ax)
         picture = picture.sum(axis=0)
