@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 
 # The folder beside this file; Python looks for folders first.
+from inet.authors import authors_network
 from inet.drift import drift_cost
 from inet.fidelity import figure6, figure7, table3
 from inet.forgetting import forgetting
@@ -34,6 +35,7 @@ TABLES = {
     "readers": readers,
     "ladder": ladder,
     "paper_network": paper_network,
+    "authors_network": authors_network,
     "figure5": figure5,
     "figure6": figure6,
     "figure7": figure7,

@@ -349,6 +349,8 @@ def plain_python(book: Book, chapter: Chapter) -> list[str]:
         problems += [f"{chapter.where(cell)}: {line!r}; plain Python is accepted" for line in bad]
         if not bad and _tree(cell) is None:
             problems.append(f"{chapter.where(cell)}: not valid Python")
+        if lines and lines[-1].endswith(";"):  # hides an output in some versions, in others not
+            problems.append(f"{chapter.where(cell)}: ends with ';'; accepted: `_ = ...`")
     return problems
 
 

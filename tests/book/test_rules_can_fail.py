@@ -65,6 +65,7 @@ BROKEN = [
     ("plain_python", CHAPTER, "grid = np", "!ls\ngrid = np", "!ls"),
     ("plain_python", CHAPTER, "grid = np", "run('pip install x')\ngrid = np", "pip install"),
     ("plain_python", CHAPTER, "grid = np", "grid = = np", "not valid Python"),
+    ("plain_python", CHAPTER, "_ = ax.plot(grid, np.abs(grid))", "ax.plot(grid, grid);", "';'"),
     ("cells_at_top_level", CHAPTER, "## Real data", NESTED, "inside another directive"),
     ("cell_length", CHAPTER, "grid = np", LONG + "grid = np", "18 lines"),
     ("imports_covered", CHAPTER, "import numpy as np\n", "import seaborn\n", "'seaborn'"),
