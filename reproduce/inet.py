@@ -25,6 +25,7 @@ from inet.readers import readers
 from inet.runtime import figure5
 from inet.streams import drift
 from inet.train import train
+from inet.uncapped import uncapped
 from results import run
 
 from xai_course.inet.moment_net import PRETRAINED
@@ -40,6 +41,7 @@ TABLES = {
     "figure6": figure6,
     "figure7": figure7,
     "table3": table3,
+    "uncapped": uncapped,
     "printed": printed,
     "drift": drift,
     "drift_cost": drift_cost,
