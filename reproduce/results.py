@@ -53,6 +53,13 @@ def _numbers(values: ArrayLike, digits: int, names: tuple[str, ...]) -> dict[str
     return rounded | {"n": len(array)}
 
 
+def difference(values: ArrayLike) -> dict[str, float]:
+    """Return the mean of pairwise differences and its standard error."""
+    found = np.asarray(values, dtype=float)
+    error = found.std(ddof=1) / len(found) ** 0.5
+    return {"mean": round(float(found.mean()), 5), "se": round(float(error), 5)}
+
+
 def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the spread of every number, in the shape of one run."""
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from replicates import Replicates
-from results import spread
+from results import difference, spread
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
@@ -51,7 +51,7 @@ def row(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "over_draws": {part: _spreads([run[part] for run in runs]) for part in parts},
         "network minus regression": {
-            part: difference([run[part]["network"] - run[part]["regression"] for run in runs])
+            part: paired([run[part]["network"] - run[part]["regression"] for run in runs])
             for part in ("auc", "gap")
         },
     }
@@ -63,12 +63,9 @@ def _spreads(runs: list[Any]) -> Any:
     return {key: _spreads([run[key] for run in runs]) for key in runs[0]}
 
 
-def difference(values: list[float]) -> dict[str, float]:
+def paired(values: list[float]) -> dict[str, float]:
     """Return the mean of pairwise differences, its standard error, and how many are negative."""
-    found = np.array(values)
-    error = found.std(ddof=1) / len(found) ** 0.5
-    below = int((found < 0).sum())
-    return {"mean": round(float(found.mean()), 5), "se": round(float(error), 5), "below": below}
+    return difference(values) | {"below": sum(value < 0 for value in values)}
 
 
 def measure(kind: str, number: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from replicates import Replicates
-from results import spread
+from results import difference, spread
 from scipy.special import expit
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -109,12 +109,6 @@ def mean_of_trainings(trainings: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for name in models
     }
-
-
-def difference(values: np.ndarray) -> dict[str, float]:
-    """Return the mean of pairwise differences and its standard error."""
-    error = values.std(ddof=1) / len(values) ** 0.5
-    return {"mean": round(float(values.mean()), 5), "se": round(float(error), 5)}
 
 
 def over_draws(values: list[Any]) -> Any:

@@ -448,7 +448,7 @@ def test_a_shuffled_linear_model_gives_its_squared_coefficients(reproduce):
     assert np.allclose(shares, [0.9, 0.1, 0], atol=0.01)
     assert importance.gap(shares, shares) == 0
     assert importance.gap(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
-    found = importance.difference([1.0, -1.0, 3.0])
+    found = importance.paired([1.0, -1.0, 3.0])
     assert found == {"mean": 1.0, "se": 1.1547, "below": 1}
 
 
