@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from replicates import Replicates
-from results import data_hash
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
-from tqdm import tqdm
 
 from unwrapping import controls
 from unwrapping.examples import BY_NAME, RECIPE, Trained, fit_network, train
+from unwrapping.seeds import hashes, over_seeds
 from xai_course import data
 from xai_course.networks import PiecewiseLinearNetwork
-from xai_course.unwrapping import SeparationWarning, UnwrapperClassifier, UnwrapperRegressor
+from xai_course.unwrapping import UnwrapperClassifier, UnwrapperRegressor
 from xai_course.unwrapping.flattening import flatten_models, single_hidden_layer
 
 SEEDS, FRESH, FRESH_SEED = 20, 20_000, 1000  # fresh rows: this and the replicate's number
@@ -41,7 +38,7 @@ SETTINGS = {
     "fresh": f"{FRESH} rows drawn anew: the share on the deep network's side of zero",
     "seeds": "a replicate's number is the seed of its data, split, network and everything else",
 }
-MEASURED_BY = ("examples", "controls", "flattening")
+MEASURED_BY = ("examples", "seeds", "controls", "flattening")
 Numbers = dict[str, float]
 
 
@@ -50,22 +47,9 @@ def table(replicates: Replicates) -> dict[str, Any]:
     parts = {"circles": circles, "wave": wave, "boston": boston, "loans": loans}
     found: dict[str, Any] = {"settings": SETTINGS}
     for name, work in parts.items():
-        runs = [
-            replicates.run(f"{name} {seed}", lambda w=work, s=seed: _quietly(w, s))
-            for seed in tqdm(range(SEEDS), desc=name)
-        ]
-        found[name] = {key: [run[key] for run in runs] for key in runs[0]}
-    hashes = [data_hash(*BY_NAME[name].rows(0)) for name in ("CoCircles", "ChirpWave")]
-    lending = data.home_lending()
-    found["data_sha256"] = [*hashes, data_hash(lending.X, lending.y)]
+        found[name] = over_seeds(replicates, name, work, SEEDS)
+    found["data_sha256"] = hashes()
     return found
-
-
-def _quietly(work: Callable[[int], Numbers], seed: int) -> Numbers:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SeparationWarning)
-        found = work(seed)
-    return {key: round(float(value), 6) for key, value in found.items()}
 
 
 def flat(rows: Trained, merged: Any, seed: int, shift: float = 0.0) -> Any:

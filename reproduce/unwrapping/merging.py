@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from interpret.glassbox import ExplainableBoostingClassifier
 from replicates import Replicates
-from results import data_hash
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import adjusted_rand_score, log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
-from tqdm import tqdm
 
 from unwrapping import controls
 from unwrapping.examples import BY_NAME, RECIPE, Trained, fit_network, train
+from unwrapping.seeds import hashes, over_seeds, quietly
 from xai_course import data
-from xai_course.unwrapping import SeparationWarning
 from xai_course.unwrapping.glm import fit_glm
 
 SEEDS, LOANS, NOISE, HELOC = 20, 10, 200, 5
@@ -49,7 +46,7 @@ SETTINGS = {
     "two hidden layers of ten, no penalty",
     "seeds": "a replicate's number is the seed of its data, split, network and everything else",
 }
-MEASURED_BY = ("examples", "controls", "merging")
+MEASURED_BY = ("examples", "seeds", "controls", "merging")
 Numbers = dict[str, float]
 
 
@@ -66,26 +63,12 @@ def table(replicates: Replicates) -> dict[str, Any]:
     found: dict[str, Any] = {"settings": SETTINGS}
     for name, (work, n) in parts.items():
         try:
-            runs = [
-                replicates.run(f"{name} {seed}", lambda w=work, s=seed: _quietly(w, s))
-                for seed in tqdm(range(n), desc=name)
-            ]
+            found[name] = over_seeds(replicates, name, work, n)
         except OSError as error:
             found[name] = {"not_run": str(error).split("\n")[0]}
-            continue
-        found[name] = {key: [run[key] for run in runs] for key in runs[0]}
-    found["figure 19"] = replicates.run("figure 19", lambda: _quietly(figure19, 0))
-    hashes = [data_hash(*BY_NAME[name].rows(0)) for name in ("CoCircles", "ChirpWave")]
-    lending = data.home_lending()
-    found["data_sha256"] = [*hashes, data_hash(lending.X, lending.y)]
+    found["figure 19"] = replicates.run("figure 19", lambda: quietly(figure19, 0))
+    found["data_sha256"] = hashes()
     return found
-
-
-def _quietly(work: Callable[[int], Any], seed: int) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SeparationWarning)
-        found = work(seed)
-    return {key: round(float(value), 6) for key, value in found.items()}
 
 
 def fidelity(network: np.ndarray, outputs: dict[str, np.ndarray]) -> Numbers:
