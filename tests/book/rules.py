@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pybtex.database import parse_file
 
-from tools import taxonomy
+from tools import answers, taxonomy
 from tools.chapters import GATES, KINDS, META, Book, Cell, Chapter, Exercise, Page
 from tools.names import missing_names, needs
 from tools.publish.filter import OPTIONS
@@ -800,6 +800,19 @@ def pages_light(book: Book) -> list[str]:
     return problems
 
 
+def answers_collected(book: Book) -> list[str]:
+    """What the pages say about the three subjects stands in `book/answers`, word for word."""
+    executed = book.root / "_build" / "executed"
+    pages = {path.stem: json.loads(path.read_text("utf-8")) for path in executed.rglob("*.ipynb")}
+    said = {slug: answers.of_cells(page["cells"]) for slug, page in pages.items()}
+    kept = answers.read(book.root)
+    return [
+        f"book/answers/{slug}.json is not what the page says; python -m tools.answers writes it"
+        for slug in sorted(said.keys() | kept.keys())
+        if said.get(slug, {}) != kept.get(slug, {})
+    ]
+
+
 CHAPTER_RULES: tuple[ChapterRule, ...] = (
     head, promise, at_a_glance, length, reading_time, code_and_words, place, section_order,
     closing_sections, allowed_markup, slug,
@@ -813,4 +826,9 @@ BOOK_RULES: tuple[BookRule, ...] = (
     tracked_files,
 )  # fmt: skip
 # These read _build/html.
-BUILT_RULES: tuple[BookRule, ...] = (no_external_resource, pages_built, pages_light)
+BUILT_RULES: tuple[BookRule, ...] = (
+    no_external_resource,
+    pages_built,
+    pages_light,
+    answers_collected,
+)

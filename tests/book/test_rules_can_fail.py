@@ -17,6 +17,8 @@ FIXTURE = Path(__file__).parent / "fixtures" / "repo"  # a checkout that keeps e
 CHAPTER = "book/toy-part/good-chapter.md"
 PAGE = "_build/html/toy-part/good-chapter.html"
 TAXONOMY = "book/taxonomy.yml"
+ANSWERS = "book/answers/good-chapter.json"
+SAID = {"subject": "patient", "answer": "The mass is benign."}
 CODE_CELL = "```{code-cell} ipython3\nlen(grid)\n```\n\n"
 MANY_CELLS = (CODE_CELL + "A sentence.\n\n") * 15 + "## Real data"
 THREE_CELLS = CODE_CELL * 2 + "## Real data"
@@ -122,6 +124,7 @@ BROKEN = [
     ("no_external_resource", "_build/html/a.css", "a{}", "a{b: url(https://x.org/y)}", "x.org/y"),
     ("pages_built", PAGE, "word " * 30, "one", "2 words"),
     ("pages_light", PAGE, "word " * 30, "word " * 250_000, "bytes"),
+    ("answers_collected", ANSWERS, "benign", "malignant", "python -m tools.answers"),
 ]  # fmt: skip
 
 
@@ -138,6 +141,10 @@ def checkout(tmp_path: Path) -> Path:
         page += '<a href="https://x.org">x</a></article></html>'
         (root / "_build" / "html" / f"{name}.html").write_text(page, encoding="utf-8")
     (root / "_build" / "html" / "a.css").write_text("a{}", encoding="utf-8")
+    executed = root / "_build" / "executed" / "good-chapter.ipynb"
+    executed.parent.mkdir()
+    outputs = [{"metadata": {"xai_course": SAID}}, {"output_type": "stream"}]
+    executed.write_text(json.dumps({"cells": [{"source": "text"}, {"outputs": outputs}]}))
     return root
 
 
@@ -209,6 +216,11 @@ def test_files_that_git_must_not_hold(name: str, size: int, checkout: Path) -> N
 def test_missing_built_page_is_caught(checkout: Path) -> None:
     (checkout / PAGE).unlink()
     assert "is missing" in apply("pages_built", checkout)[0]
+
+
+def test_an_answer_that_no_page_gives_is_caught(checkout: Path) -> None:
+    shutil.copy(checkout / ANSWERS, checkout / "book" / "answers" / "lost.json")
+    assert "lost.json" in apply("answers_collected", checkout)[0]
 
 
 def test_picture_counts_for_its_page(checkout: Path) -> None:

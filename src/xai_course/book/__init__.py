@@ -11,6 +11,7 @@ from typing import Any
 # A page pays for, and depends on, only what it imports. `tools/build_book.py` reads this table.
 HOMES = {
     "Case": "subjects",
+    "answer": "answers",
     "cases": "subjects",
     "check": "checks",
     "load_model": "networks",

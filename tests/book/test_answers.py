@@ -1,0 +1,33 @@
+"""What a page says about a subject is shown, and can be collected."""
+
+import pytest
+
+from tools.answers import of_cells
+from xai_course.book import answer
+
+
+def test_an_answer_is_shown_as_a_sentence_and_collected(monkeypatch):
+    shown = []
+
+    def display(data, raw, metadata):
+        shown.append({"data": data, "metadata": metadata})
+
+    monkeypatch.setattr("IPython.display.display", display)
+    answer("patient", "The mass\n is malignant.")
+    answer("garment", "It is a shirt.")
+    answer("patient", "The nearest mass is benign.")
+    assert shown[0]["data"] == {
+        "text/plain": "One patient: The mass is malignant.",
+        "text/markdown": "**One patient.** The mass is malignant.",
+    }
+    assert of_cells([{"source": "text only"}, {"outputs": shown}]) == {
+        "patient": ["The mass is malignant.", "The nearest mass is benign."],
+        "garment": ["It is a shirt."],
+    }
+
+
+def test_another_subject_or_half_a_sentence_is_refused():
+    with pytest.raises(ValueError, match="'patient', 'applicant' or 'garment', got 'doctor'"):
+        answer("doctor", "It is a shirt.")
+    with pytest.raises(ValueError, match="full stop, got 'a shirt'"):
+        answer("garment", "a shirt")
