@@ -1,7 +1,8 @@
 """The role ``{taxonomy}`.` `` and the directive `taxonomy-table`, both made from `taxonomy.yml`.
 
-The role writes one line about the chapter that it stands in. The directive writes a table of all
-chapters: their ``classes``, or how they keep the five ``rules``.
+The role writes one line about the chapter that it stands in. The directive writes one of four
+tables: the ``classes`` of all chapters, how they keep the five ``rules``, a ``finder`` (what one
+wants by what one has), or all methods of one survey, ``methods Fan`` or ``methods Dao``.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from collections.abc import Iterator
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from mdit_py_plugins.anchors.index import slugify
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from tools import taxonomy
 from tools.chapters import BOOK, is_chapter, slug_of
-
-CLASSES = ("chapter", "class in Fan et al.", "class in Dao and Lee", "needs")
 
 
 class TaxonomyRole(SphinxRole):
@@ -30,34 +30,78 @@ class TaxonomyRole(SphinxRole):
 
 
 class TaxonomyTable(SphinxDirective):
-    """A table of all chapters."""
+    """A table of all chapters, or of all methods."""
 
     required_arguments = 1
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Write the table as MyST and have it read."""
         self.env.note_dependency(str(taxonomy.file_of(BOOK.root)))
         self.env.note_dependency(str(BOOK.root / "_toc.yml"))
-        box = nodes.container(classes=["taxonomy-table"])
-        rows = list(_rows(self.arguments[0]))
+        what, *which = self.arguments
+        rows = TABLES[what](*which)
         cells = (f"{'* -' if k == 0 else '  -'} {one}" for row in rows for k, one in enumerate(row))
         lines = ["```{list-table}", ":header-rows: 1", "", *cells, "```"]
+        box = nodes.container(classes=["taxonomy-table"])
         self.state.nested_parse(StringList(lines, "taxonomy.yml"), 0, box)
         return box.children
 
 
-def _rows(what: str) -> Iterator[tuple[str, ...]]:
-    """Give the rows of a table, its head first."""
+def _pages() -> Iterator[tuple[str, taxonomy.Place]]:
+    """Give the pages that are there, in reading order."""
     places = taxonomy.read(BOOK.root)
-    yield CLASSES if what == "classes" else ("chapter", *taxonomy.RULES)
     # A chapter without an entry is found by a rule in tests/book.
-    for name in (n for n in BOOK.toc if is_chapter(n) and slug_of(n) in places):
-        place, link = places[slug_of(name)], f"{{doc}}`/{name}`"
-        if what == "classes":
-            yield link, place.fan, place.dao, place.access
-        else:
-            verdicts = (f"**{place.verdicts[r]}**: {place.reasons[r]}" for r in taxonomy.RULES)
-            yield link, *verdicts
+    for name in BOOK.toc:
+        if is_chapter(name) and slug_of(name) in places:
+            yield name, places[slug_of(name)]
+
+
+def _link(name: str) -> str:
+    return f"{{doc}}`/{name}`"
+
+
+def _classes() -> Iterator[tuple[str, ...]]:
+    yield "chapter", "class in Fan et al.", "class in Dao and Lee", "needs"
+    for name, place in _pages():
+        yield _link(name), place.fan, place.dao, place.access
+
+
+def _rules() -> Iterator[tuple[str, ...]]:
+    yield "chapter", *taxonomy.RULES
+    for name, place in _pages():
+        verdicts = (f"**{place.verdicts[r]}**: {place.reasons[r]}" for r in taxonomy.RULES)
+        yield _link(name), *verdicts
+
+
+def _finder() -> Iterator[tuple[str, ...]]:
+    yield "you want", "you have at least", "pages"
+    for wanted in taxonomy.GIVES:
+        before = ""
+        for access, have in taxonomy.ACCESS.items():
+            names = [n for n, place in _pages() if wanted in place.gives and place.access == access]
+            if names:
+                want = "" if before == wanted else f"**{wanted}**"
+                yield want, have, "; ".join(_link(name) for name in names)
+                before = wanted
+
+
+def _methods(survey: str) -> Iterator[tuple[str, ...]]:
+    yield "class", "method", "in the survey", "in this book"
+    by_slug = {slug_of(name): name for name in BOOK.toc if is_chapter(name)}
+    before = ""
+    for method in taxonomy.read_methods(BOOK.root):
+        if method.survey != survey:
+            continue
+        where = f"planned: {method.page}"
+        if method.page in by_slug:
+            # As MyST makes the anchors of headings.
+            where = f"[{method.section}](/{by_slug[method.page]}.md#{slugify(method.section)})"
+        yield "" if method.family == before else method.family, method.name, method.source, where
+        before = method.family
+
+
+TABLES = {"classes": _classes, "rules": _rules, "finder": _finder, "methods": _methods}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -215,6 +215,20 @@ def place(book: Book, chapter: Chapter) -> list[str]:
     return problems
 
 
+def methods_run(book: Book) -> list[str]:
+    """Every method of the taxonomy names a section of its page, or a page that is planned."""
+    headings = {
+        chapter.slug: [b.text for b in chapter.blocks if b.kind == "heading" and b.level > 1]
+        for chapter in book.chapters
+    }
+    return [
+        f"book/taxonomy.yml: {method.name!r} stands under {method.section!r} on {method.page}; "
+        f"accepted: {headings.get(method.page, 'no section, the page is planned')}"
+        for method in taxonomy.read_methods(book.root)
+        if method.section not in headings.get(method.page, [""])
+    ]
+
+
 def section_order(book: Book, chapter: Chapter) -> list[str]:
     """The sections with fixed titles once each, in order, after four or more free ones."""
     titles = [b.text for b in chapter.blocks if b.kind == "heading" and b.level == 2]
@@ -822,7 +836,7 @@ CHAPTER_RULES: tuple[ChapterRule, ...] = (
     exercise_ids, exercise_mix, exercise_meta, exercise_parts, exercise_gates,
 )  # fmt: skip
 BOOK_RULES: tuple[BookRule, ...] = (
-    pages_exist, front_matter_markup, citations, terms, glossary_order, only_toc_files,
+    pages_exist, front_matter_markup, methods_run, citations, terms, glossary_order, only_toc_files,
     tracked_files,
 )  # fmt: skip
 # These read _build/html.
