@@ -14,7 +14,7 @@ def test_an_answer_is_shown_as_a_sentence_and_collected(monkeypatch):
 
     monkeypatch.setattr("IPython.display.display", display)
     answer("patient", "The mass\n is malignant.")
-    answer("garment", "It is a shirt.")
+    answer("garment", "it is a shirt.")
     answer("patient", "The nearest mass is benign.")
     assert shown[0]["data"] == {
         "text/plain": "One patient: The mass is malignant.",

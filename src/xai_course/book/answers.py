@@ -34,6 +34,7 @@ def answer(subject: str, sentence: str) -> None:
     sentence = " ".join(sentence.split())
     if not sentence.endswith((".", "!", "?")):
         raise ValueError(f"sentence must end with a full stop, got {sentence[-20:]!r}.")
+    sentence = sentence[0].upper() + sentence[1:]
     display(
         {
             "text/plain": f"{SUBJECTS[subject]}: {sentence}",
