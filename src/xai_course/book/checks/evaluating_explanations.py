@@ -25,7 +25,8 @@ def nine_in_ten(answer: Callable[[], Any]) -> str:
     fidelity, constant, gone, gain = expect_parts(answer(), 4, what)
     if close_to(fidelity, 24 / 30):
         raise CheckFailed(
-            "24 of 30 are the defaults that were found. They also agree where both say *no default*."
+            "24 of 30 are the defaults that were found. The two also agree where both say "
+            "*no default*."
         )
     if close_to([fidelity, constant], [68, 50]):
         raise CheckFailed("Return shares of the 80 loans, not numbers of loans.")
