@@ -66,7 +66,7 @@ def cases() -> dict[str, Case]:
 
     Notes
     -----
-    Explained in: local-linear-models.
+    Explained in: what-is-interpretability.
     """
     return {case.name: case for case in (_patient(), _applicant(), _garment())}
 
