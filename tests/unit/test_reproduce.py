@@ -18,7 +18,7 @@ REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
 RESULTS = sorted(
     p for p in measured_file("any").parent.glob("*.json") if not p.stem.startswith("benchmark_")
 )
-PAPERS = ("clime", "inet", "interpretability", "saliency", "shapley", "unwrapping")
+PAPERS = ("clime", "inet", "interpretability", "proxies", "saliency", "shapley", "unwrapping")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_command_lists_its_tables(paper):
     command = [sys.executable, str(REPRODUCE / f"{paper}.py"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert any(name in done.stdout for name in ("table1", "figure", "effects", "rules"))
+    assert any(name in done.stdout for name in ("table1", "figure", "effects", "rules", "lime"))
 
 
 # Numbers and words
