@@ -18,7 +18,16 @@ REPRODUCE = Path(__file__).resolve().parents[2] / "reproduce"
 RESULTS = sorted(
     p for p in measured_file("any").parent.glob("*.json") if not p.stem.startswith("benchmark_")
 )
-PAPERS = ("clime", "inet", "interpretability", "proxies", "saliency", "shapley", "unwrapping")
+PAPERS = (
+    "cases",
+    "clime",
+    "inet",
+    "interpretability",
+    "proxies",
+    "saliency",
+    "shapley",
+    "unwrapping",
+)
 
 
 @pytest.fixture
@@ -54,7 +63,10 @@ def test_a_command_lists_its_tables(paper):
     command = [sys.executable, str(REPRODUCE / f"{paper}.py"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert any(name in done.stdout for name in ("table1", "figure", "effects", "rules", "lime"))
+    assert any(
+        name in done.stdout
+        for name in ("table1", "figure", "effects", "rules", "lime", "adversarial")
+    )
 
 
 # Numbers and words

@@ -1,0 +1,159 @@
+"""Checks of the chapter *adversarial-examples*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import (
+    assert_close,
+    close_to,
+    expect_array,
+    expect_parts,
+    plain,
+    shown,
+)
+
+SLUG = "adversarial-examples"
+
+
+@exercise(f"ex-{SLUG}-1")
+def three_distances(answer: Callable[[], Any]) -> str:
+    """Compute from the region of x, with the dual norms."""
+    what = "four numbers: distances in the norms 1, 2 and infinity, and a radius"
+    *found, radius = expect_parts(answer(), 4, what)
+    w, score = np.array([5.0, -1.0]), 4.0
+    right = [score / np.linalg.norm(w, dual) for dual in (np.inf, 2, 1)]
+    if close_to(found, right[::-1]):
+        raise CheckFailed(
+            "The norms are mixed up: where the sum of changes counts, one feature moves alone."
+        )
+    if close_to(found, [score / np.linalg.norm([2.0, -1.0], dual) for dual in (np.inf, 2, 1)]):
+        raise CheckFailed("These weights leave the neurons out. Which neuron is on at x?")
+    assert_close(found, right, "The distances")
+    if close_to(radius, 3):
+        raise CheckFailed("The region ends earlier: at the border of the first neuron.")
+    assert_close(radius, 1, "The radius")
+    return "All three lie in the ball in which the linear answer is exact."
+
+
+@exercise(f"ex-{SLUG}-2")
+def projected_gradient(answer: Callable[..., Any]) -> str:
+    """Compare with the definition on networks with and without kinks, and with tiny slopes."""
+    rng = np.random.default_rng(3)
+    cases = [(3, 0.3, 0.2, 4), (5, 0.1, 0.04, 7), (4, 0.2, 0.2, 1), (6, 0.25, 0.05, 9)]
+    for seed, (n, size, step, n_steps) in enumerate(cases):
+        network = _network(n, seed)
+        x = torch.tensor(rng.uniform(size=(6, n)), dtype=torch.float32)
+        y = torch.tensor(rng.integers(0, 3, 6))
+        _compare(answer, network, x, y, size, step, n_steps)
+    network = _network(4, 9)
+    with torch.no_grad():
+        network[-1].weight *= 1e-4
+        network[0].weight *= 1e-3
+    x = torch.tensor(rng.uniform(size=(5, 4)), dtype=torch.float32)
+    _compare(answer, network, x, torch.tensor([0, 1, 2, 0, 1]), 0.2, 0.1, 3, is_flat=True)
+    return "Five networks agree, one of them nearly flat."
+
+
+def _network(n: int, seed: int) -> nn.Sequential:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(n, 8), nn.ReLU(), nn.Linear(8, 3))
+
+
+def _steps(
+    network: nn.Module,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    size: float,
+    step: float,
+    n_steps: int,
+    *,
+    sign: float = 1.0,
+    cube: bool = True,
+    box: bool = True,
+    still: bool = False,
+    raw: bool = False,
+) -> np.ndarray:
+    """Do it, or one of the common mistakes."""
+    z = x.clone()
+    for _ in range(n_steps):
+        place = (x if still else z).detach().clone().requires_grad_()
+        loss = nn.functional.cross_entropy(network(place), y, reduction="sum")
+        (slope,) = torch.autograd.grad(loss, place)
+        z = z + sign * step * (slope if raw else slope.sign())
+        if cube:
+            z = torch.minimum(torch.maximum(z, x - size), x + size)
+        if box:
+            z = z.clamp(0, 1)
+    return z.detach().numpy()
+
+
+_MISTAKES: dict[str, dict[str, Any]] = {
+    "The pictures leave the cube around x: project after every step.": {"cube": False},
+    "Some pixels are below 0 or above 1.": {"box": False},
+    "The loss of the true class should grow, and it falls.": {"sign": -1.0},
+    "This is one step of the whole size: every step uses the gradient at x. Take it where the "
+    "picture is now.": {"still": True},
+    "The step should follow the sign of the gradient, not the gradient.": {"raw": True},
+}
+
+
+def _compare(
+    answer: Callable[..., Any],
+    network: nn.Module,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    size: float,
+    step: float,
+    n_steps: int,
+    is_flat: bool = False,
+) -> None:
+    given = x.clone()
+    got = answer(network, given, y.clone(), size, step, n_steps)
+    if isinstance(got, torch.Tensor):
+        got = got.detach()
+    found = expect_array(plain(got), tuple(x.shape), "the moved pictures")
+    wanted = _steps(network, x, y, size, step, n_steps)
+    if close_to(found, wanted, rtol=1e-4):
+        return
+    if is_flat:
+        raise CheckFailed(
+            "On a network with tiny slopes some pixels do not move. A sign does not depend on how "
+            "small a slope is; a library may take small slopes for zero."
+        )
+    for message, mistake in _MISTAKES.items():
+        if close_to(found, _steps(network, x, y, size, step, n_steps, **mistake), rtol=1e-4):
+            raise CheckFailed(message)
+    if n_steps > 1 and close_to(found, _steps(network, x, y, size, step, 1), rtol=1e-4):
+        raise CheckFailed("This is one step. Take n_steps of them.")
+    assert_close(found, wanted, f"The pictures after {n_steps} step(s)", tolerance=1e-4)
+
+
+@exercise(f"ex-{SLUG}-3")
+def which_hide(answer: Callable[[], Any]) -> str:
+    """Compare letters and bounds."""
+    letters, bounds = expect_parts(answer(), 2, "two things, a string of letters and four bounds")
+    if not isinstance(letters, str):
+        raise CheckFailed(f"The letters should be one string, got {shown(letters)}.")
+    hidden = set(letters.upper()) & set("ABCD")
+    if "D" not in hidden:
+        raise CheckFailed("In D one step does more than 20. What does that say about its gradient?")
+    if "B" not in hidden:
+        raise CheckFailed("In B the gradient leads nowhere, even without a limit.")
+    if hidden != {"B", "D"}:
+        raise CheckFailed(
+            "A and C do what networks with a useful gradient do: robust or not, they hide nothing."
+        )
+    if close_to(bounds, [0.31, 0.86, 0.62, 0.69]):
+        raise CheckFailed("These are the 20 steps. Every attack within the budget is a proof.")
+    if close_to(bounds, [0, 0.58, 0, 0.22]):
+        raise CheckFailed("The last column is outside the budget, so it bounds nothing.")
+    assert_close(bounds, [0.31, 0.58, 0.62, 0.41], "The four upper bounds")
+    return "Two hide, and no attack is better than the smallest of its numbers."
