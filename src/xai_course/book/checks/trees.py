@@ -1,0 +1,144 @@
+"""Checks of the chapter *trees*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.expect import (
+    assert_close,
+    assert_equal,
+    close_to,
+    expect_array,
+    expect_number,
+    expect_parts,
+)
+from xai_course.networks import PiecewiseLinearNetwork
+
+SLUG = "trees"
+
+
+@exercise(f"ex-{SLUG}-1")
+def count_leaves(answer: Callable[[], Any]) -> str:
+    """Count on a fine grid: patterns, pieces of one sign within them, and pieces of one sign."""
+    what = "three numbers: the patterns, the leaves of the tree, those of the smallest tree"
+    patterns, leaves, smallest = expect_parts(answer(), 3, what)
+    x = np.linspace(-1, 6, 7001)
+    states = (x >= 1).astype(int) + (x >= 3)
+    yes = 1 - np.maximum(0, x - 1) + 2 * np.maximum(0, x - 3) >= 0
+    if np.array_equal(patterns, 4):
+        raise CheckFailed(
+            "Two neurons have four patterns on paper, but neuron 2 is on only where neuron 1 is."
+        )
+    assert_equal(patterns, 1 + int(np.count_nonzero(np.diff(states))), "The number of patterns")
+    pieces = 1 + int(np.count_nonzero(np.diff(2 * states + yes)))
+    if np.array_equal(leaves, 2 * len(set(states))):
+        raise CheckFailed("On one of the pieces the sign is certain: no question is asked there.")
+    assert_equal(leaves, pieces, "The number of leaves")
+    assert_equal(smallest, 1 + int(np.count_nonzero(np.diff(yes))), "The leaves of the smallest")
+    return "Three patterns, five leaves, and three would do."
+
+
+@exercise(f"ex-{SLUG}-2")
+def next_question(answer: Callable[..., Any]) -> str:
+    """Compare with the library, on random networks of one to three hidden layers."""
+    rng = np.random.default_rng(2)
+    for sizes in ((3, 2, 1), (2, 3, 2, 1), (4, 2, 3, 2, 2)):
+        shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
+        weights = [rng.normal(size=shape) for shape in shapes]
+        biases = [rng.normal(size=shape[0]) for shape in shapes]
+        network = PiecewiseLinearNetwork(weights, biases)
+        full = rng.integers(2, size=network.n_hidden)
+        full[:2] = 1, 0
+        for known in range(network.n_hidden + 1):
+            _next(answer, network, full[:known])
+    return "Every question is right, in networks of one, two and three hidden layers."
+
+
+def _next(answer: Callable[..., Any], network: PiecewiseLinearNetwork, states: np.ndarray) -> None:
+    what = "two things, the vector w and the number c"
+    w, c = expect_parts(answer(network, states.tolist()), 2, what)
+    w = expect_array(w, (network.n_features,), f"w with {network.n_features} entries")
+    c = expect_number(c, "c")
+    right, shift = _question(network, states)
+    where = f"With the states {states.tolist()} of a network {network.hidden_sizes}"
+    wrong = len(states) > 0 and not close_to(w, right)
+    if wrong and close_to(w, _question(network, np.ones_like(states))[0]):
+        raise CheckFailed(f"{where} all neurons below were taken to be on.")
+    if wrong and close_to(w, _question(network, 1 - states)[0]):
+        raise CheckFailed(f"{where} on and off are exchanged: 1 means on.")
+    assert_close(w, right, f"{where}, w")
+    if close_to(c, _question(_without_biases(network), states)[1]) and not close_to(c, shift):
+        raise CheckFailed(f"{where} the biases below are missing in c.")
+    assert_close(c, shift, f"{where}, c")
+
+
+def _without_biases(network: PiecewiseLinearNetwork) -> PiecewiseLinearNetwork:
+    return PiecewiseLinearNetwork(network.weights, [0 * b for b in network.biases])
+
+
+def _question(network: PiecewiseLinearNetwork, states: np.ndarray) -> tuple[np.ndarray, float]:
+    layer = int(np.searchsorted(np.cumsum(network.hidden_sizes), len(states), side="right"))
+    below = PiecewiseLinearNetwork(network.weights[: layer + 1], network.biases[: layer + 1])
+    coef, shift = below.local_linear_models([states[: below.n_hidden]])
+    k = len(states) - below.n_hidden
+    return coef[0, k], float(shift[0, k])
+
+
+@exercise(f"ex-{SLUG}-3")
+def sample_near(answer: Callable[..., Any]) -> str:
+    """Check the box, the distances, and that the area near the rows is filled evenly."""
+    for seed, units in enumerate(([1.0, 1.0], [1.0, 1000.0])):
+        rng = np.random.default_rng(seed)
+        crowd = rng.normal(size=(120, 2)) * 0.3  # many rows, whose surroundings overlap
+        few = rng.uniform(2, 6, size=(100, 2))
+        _sampled(answer, np.concatenate([crowd, few]) * units, 600, seed)
+    three = np.random.default_rng(5).normal(size=(60, 3))
+    _sampled(answer, three, 50, 7)
+    return "All points lie near the rows, in any unit, and fill the area there evenly."
+
+
+def _sampled(answer: Callable[..., Any], X: np.ndarray, n: int, seed: int) -> None:
+    d = X.shape[1]
+    found = answer(X.copy(), n, np.random.default_rng(seed))
+    found = expect_array(found, (n, d), f"{n} points with {d} features")
+    low, high, scale = X.min(axis=0), X.max(axis=0), X.std(axis=0)
+    tree = cKDTree(X / scale)
+    typical = np.median(tree.query(tree.data, k=2)[0][:, 1])
+    far, _ = tree.query(found / scale)
+    if (far < 1e-9).mean() > 0.5:
+        raise CheckFailed("These are the rows themselves. Draw new points, and ask near the rows.")
+    if (far > 1.001 * typical).any():
+        share = (far > 1.001 * typical).mean()
+        raise CheckFailed(
+            f"{share:.0%} of the points are farther from their nearest row than the typical "
+            f"distance, {typical:.3g} standard deviations. Are distances measured after dividing "
+            "each feature by its standard deviation, with k=2 among the rows?"
+        )
+    slack = 1e-9 * (high - low)
+    if (found < low - slack).any() or (found > high + slack).any():
+        raise CheckFailed("Some points lie outside the box of the rows, in original units.")
+    if len(np.unique(found, axis=0)) < n:
+        raise CheckFailed("Some points occur twice: draw a new batch each time.")
+    rng = np.random.default_rng(99)
+    many = rng.uniform(low, high, (60_000, d))
+    distance, _ = tree.query(many / scale)
+    usual = distance[distance <= typical]
+    if far.mean() < 0.8 * usual.mean():
+        raise CheckFailed(
+            "The points lie closer to the rows than points drawn evenly and kept within the "
+            "typical distance do."
+        )
+    middle = (low[0] + high[0]) / 2
+    expected = (many[distance <= typical][:, 0] > middle).mean()
+    share = (found[:, 0] > middle).mean()
+    if abs(share - expected) > 5 * np.sqrt(expected * (1 - expected) / n) + 0.01:
+        raise CheckFailed(
+            f"{share:.0%} of the points lie in the upper half of the first feature, and "
+            f"{expected:.0%} of the area near the rows does. Draw uniformly in the box and reject: "
+            "a step from a random row follows the rows, not the area."
+        )

@@ -1,0 +1,1 @@
+"""Families of models that explain themselves, one a file: fit, predict, explain."""
