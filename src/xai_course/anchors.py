@@ -156,7 +156,7 @@ def find_anchor(
     batch: int = 100,
     patience: int = 10_000,
 ) -> Anchor:
-    """Return the conditions of largest coverage that, very probably, hold a decision in place.
+    """Search for conditions that, very probably, hold a decision in place and cover much.
 
     Parameters
     ----------
@@ -192,8 +192,9 @@ def find_anchor(
     -----
     Ribeiro et al. (2018), Algorithms 1 and 2. A set is certified if its lower bound reaches the
     threshold; the bounds are wide enough to be looked at after each batch. Sets that hold on no row
-    of `holds`, or on the same rows as a smaller one, are left out. Explained in the chapter
-    *anchors-and-local-rules*.
+    of `holds`, on the same rows as a smaller one, or on no more rows than a certified one, are left
+    out. The beam keeps the sets of highest precision, so the conditions of largest coverage may be
+    missed. Explained in the chapter *anchors-and-local-rules*.
     """
     rows = check_array(holds, "holds", 2).astype(bool)
     threshold = check_number(threshold, "threshold", above=0, below=1)
@@ -249,8 +250,8 @@ class TableConditions:
     Notes
     -----
     What is drawn is a row of `X`; a bounded feature that lies outside its bounds gets another row's
-    value from inside, as in the program of Ribeiro et al. (2018). Explained in the chapter
-    *anchors-and-local-rules*.
+    value from inside, as in the program of Ribeiro et al. (2018), or that of `x` if no row has one.
+    Explained in the chapter *anchors-and-local-rules*.
     """
 
     def __init__(self, X: ArrayLike, x: ArrayLike, n_bins: int = 4) -> None:

@@ -23,7 +23,7 @@ def genetic_neighbourhood(
     crossover: float = 0.5,
     mutation: float = 0.2,
 ) -> np.ndarray:
-    """Return rows near `x`, bred so that about half of them are decided otherwise.
+    """Return rows near `x`, half of them bred for its decision and half for another one.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def genetic_neighbourhood(
     -----
     Guidotti et al. (2018), Algorithm 2 and the two fitness functions: 1 for the wanted decision,
     plus 1 minus the distance to `x`, minus 1 for `x` itself. The distance is the root of the mean
-    square, each feature in units of its range in `X`. Parents win tournaments of three. Explained
-    in the chapter *anchors-and-local-rules*.
+    square, each feature in units of its range in `X`. Parents win tournaments of three; there is no
+    hall of fame, and many rows are copies. Explained in the chapter *anchors-and-local-rules*.
     """
     X, x = check_array(X, "X", 2), check_array(x, "x", 1)
     n, d = check_whole(size, "size", 4) // 4, len(x)

@@ -130,8 +130,9 @@ def _on_path(path: Path, X: np.ndarray) -> np.ndarray:
 def draw_queries(path: Path, X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw each feature from its own values in `X`; keep the rows that satisfy a path of tests.
 
+    Returns at most `n` rows, shape (n_found, n_features), fewer where the path is hard to meet.
     A feature with more than ten values gets normal noise, as large as its standard deviation over
-    the root of the number of rows. Where the path is hard to meet, fewer than `n` rows come back.
+    the root of the number of rows.
     """
     many = np.array([len(np.unique(column)) > 10 for column in X.T])
     spread = many * X.std(axis=0) / len(X) ** 0.5
