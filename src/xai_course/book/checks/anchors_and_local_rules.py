@@ -59,6 +59,8 @@ def lower_bound(answer: Callable[..., Any]) -> str:
         try:
             found = expect_number(answer(share, n, beta), where)
         except (ZeroDivisionError, ValueError) as error:
+            if 0 < share < 1:
+                raise
             raise CheckFailed(f"{where} ended with an error: {error}. Is it at an end?") from error
         low, high = (float(end) for end in kl_bounds(share, n, beta))
         if share in (0, 1):
