@@ -439,11 +439,17 @@ def _executed_cells(book: Book, chapter: Chapter) -> list[dict] | None:
 
 
 def _draws(cell: Cell) -> bool:
-    """Guess from the source whether a cell draws."""
-    tree = _tree(cell)
-    calls = [n.func for n in ast.walk(tree) if isinstance(n, ast.Call)] if tree else []
-    names = [f for f in calls if isinstance(f, ast.Attribute)]
-    return any(f.attr in DRAWS or f.attr.startswith("plot_") for f in names)
+    """Guess from the source whether a cell draws; to define a function draws nothing."""
+    waiting = [_tree(cell)] if _tree(cell) else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name = node.func.attr
+            if name in DRAWS or name.startswith("plot_"):
+                return True
+        inner = ast.iter_child_nodes(node)
+        waiting += [one for one in inner if not isinstance(one, ast.FunctionDef | ast.Lambda)]
+    return False
 
 
 def _plotting_cells(book: Book, chapter: Chapter) -> list[Cell]:
