@@ -96,7 +96,7 @@ def search(answer: Callable[..., Any]) -> str:
         found = answer(score, np.array(x), wanted, np.array(units), epsilon, minimise)
         if found is None:
             raise CheckFailed(
-                "Return the input that was found, and None only above 1e6. Is a `return` missing?"
+                "Return the input that was found, and None only above 1e6. Is its `return` missing?"
             )
         found = expect_array(found, (2,), "one input, or None")
         missed = abs(score(found.astype(float)) - wanted)
@@ -167,7 +167,7 @@ def _compare(answer: Callable[..., Any], parts: tuple[Any, ...], least: float) -
     if found is None:
         raise CheckFailed(
             "There is a granted point, and the answer is None. May every coordinate be "
-            "negative, and is no `return` missing?"
+            "negative? Is its `return` missing?"
         )
     z = expect_array(found, x.shape, f"one point with {len(x)} coordinates").astype(float)
     slack = 1e-6 + 10 * precision(found)

@@ -143,7 +143,10 @@ def next_rule(answer: Callable[..., Any]) -> str:
             continue
         where = f"With the chosen rules {chosen}, w = {w} and c = {c}"
         if found is None:
-            raise CheckFailed(f"{where} rule {best} raises the value by {gains[best]:.1f}.")
+            raise CheckFailed(
+                f"{where} rule {best} raises the value by {gains[best]:.1f}, and the answer is "
+                "None. Is its `return` missing?"
+            )
         number = expect_number(found, "The number of the rule")
         if best is None:
             raise CheckFailed(f"{where} no rule raises the value: return None, not {number:.0f}.")

@@ -119,7 +119,7 @@ def extremes(answer: Callable[..., Any]) -> str:
             continue
         if found is None:
             raise CheckFailed(
-                "Here some a fits the limits, and None was returned. Is a `return` missing? Are "
+                "Here some a fits the limits, and None was returned. Is its `return` missing? Are "
                 "the bounds of a given, and is b on the right side?"
             )
         found = expect_array(found, (2,), "two numbers, the least and the largest value")
