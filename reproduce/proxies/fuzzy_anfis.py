@@ -29,7 +29,8 @@ SCALES = (10 / 3**0.5, 2.0)  # inputs are divided by it before the perceptron
 TURN = np.array([[1, -1], [1, 1]]) / 2**0.5
 LINE = np.linspace(-10, 10, 61)
 TEST = np.array(list(product(LINE, LINE)))
-ANFIS, START, MLP = "ANFIS", "conditions as they start", "perceptron"
+ANFIS, GAUSS = "ANFIS", "ANFIS, Gaussian"
+START, MLP = "conditions as they start", "perceptron"
 
 
 def root_mean_square(errors: np.ndarray) -> float:
@@ -59,7 +60,7 @@ def measure(kind: str, seed: int) -> dict[str, dict[str, float]]:
     y, truth = (np.sinc(Z @ turn / np.pi).prod(axis=1) for Z in (X, TEST))
     models = {
         ANFIS: TakagiSugenoRegressor(4, "bell", n_epochs=250).fit(X, y).predict,
-        "ANFIS, Gaussian": TakagiSugenoRegressor(4, n_epochs=250).fit(X, y).predict,
+        GAUSS: TakagiSugenoRegressor(4, n_epochs=250).fit(X, y).predict,
         START: TakagiSugenoRegressor(4, "bell", n_epochs=0).fit(X, y).predict,
         MLP: perceptron(X, y, seed),
         "linear": LinearRegression().fit(X, y).predict,
@@ -88,16 +89,22 @@ def measure_grid(seed: int) -> dict[str, float]:
 
 def table() -> dict[str, Any]:
     """Return errors with their spread, and pairwise differences. A stopped run goes on."""
-    kept, found = Replicates("proxies_fuzzy_anfis", [Path(__file__)]), {}
+    kept, found, draws = Replicates("proxies_fuzzy_anfis", [Path(__file__)]), {}, {}
+    rivals = [(ANFIS, rival) for rival in (START, MLP, GAUSS, "linear")]
     for kind in ("straight", "turned"):
-        runs = [
+        draws[kind] = runs = [
             kept.run(f"{kind} {s}", lambda k=kind, s=s: measure(k, s)) for s in range(N_REPLICATES)
         ]
         pairs = {
-            f"ANFIS - {rival}": difference([r[ANFIS]["square"] - r[rival]["square"] for r in runs])
-            for rival in (START, MLP, "ANFIS, Gaussian", "linear")
+            f"{a} - {b}": difference([r[a]["square"] - r[b]["square"] for r in runs])
+            for a, b in [*rivals, (GAUSS, MLP)]
         }
         found[kind] = over_seeds(runs) | {"differences": pairs}
+    both = list(zip(draws["turned"], draws["straight"], strict=True))
+    found["turned - straight"] = {
+        name: difference([t[name]["square"] - s[name]["square"] for t, s in both])
+        for name in (ANFIS, GAUSS, MLP)
+    }
     grid = [kept.run(f"grid {s}", lambda s=s: measure_grid(s)) for s in range(N_REPLICATES)]
     found["grid"] = over_seeds(grid)
     kept.clear()
