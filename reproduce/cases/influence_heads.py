@@ -9,6 +9,7 @@ from results import difference, over_seeds
 
 from xai_course.book.networks import TrainedModel, load_model, train_model
 from xai_course.data import load
+from xai_course.examples import hidden_layers
 from xai_course.influence import FittedHead, fit_head
 
 N_DRAWS, GROUPS, PENALTIES = 10, (1, 5, 20, 40), (1, 3, 10, 20, 40, 80)
@@ -30,10 +31,7 @@ def table() -> dict[str, Any]:
 
 def hidden(model: TrainedModel, X: np.ndarray) -> np.ndarray:
     """Return the outputs of the last hidden layer."""
-    a = model.standardize(X)
-    for W, b in zip(model.network.weights[:-1], model.network.biases[:-1], strict=True):
-        a = np.maximum(0, a @ W.T + b)
-    return a
+    return hidden_layers(model.network, model.standardize(X))[-1]
 
 
 def odds(weights: np.ndarray, Z: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
+from scipy.special import log_softmax
 
 from xai_course._validation import check_array, check_choice, check_number, check_whole
 from xai_course.training import class_numbers
@@ -91,7 +92,7 @@ class FittedHead:
         """Return the cross-entropy of each row, shape (n_rows,)."""
         logits = self.logits(Z)
         y = class_numbers(y, len(logits), len(self.weights))
-        return -_log_softmax(logits)[np.arange(len(y)), y]
+        return -log_softmax(logits, axis=1)[np.arange(len(y)), y]
 
     def weights_without(self, step: str = "newton") -> np.ndarray:
         """Return the weights without each training row in turn, by one step from the weights.
@@ -152,7 +153,7 @@ class FittedHead:
         """
         without = self.weights_without(step)
         logits = np.einsum("ncd,nd->nc", without, self._Z1)
-        alone = -_log_softmax(logits)[np.arange(len(self.y)), self.y]
+        alone = -log_softmax(logits, axis=1)[np.arange(len(self.y)), self.y]
         return alone - self.losses(self.Z, self.y)
 
     # The loss
@@ -162,7 +163,7 @@ class FittedHead:
         return _with_one(self.Z)
 
     def _residuals(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        log_p = _log_softmax(self._Z1 @ weights.T)
+        log_p = log_softmax(self._Z1 @ weights.T, axis=1)
         return -log_p[np.arange(len(self.y)), self.y], np.exp(log_p)
 
     def _curvature(self, weights: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -204,8 +205,3 @@ class FittedHead:
 
 def _with_one(Z: np.ndarray) -> np.ndarray:
     return np.column_stack([Z, np.ones(len(Z))])
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

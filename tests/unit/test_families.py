@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.tree import DecisionTreeClassifier
 
 from xai_course.families.m_of_n import Test as MofN
@@ -127,8 +129,11 @@ def test_text_shows_every_leaf(rng):
 
 def test_options_and_rows_are_checked(rng):
     with pytest.raises(ValueError, match="n_splits"):
-        Trepan(len, n_splits=0)
+        Trepan(len, n_splits=0).fit([[0.0]])
     with pytest.raises(ValueError, match="n_queries"):
-        Trepan(len, n_queries=2.5)
+        Trepan(len, n_queries=2.5).fit([[0.0]])
     with pytest.raises(ValueError, match="X"):
         Trepan(len).fit([[np.nan]])
+    for before in (Trepan(len).predict, clone(Trepan(len)).predict):
+        with pytest.raises(NotFittedError):
+            before([[0.0]])

@@ -4,7 +4,9 @@ from itertools import product
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from xai_course.families.additive import AdditiveRegressor
@@ -113,8 +115,10 @@ def test_probabilities_lie_between_0_and_1(X, p):
         DecisionSet().fit(X, p)
 
 
-def test_options_are_checked():
+def test_options_are_checked_and_an_unfitted_set_says_so(X):
     with pytest.raises(ValueError, match="n_rules"):
-        DecisionSet(n_rules=0)
+        DecisionSet(n_rules=0).fit(X, np.ones(len(X)))
     with pytest.raises(ValueError, match="wrong"):
-        DecisionSet(wrong=-1)
+        DecisionSet(wrong=-1).fit(X, np.ones(len(X)))
+    with pytest.raises(NotFittedError):
+        clone(DecisionSet(wrong=3)).predict(X)

@@ -8,7 +8,9 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
 
 from xai_course._validation import check_array, check_number, check_whole
 from xai_course.rules import Rule, RuleList
@@ -31,7 +33,7 @@ def candidates(X: np.ndarray, n_cuts: int) -> Iterator[tuple[np.ndarray, np.ndar
             yield np.maximum(low, lower), np.minimum(high, upper)
 
 
-class DecisionSet:
+class DecisionSet(BaseEstimator):
     """Rules of at most two conditions, added one by one while the next is worth its price.
 
     Parameters
@@ -52,7 +54,9 @@ class DecisionSet:
     Raises
     ------
     TypeError, ValueError
-        If an option is not accepted, or `fit` gets rows or probabilities that are not as described.
+        In `fit`, if an option is not accepted, or rows or probabilities are not as described.
+    sklearn.exceptions.NotFittedError
+        In `predict`, before `fit`.
 
     Notes
     -----
@@ -65,15 +69,14 @@ class DecisionSet:
     def __init__(
         self, n_rules: int = 6, n_cuts: int = 4, wrong: float = 3.0, price: float = 0.5
     ) -> None:
-        self.n_rules, self.n_cuts = (
-            check_whole(n_rules, "n_rules", 1),
-            check_whole(n_cuts, "n_cuts", 1),
-        )
-        self.wrong = check_number(wrong, "wrong", least=0)
-        self.price = check_number(price, "price", least=0)
+        self.n_rules, self.n_cuts, self.wrong, self.price = n_rules, n_cuts, wrong, price
 
     def fit(self, X: ArrayLike, p: ArrayLike) -> Self:
         """Choose rules on rows (n_rows, n_features) and probabilities (n_rows,) of class 1."""
+        for name in ("n_rules", "n_cuts"):
+            check_whole(getattr(self, name), name, 1)
+        for name in ("wrong", "price"):
+            check_number(getattr(self, name), name, least=0)
         X, p = check_array(X, "X", 2), check_array(p, "p", 1)
         check_consistent_length(X, p)
         if (p < 0).any() or (p > 1).any():
@@ -98,4 +101,5 @@ class DecisionSet:
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the class of each row, shape (n_rows,): that of the first rule that covers it."""
+        check_is_fitted(self)
         return self.rules_.predict(X)

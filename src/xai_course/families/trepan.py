@@ -7,6 +7,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from xai_course._validation import check_array, check_whole
 from xai_course.families.m_of_n import Test, best_test
@@ -29,7 +31,7 @@ class Leaf(NamedTuple):
     y: np.ndarray  # the classifier's answers
 
 
-class Trepan:
+class Trepan(BaseEstimator):
     """A tree of m-of-n tests, grown best first on the answers of a classifier.
 
     Parameters
@@ -52,7 +54,9 @@ class Trepan:
     Raises
     ------
     TypeError, ValueError
-        If an option is not accepted, or `fit` gets rows that are not finite numbers.
+        In `fit`, if an option is not accepted, or the rows are not finite numbers.
+    sklearn.exceptions.NotFittedError
+        In `predict` and `text`, before `fit`.
 
     Notes
     -----
@@ -72,13 +76,13 @@ class Trepan:
         n_conditions: int = 1,
         random_state: int = 0,
     ) -> None:
-        self.n_splits = check_whole(n_splits, "n_splits", 1)
-        self.n_queries = check_whole(n_queries, "n_queries", 2)
-        self.n_conditions = check_whole(n_conditions, "n_conditions", 1)
+        self.n_splits, self.n_queries, self.n_conditions = n_splits, n_queries, n_conditions
         self.decide, self.random_state = decide, random_state
 
     def fit(self, X: ArrayLike) -> Self:
         """Grow the tree on rows (n_rows, n_features), which need no labels."""
+        for name, least in (("n_splits", 1), ("n_queries", 2), ("n_conditions", 1)):
+            check_whole(getattr(self, name), name, least)
         X, rng = check_array(X, "X", 2), np.random.default_rng(self.random_state)
         self.leaves_ = leaves = [self._leaf((), X, X, rng)]
         while len(leaves) <= self.n_splits and any(leaf.worth for leaf in leaves):
@@ -105,6 +109,7 @@ class Trepan:
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the class number of every row, int64 of shape (n_rows,)."""
+        check_is_fitted(self)
         X = check_array(X, "X", 2)
         labels = np.empty(len(X), dtype=np.int64)
         for leaf in self.leaves_:
@@ -113,6 +118,7 @@ class Trepan:
 
     def text(self, names: Sequence[str], labels: Sequence[str]) -> str:
         """Return the tree as indented lines."""
+        check_is_fitted(self)
         lines, before = [], ()
         for leaf in self.leaves_:
             shared = sum(a == b for a, b in zip(before, leaf.path, strict=False))
