@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ class Replicates:
             self.done[key] = {"value": value, "seconds": seconds}
             self._save()
         return self.done[key]["value"]
+
+    def first(
+        self, n: int, name: str, work: Callable[[str, int], dict[str, Any] | None]
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return the first `n` seeds' results that are not empty, and how many were passed over."""
+        runs: list[dict[str, Any]] = []
+        seed = 0
+        while len(runs) < n:
+            found = self.run(f"{name} {seed}", partial(work, name, seed))
+            runs += [found] if found else []
+            seed += 1
+        return runs, seed - n
 
     def _save(self) -> None:
         replace_file(self.path, json.dumps({"program": self.program, "done": self.done}).encode())

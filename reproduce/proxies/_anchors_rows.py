@@ -6,10 +6,12 @@ training rows alike has not learnt and is left out. A rule is scored against its
 
 from __future__ import annotations
 
-from itertools import count
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from replicates import Replicates
 from results import difference, spread
 from sklearn.tree import DecisionTreeClassifier
 
@@ -192,11 +194,8 @@ def one_network(dataset: Dataset, name: str, number: int) -> dict[str, dict[str,
 def spread_over_networks(name: str) -> dict[str, Any]:
     """Return the spread over the networks, and the differences in pairs."""
     dataset = SETS[name]()
-    runs, numbers = [], count()
-    while len(runs) < NETWORKS:
-        run = one_network(dataset, name, next(numbers))
-        runs += [run] if run else []
-    left_out = next(numbers) - NETWORKS
+    replicates = Replicates(f"proxies_anchors_{name}", [Path(__file__)])
+    runs, left_out = replicates.first(NETWORKS, name, partial(one_network, dataset))
     found: dict[str, Any] = {"networks": NETWORKS, "rows": ROWS, "left out": left_out}
     for method in runs[0]:
         keys = dict.fromkeys(k for r in runs for k in r[method])
@@ -209,4 +208,5 @@ def spread_over_networks(name: str) -> dict[str, Any]:
         )
         for a, b, key in PAIRS
     }
+    replicates.clear()
     return found

@@ -13,7 +13,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -251,13 +250,8 @@ def table() -> dict[str, Any]:
     replicates = Replicates("proxies_distilled", [Path(__file__)])
     result: dict[str, Any] = {"replicates": REPLICATES, "temperatures": TEMPERATURES[:-1]}
     for name in SETS:
-        runs: list[dict[str, Any]] = []
-        seeds = count()
-        while len(runs) < REPLICATES:
-            seed = next(seeds)
-            run = replicates.run(f"{name} {seed}", partial(fidelity, name, seed))
-            runs += [run] if run else []
-        result[name] = {"passed over": next(seeds) - REPLICATES, **_fidelities(runs)}
+        runs, passed_over = replicates.first(REPLICATES, name, fidelity)
+        result[name] = {"passed over": passed_over, **_fidelities(runs)}
     seen = {
         name: [replicates.run(f"{name} health {s}", partial(health, name, s)) for s in range(20)]
         for name in ("breast_cancer", "diabetes")

@@ -9,10 +9,11 @@ itself. A training whose network decides for one class on all of its rows is pas
 
 from __future__ import annotations
 
-from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from replicates import Replicates
 from results import difference
 from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression
@@ -77,19 +78,18 @@ def replicate(name: str, seed: int) -> dict[str, list[float]] | None:
 
 def table() -> dict[str, Any]:
     """Return means, and pairwise differences from the curves on the answers at the rows."""
+    replicates = Replicates("proxies_distilled_reasons", [Path(__file__)])
     result: dict[str, Any] = {"replicates": REPLICATES}
     for name in SETS:
-        runs, seeds = [], count()
-        while len(runs) < REPLICATES:
-            run = replicate(name, next(seeds))
-            runs += [run] if run else []
+        runs, passed_over = replicates.first(REPLICATES, name, replicate)
         values = {kind: np.array([run[kind] for run in runs]) for kind in runs[0]}
         base = values["curves on answers"]
         result[name] = {
-            "passed over": next(seeds) - REPLICATES,
+            "passed over": passed_over,
             "mean": {kind: [difference(column) for column in v.T] for kind, v in values.items()},
             "more than on answers": {
                 kind: [difference(column) for column in (v - base).T] for kind, v in values.items()
             },
         }
+    replicates.clear()
     return result

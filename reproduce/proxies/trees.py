@@ -9,8 +9,6 @@ one class on all of its rows is passed over. A run that was stopped goes on wher
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +110,7 @@ def table() -> dict[str, Any]:
     replicates = Replicates("proxies_trees", [Path(__file__)])
     result: dict[str, Any] = {"replicates": REPLICATES, "leaves": LEAVES, "rows": OFF}
     for name in SETS:
-        runs: list[dict[str, Any]] = []
-        seeds = count()
-        while len(runs) < REPLICATES:
-            seed = next(seeds)
-            run = replicates.run(f"{name} {seed}", partial(replicate, name, seed))
-            runs += [run] if run else []
+        runs, passed_over = replicates.first(REPLICATES, name, replicate)
         kinds = [kind for kind, value in runs[0].items() if isinstance(value, list)]
         values = {kind: np.array([run[kind] for run in runs]) for kind in kinds}
         trees_only = [kind for kind in kinds if values[kind].ndim == 3]
@@ -128,7 +121,7 @@ def table() -> dict[str, Any]:
                 for kind in trees_only
                 if kind != BASE
             },
-            "passed over": next(seeds) - REPLICATES,
+            "passed over": passed_over,
             "kept": difference([run["kept"] for run in runs]),
         }
     replicates.clear()

@@ -152,6 +152,21 @@ def test_a_killed_run_goes_on(tmp_path):
     assert third.stdout.splitlines() == [scores]
 
 
+def test_seeds_without_a_result_are_passed_over_and_counted(reproduce, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("a = 1")
+    asked = []
+
+    def work(name, seed):
+        asked.append((name, seed))
+        return None if seed in (1, 2) else {"seed": seed}
+
+    for _ in range(2):  # the second time everything is known
+        replicates = reproduce("replicates").Replicates("x", [program])
+        assert replicates.first(3, "a", work) == ([{"seed": 0}, {"seed": 3}, {"seed": 4}], 2)
+    assert asked == [("a", seed) for seed in range(5)]
+
+
 def test_replicates_of_other_programs_are_thrown_away(reproduce, tmp_path):
     Replicates = reproduce("replicates").Replicates
     program = tmp_path / "program.py"
