@@ -139,20 +139,24 @@ def forget_stale_executions(root: Path, pages: list[str]) -> None:
     record = root / "_build" / "fingerprints.json"
     old = json.loads(record.read_text()) if record.is_file() else {}
     new = {page: fingerprint(root, page) for page in pages}
-    stale = {str(source(root, page)) for page in pages if old.get(page) != new[page]}
+    stale = {page for page in pages if old.get(page) != new[page]}
     cache_folder = root / "_build" / ".jupyter_cache"
     if cache_folder.is_dir():
         cache = get_cache(str(cache_folder))
         for cached in cache.list_cache_records():
-            if str(Path(cached.uri).resolve()) in stale:
+            if page_of(cached.uri) in stale:
                 cache.remove_cache(cached.pk)
-    for page in pages:
-        if old.get(page) != new[page]:
-            (root / "_build" / ".doctrees" / f"{page}.doctree").unlink(missing_ok=True)
+    for page in stale:
+        (root / "_build" / ".doctrees" / f"{page}.doctree").unlink(missing_ok=True)
     record.parent.mkdir(exist_ok=True)
     draft = record.with_suffix(".part")
     draft.write_text(json.dumps(new, indent=1))
     draft.replace(record)
+
+
+def page_of(uri: str) -> str:
+    """Return the page of a cached execution, whose checkout may have been moved or copied since."""
+    return Path(uri).with_suffix("").as_posix().rpartition("/book/")[2]
 
 
 def fingerprint(root: Path, page: str) -> str:
@@ -270,16 +274,16 @@ def report(root: Path, pages: list[str]) -> None:
     seconds = execution_seconds(root)
     print("\nExecution, in seconds:")
     for page in pages:
-        taken = seconds.get(str(source(root, page)))
+        taken = seconds.get(page)
         print(f"  {page:<45} {'?' if taken is None else f'{taken:.1f}'}")
     print(f"\nThe book is here: {rendered(root, read_toc(root)[0]).as_uri()}")
 
 
 def execution_seconds(root: Path) -> dict[str, float]:
-    """Return the seconds of the newest execution of each source file."""
+    """Return the seconds of the newest execution of each page."""
     cache = get_cache(str(root / "_build" / ".jupyter_cache"))
     records = sorted(cache.list_cache_records(), key=lambda record: record.created)
-    return {str(Path(r.uri).resolve()): r.data.get("execution_seconds") for r in records}
+    return {page_of(r.uri): r.data.get("execution_seconds") for r in records}
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ META = re.compile(
 )
 DIRECTIVE = re.compile(r"^\{(?P<name>[^}]+)\}\s*(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
+# What a cell says about its looks: captions and descriptions, in the source between two lines.
+LOOKS = re.compile(r"^```\{code-cell\}.*\n---\n(?P<lines>(?:.*\n)*?)---\n", re.MULTILINE)
 # Their content is not MyST.
 VERBATIM = {"code-cell", "math", "bibliography", "nb-exec-table", "tableofcontents"}
 
@@ -102,6 +104,16 @@ class Cell:
     def tags(self) -> list[str]:
         """The cell's tags."""
         return list(self.metadata.get("tags", []))
+
+    @property
+    def figure(self) -> dict[str, str]:
+        """Name and caption of the picture that the cell shows."""
+        return dict(self.metadata.get("mystnb", {}).get("figure", {}))
+
+    @property
+    def table(self) -> dict[str, str]:
+        """Name and caption of the table that the cell shows."""
+        return dict(self.metadata.get("table", {}))
 
 
 @dataclass
@@ -202,10 +214,9 @@ def _block(node: SyntaxTreeNode, offset: int) -> Block:
     return block
 
 
-def _has_figure(cell: Cell) -> bool:
-    """Tell whether a cell shows a picture with a caption, outside of the exercises."""
-    shown = not {"remove-cell", *IN_EXERCISES} & set(cell.tags)
-    return shown and "figure" in cell.metadata.get("mystnb", {})
+def _is_shown(cell: Cell) -> bool:
+    """Tell whether a reader sees a cell's output, outside of the exercises."""
+    return not {"remove-cell", *IN_EXERCISES} & set(cell.tags)
 
 
 def _prose(block: Block) -> Iterator[str]:
@@ -309,11 +320,19 @@ class Chapter(Page):
         return blocks
 
     @property
+    def n_lines(self) -> int:
+        """Lines of the source, without what its cells say about their looks."""
+        text = self.path.read_text(encoding="utf-8")
+        return text.count("\n") - sum(look["lines"].count("\n") for look in LOOKS.finditer(text))
+
+    @property
     def minutes(self) -> float:
         """Minutes to read the page without its exercises, from words, figures and open code."""
-        figures = [c.metadata["mystnb"]["figure"] for c in self.cells if _has_figure(c)]
+        shown = [cell for cell in self.cells if _is_shown(cell)]
+        figures = [cell.figure for cell in shown if cell.figure]
+        captions = [about.get("caption", "") for c in shown for about in (c.figure, c.table)]
         prose = [text for block in self.lesson for text in _prose(block)]
-        words = sum(len(t.split()) for t in prose + [f.get("caption", "") for f in figures])
+        words = sum(len(t.split()) for t in prose + captions)
         lines = sum(len(cell.source.splitlines()) for cell in self.open_cells)
         n_figures = len(figures) + sum(b.name == "figure" for b in self.lesson)
         seconds = n_figures * SECONDS_A_FIGURE + lines * SECONDS_A_LINE

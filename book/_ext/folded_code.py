@@ -18,21 +18,19 @@ MAX_NAMES = 4
 UNSAID = "Show code cell {type}"  # myst-nb's own prompt
 
 
-def prompt(source: str, draws: bool, shows: str) -> str:
+def prompt(source: str, shows: str) -> str:
     """Return the line above a folded cell.
 
     Parameters
     ----------
     source : str
-    draws : bool
-        Whether its output is a picture.
     shows : str
-        Its output otherwise, as HTML or text.
+        ``"picture"``, ``"table"``, ``"output"`` of another kind, or nothing.
     """
     statements = ast.parse(source).body
-    if draws:
+    if shows == "picture":
         return "Code: how this picture is drawn"
-    if "<table" in shows:
+    if shows == "table":
         return "Code: how this table is made"
     if shows:
         return "Code: how this output is computed"
@@ -70,9 +68,13 @@ class FoldedCode(SphinxPostTransform):
 def _prompt_of(cell: nodes.container) -> str:
     parts = {child.get("nb_element"): child for child in cell.children}
     output = parts.get("cell_code_output", nodes.container())
-    figure = "figure" in cell["cell_metadata"].get("mystnb", {})
-    shows = "".join(node.astext() for node in output.findall(nodes.raw)) or output.astext()
-    return prompt(parts["cell_code_source"].astext(), figure, shows)
+    if "figure" in cell["cell_metadata"].get("mystnb", {}):
+        shows = "picture"
+    elif next(output.findall(nodes.table), None) is not None:
+        shows = "table"
+    else:
+        shows = "output" if output.astext() else ""
+    return prompt(parts["cell_code_source"].astext(), shows)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

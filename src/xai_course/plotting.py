@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from zlib import crc32
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,8 +34,12 @@ POSITIVE, NEGATIVE = "#b35806", "#542788"
 
 
 def use_style() -> None:
-    """Set the book's matplotlib style for this session."""
+    """Set the book's matplotlib style for this session; a notebook draws at twice the pixels."""
     plt.style.use(str(files("xai_course") / "book.mplstyle"))
+    if "inline" in matplotlib.get_backend():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
 
 
 def _grid(bounds: ArrayLike, resolution: int) -> tuple[np.ndarray, list[float]]:

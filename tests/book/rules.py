@@ -17,6 +17,7 @@ from html.parser import HTMLParser
 from importlib.metadata import packages_distributions
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import yaml
@@ -25,7 +26,7 @@ from packaging.utils import canonicalize_name
 from pybtex.database import parse_file
 
 from tools import answers, taxonomy
-from tools.chapters import GATES, KINDS, META, Book, Cell, Chapter, Exercise, Page
+from tools.chapters import GATES, IN_EXERCISES, KINDS, META, Book, Cell, Chapter, Exercise, Page
 from tools.names import missing_names, needs
 from tools.publish.filter import OPTIONS
 
@@ -67,6 +68,7 @@ MIN_EXERCISES = 4
 MIN_KINDS = 3
 SUMMARY_LINES = 5
 MIN_CAPTION, MIN_ALT = 20, 20  # characters: shorter ones only name the picture
+MIN_TABLE_CAPTION = 20
 MIN_PAGE_WORDS = 20
 MAX_PAGE_BYTES = 1_000_000
 MAX_TRACKED_BYTES = 5_000_000
@@ -165,9 +167,8 @@ def at_a_glance(book: Book, chapter: Chapter) -> list[str]:
 
 def length(book: Book, chapter: Chapter) -> list[str]:
     """One sitting holds a chapter."""
-    lines = len(chapter.path.read_text(encoding="utf-8").splitlines())
     found = [
-        (lines, "lines", MAX_LINES),
+        (chapter.n_lines, "lines", MAX_LINES),
         (len(chapter.open_cells), "open code cells", MAX_OPEN_CELLS),
         (round(chapter.minutes), "minutes to read", MAX_MINUTES),
     ]
@@ -474,8 +475,7 @@ def figure_metadata(book: Book, chapter: Chapter) -> list[str]:
     drawing = _plotting_cells(book, chapter)
     marked = [cell for cell in chapter.cells if cell.metadata.get("mystnb")]
     for cell in {c.number: c for c in drawing + marked}.values():
-        mystnb = cell.metadata.get("mystnb", {})
-        figure, image = mystnb.get("figure", {}), mystnb.get("image", {})
+        figure, image = cell.figure, cell.metadata.get("mystnb", {}).get("image", {})
         caption, alt = str(figure.get("caption", "")).strip(), str(image.get("alt", "")).strip()
         where = chapter.where(cell)
         if not figure.get("name"):
@@ -492,12 +492,38 @@ def figure_metadata(book: Book, chapter: Chapter) -> list[str]:
     return problems
 
 
+def table_metadata(book: Book, chapter: Chapter) -> list[str]:
+    """Caption and name for every table that code shows, one a cell."""
+    problems = []
+    executed = _executed_cells(book, chapter) or [None] * len(chapter.cells)
+    for cell, done in zip(chapter.cells, executed, strict=True):
+        # Before the first build the source alone says what there is.
+        shown = _n_tables(done["outputs"]) if done else int(bool(cell.table))
+        # What a learner's own cell shows is no part of the page.
+        if IN_EXERCISES & set(cell.tags) or not (shown or cell.table):
+            continue
+        caption, where = str(cell.table.get("caption", "")).strip(), chapter.where(cell)
+        if shown != 1:
+            problems.append(f"{where}: this cell shows {shown} tables; one is accepted")
+        elif not cell.table.get("name"):
+            problems.append(f"{where}: this cell shows a table; `table: name` is missing")
+        elif len(caption) < MIN_TABLE_CAPTION:
+            problems.append(
+                f"{where}: `table: caption` {caption!r}; say what its numbers are, "
+                f"{MIN_TABLE_CAPTION}+ letters"
+            )
+    return problems
+
+
+def _n_tables(outputs: list[dict[str, Any]]) -> int:
+    texts = ("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
+    return sum(text.count("<table") for text in texts)
+
+
 def figures_mentioned(book: Book, chapter: Chapter) -> list[str]:
     """Every figure is referred to at least once in the prose of its chapter."""
     named = {
-        str(cell.metadata["mystnb"]["figure"]["name"]): cell.line
-        for cell in chapter.cells
-        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        str(cell.figure["name"]): cell.line for cell in chapter.cells if cell.figure.get("name")
     }
     figures = [b for b in chapter.walk() if b.name == "figure" and "name" in b.options]
     named |= {b.options["name"]: b.line for b in figures}
@@ -837,7 +863,7 @@ CHAPTER_RULES: tuple[ChapterRule, ...] = (
     head, promise, at_a_glance, length, reading_time, code_and_words, place, section_order,
     closing_sections, allowed_markup, slug,
     first_cell, plain_python, cells_at_top_level, cell_length, imports_covered,
-    names_published, figure_metadata,
+    names_published, figure_metadata, table_metadata,
     figures_mentioned,
     exercise_ids, exercise_mix, exercise_meta, exercise_parts, exercise_gates,
 )  # fmt: skip

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rules
@@ -86,6 +87,8 @@ BROKEN = [
         "figure_metadata", CHAPTER, "## Real data",
         "```{code-cell} ipython3\n_ = plt.plot(grid)\n```\n\n## Real data", "this cell draws",
     ),
+    ("table_metadata", CHAPTER, "  name: tab-toy\n", "", "`table: name` is missing"),
+    ("table_metadata", CHAPTER, "Three numbers and their sizes.", "Numbers.", "say what"),
     ("figures_mentioned", CHAPTER, "name: fig-toy", "name: fig-other", "'fig-other'"),
     ("exercise_ids", CHAPTER, ":label: ex-good-chapter-2", ":label: ex-good-chapter-7", "-7"),
     ("exercise_mix", CHAPTER, EXERCISE_4, "", "3 exercises"),
@@ -246,11 +249,39 @@ def test_execution_decides_what_draws(edited: bool, checkout: Path) -> None:
         outputs = [{"data": {"image/png": "AAAA"}}] if "assert_allclose" in cell.source else []
         source = cell.source + "\n# edited" * edited
         notebook["cells"].append({"cell_type": "code", "source": source, "outputs": outputs})
-    path = checkout / "_build" / "jupyter_execute" / "toy-part" / "good-chapter.ipynb"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(notebook), encoding="utf-8")
+    _write_executed(checkout, notebook["cells"])
     problems = rules.figure_metadata(book, chapter)
     assert bool(problems) is not edited
+
+
+def _write_executed(checkout: Path, cells: list[dict[str, Any]]) -> None:
+    path = checkout / "_build" / "jupyter_execute" / "toy-part" / "good-chapter.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("n_tables", [0, 1, 2])
+def test_one_table_a_cell(n_tables: int, checkout: Path) -> None:
+    book = Book(checkout)
+    chapter = book.chapters[0]
+    shown = [{"data": {"text/html": ["<table></table>"]}}] * n_tables
+    cells = [
+        {"cell_type": "code", "source": c.source, "outputs": shown if c.table else []}
+        for c in chapter.cells
+    ]
+    _write_executed(checkout, cells)
+    problems = rules.table_metadata(book, chapter)
+    assert bool(problems) is (n_tables != 1)
+
+
+def test_looks_are_no_lines(checkout: Path) -> None:
+    chapter = Book(checkout).chapters[0]
+    before = chapter.n_lines
+    text = chapter.path.read_text(encoding="utf-8")
+    chapter.path.write_text(text.replace("  name: tab-toy\n", "  name: tab-toy\n  kind: x\n"))
+    assert Book(checkout).chapters[0].n_lines == before
+    chapter.path.write_text(text.replace("## Real data", "\n## Real data"))
+    assert Book(checkout).chapters[0].n_lines == before + 1
 
 
 def test_every_rule_has_a_mutation() -> None:

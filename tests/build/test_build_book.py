@@ -89,6 +89,17 @@ def test_a_change_in_src_reaches_the_page(book):
     assert "after-the-change" in html(book)
 
 
+def test_a_checkout_that_moved_shows_no_old_numbers(book, tmp_path_factory):
+    module = Path("src", "xai_course", "answer.py")
+    (book / module).write_text("VALUE = 'before-the-change'\n")
+    write_page(book, CELL.format("from xai_course import answer\nprint(answer.VALUE)"))
+    assert build(book).returncode == 0
+    moved = shutil.copytree(book, tmp_path_factory.mktemp("elsewhere") / "copy")
+    (moved / module).write_text("VALUE = 'after-the-change'\n")
+    assert build(moved).returncode == 0
+    assert "after-the-change" in html(moved)
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [

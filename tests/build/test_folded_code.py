@@ -14,15 +14,15 @@ SPEC.loader.exec_module(folded_code)
 
 
 @pytest.mark.parametrize(
-    ("source", "draws", "shows", "said"),
+    ("source", "shows", "said"),
     [
-        ("fig, ax = plt.subplots()", True, "", "Code: how this picture is drawn"),
-        ("frame", False, "<table><tr></tr></table>", "Code: how this table is made"),
-        ("print(1)", False, "1", "Code: how this output is computed"),
-        ("import numpy as np\n\nplotting.use_style()", False, "", "Code: imports"),
-        ("def f(x):\n    y = x\n    return y\n\n\nz = f(1)", False, "", "Code: f"),
-        ("a, b = 1, 2\nc = d = a\ne = 5", False, "", "Code: a, b, c, d, ..."),
+        ("fig, ax = plt.subplots()", "picture", "Code: how this picture is drawn"),
+        ("frame", "table", "Code: how this table is made"),
+        ("print(1)", "output", "Code: how this output is computed"),
+        ("import numpy as np\n\nplotting.use_style()", "", "Code: imports"),
+        ("def f(x):\n    y = x\n    return y\n\n\nz = f(1)", "", "Code: f"),
+        ("a, b = 1, 2\nc = d = a\ne = 5", "", "Code: a, b, c, d, ..."),
     ],
 )
-def test_prompt(source: str, draws: bool, shows: str, said: str) -> None:
-    assert folded_code.prompt(source, draws, shows) == said
+def test_prompt(source: str, shows: str, said: str) -> None:
+    assert folded_code.prompt(source, shows) == said

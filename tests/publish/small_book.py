@@ -27,9 +27,10 @@ def environment() -> dict[str, str]:
 
 
 def copy_course(folder: Path) -> Path:
-    """Copy the small book, with the repository's own extension and constraints, to `folder`."""
+    """Copy the small book, with the repository's own extensions and constraints, to `folder`."""
     shutil.copytree(FIXTURES / "course", folder, dirs_exist_ok=True)
-    shutil.copy(ROOT / "book/_ext/colab_link.py", folder / "book/_ext")
+    for extension in ("colab_link", "data_tables"):
+        shutil.copy(ROOT / f"book/_ext/{extension}.py", folder / "book/_ext")
     (folder / "constraints").mkdir(exist_ok=True)
     shutil.copy(ROOT / "constraints/colab.txt", folder / "constraints")
     return folder

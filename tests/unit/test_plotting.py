@@ -1,9 +1,13 @@
 """The shared plots: what they draw is what they were given."""
 
+import io
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
 
 from xai_course import plotting
 from xai_course.networks import PiecewiseLinearNetwork
@@ -27,6 +31,15 @@ def test_style_is_packaged():
     with mpl.rc_context():
         plotting.use_style()
         assert mpl.rcParams["figure.constrained_layout.use"]
+
+
+def test_a_notebook_draws_twice_the_pixels():
+    with mpl.rc_context():
+        mpl.use("module://matplotlib_inline.backend_inline")
+        shell = InteractiveShell.instance()
+        plotting.use_style()
+        png, size = shell.display_formatter.formatters["image/png"](plt.subplots(figsize=(2, 1))[0])
+    assert Image.open(io.BytesIO(png)).width == 2 * size["width"]
 
 
 def test_regions_are_drawn_where_they_are():

@@ -32,7 +32,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Code:
-    """A code cell, with the caption line of the figure it draws."""
+    """A code cell, with the caption line of the figure or the table that it shows."""
 
     source: str
     tags: tuple[str, ...]
@@ -230,11 +230,11 @@ class _Reader:
         if dropped and "hidden-test" not in tags:
             return
         shown = cell.metadata.get("mystnb", {})
-        figure = shown.get("figure", {})
+        about = shown.get("figure") or cell.metadata.get("table", {})
         caption = None
-        if "caption" in figure:
-            text = self.filter.convert_inline(figure["caption"], line)
-            caption = self.filter.caption(figure.get("name", ""), text, line)
+        if "caption" in about:
+            text = self.filter.convert_inline(about["caption"], line)
+            caption = self.filter.caption(about.get("name", ""), text, line)
         self._add(Code(cell.source, tags, shown.get("image", {}).get("alt"), caption, line))
 
     def _read_markdown(self, source: str, line: int) -> None:

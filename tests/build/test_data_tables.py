@@ -1,0 +1,60 @@
+"""Tables that pandas prints become tables of the book."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pandas as pd
+from docutils import nodes
+
+from tools.chapters import BOOK
+
+SPEC = importlib.util.spec_from_file_location("data_tables", BOOK.source / "_ext/data_tables.py")
+data_tables = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(data_tables)
+
+
+def rows(table: nodes.table, part: type[nodes.Element]) -> list[list[str]]:
+    """Return the texts of a table's head or body."""
+    return [[cell.astext() for cell in row] for row in next(table.findall(part)).children]
+
+
+def test_values_and_names_stay_where_they_are():
+    frame = pd.DataFrame({"a": [1, np.nan], "b": ["x < y", None]}, index=["one", "two"])
+    table = data_tables.to_table(frame.to_html())
+    assert rows(table, nodes.thead) == [["", "a", "b"]]
+    assert rows(table, nodes.tbody) == [["one", "1.0", "x < y"], ["two", "-", "-"]]
+    stubs = [spec.get("stub", 0) for spec in table.findall(nodes.colspec)]
+    assert stubs == [1, 0, 0]
+
+
+def test_the_name_of_the_index_takes_no_row():
+    frame = pd.DataFrame({"a": [1]}, index=pd.Index([5], name="K"))
+    assert rows(data_tables.to_table(frame.to_html()), nodes.thead) == [["K", "a"]]
+
+
+def test_heads_of_two_levels_stay_two():
+    columns = pd.MultiIndex.from_product([["left", "right"], ["a", "b"]])
+    table = data_tables.to_table(pd.DataFrame(np.eye(2, 4), columns=columns).to_html())
+    assert rows(table, nodes.thead) == [["", "left", "right"], ["", "a", "b", "a", "b"]]
+    spans = [cell.get("morecols") for cell in table.findall(nodes.entry)][:3]
+    assert spans == [None, 1, 1]
+
+
+def test_a_name_for_several_rows_spans_them():
+    index = pd.MultiIndex.from_product([["K = 2"], [0, 1]])
+    table = data_tables.to_table(pd.DataFrame({"a": [1, 2]}, index=index).to_html())
+    assert rows(table, nodes.tbody) == [["K = 2", "0", "1"], ["1", "2"]]
+    assert next(next(table.findall(nodes.tbody)).findall(nodes.entry))["morerows"] == 1
+
+
+def test_other_html_is_left_alone():
+    assert data_tables.to_table("<p>No table.</p>") is None
+
+
+def test_scopes():
+    html = '<th class="head stub"><p>K</p></th><th class="stub"><p>1</p></th>'
+    context = {"body": html}
+    data_tables.add_scopes(None, "page", "page.html", context, None)
+    assert context["body"].count('scope="col"') == context["body"].count('scope="row"') == 1
