@@ -19,8 +19,16 @@ from matplotlib.colors import ListedColormap
 from numpy.typing import ArrayLike
 
 __all__ = [
+    "CASE",
+    "CLASS_0",
+    "CLASS_1",
+    "CONTROL",
     "MAGNITUDE",
+    "NETWORK",
+    "OURS",
+    "PAPER",
     "SIGNED",
+    "TRUTH",
     "plot_contributions",
     "plot_regions",
     "plot_signed_field",
@@ -31,6 +39,11 @@ SIGNED = "PuOr_r"
 MAGNITUDE = "cividis"
 # Okabe and Ito's orange and blue, dark enough for text-size marks on white and in grey.
 POSITIVE, NEGATIVE = "#b35806", "#542788"
+# One meaning for a colour in the whole book. The case is the patient, the applicant or the garment
+# that a picture explains, drawn as a diamond.
+CLASS_0, CLASS_1 = "#0072b2", "#d55e00"
+NETWORK, OURS, PAPER, CASE = "#000000", "#009e73", "#cc79a7", "#e69f00"
+TRUTH, CONTROL = "0.35", "0.6"  # the truth as a wide line behind, a control as a thin one
 
 
 def use_style() -> None:
