@@ -9,7 +9,7 @@ export PYTHONHASHSEED ?= 0
 # A notebook's pictures need the backend that its kernel chooses.
 unexport MPLBACKEND
 
-.PHONY: help env book notebooks course folder-missing preview test nbval properties mutants lint lock clean colab-check
+.PHONY: help env book notebooks course folder-missing preview pdf test nbval properties mutants lint lock clean colab-check
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ course: $(if $(DIR),book,folder-missing)
 
 folder-missing:
 	@echo "Name the course's folder, outside of this one: make course DIR=../my-course"; exit 1
+
+## make pdf          the book as one PDF, in _build/book.pdf (with hints and solutions: SOLUTIONS=yes)
+pdf: book
+	@$(PY) -m tools.pdf $(if $(SOLUTIONS),--solutions)
 
 ## make preview      serve the book on 127.0.0.1
 preview: book

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from visits import CHROMIUM_OPTIONS, HOW_TO_INSTALL, HTML, chromium, served
+from visits import CHROMIUM_OPTIONS, HOW_TO_INSTALL, HTML, served
+
+from tools.pdf import chromium
 
 
 def require(there: bool, how: str) -> None:

@@ -153,14 +153,57 @@ def test_solutions_are_folded_and_open(name, browser, base) -> None:
     solutions = page.locator("article .solution").all()
     assert solutions
     assert not any(content(one).is_visible() for one in solutions)
-    solutions[0].locator(".toggle-button").click()
+    # The words of its line open a solution, and say which one it is.
+    lines = [one.locator(":scope > summary") for one in solutions]
+    assert len({line.inner_text() for line in lines}) == len(lines)
+    lines[0].click()
     assert content(solutions[0]).is_visible()
-    button = solutions[-1].locator(".toggle-button")
     for key, visible in [("Enter", True), ("Space", False)]:
-        button.focus()
+        lines[-1].focus()
         page.keyboard.press(key)
         assert content(solutions[-1]).is_visible() is visible
-        assert button.get_attribute("aria-expanded") == str(visible).lower()
+    watch.context.close()
+
+
+@on_every_chapter
+def test_exercises_are_numbered_headings(name, browser, base) -> None:
+    watch = watched(browser)
+    page = watch.context.new_page()
+    page.goto(f"{base}{name}.html")
+    chapter = page.locator("article h1 .section-number").inner_text().strip(". ")
+    heads = page.locator("article .exercise > :is(h3, h4)").all_inner_texts()
+    watch.context.close()
+    assert [head.partition(":")[0] for head in heads] == [
+        f"Exercise {chapter}.{n}" for n in range(1, len(heads) + 1)
+    ]
+    assert heads
+
+
+@on_every_chapter
+def test_no_formula_without_need_is_a_stop_of_the_tab_key(name, browser, base) -> None:
+    watch = watched(browser)
+    page = watch.context.new_page()
+    page.goto(f"{base}{name}.html")
+    settle(page)
+    stops = page.locator("article .math [tabindex='0'], article .math[tabindex='0']")
+    needless = stops.evaluate_all(
+        "all => all.filter(one => one.scrollWidth <= one.clientWidth).length"
+    )
+    assert needless == 0
+    watch.context.close()
+
+
+@pytest.mark.parametrize("asked", ["", "?print=solutions"])
+def test_print_has_solutions_where_they_are_asked_for(asked, browser, base) -> None:
+    watch = watched(browser)
+    page = watch.context.new_page()
+    page.goto(f"{base}{chapters()[0]}.html{asked}")
+    settle(page)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    solution = page.locator("article .solution").first
+    assert content(solution).is_visible() is bool(asked)
+    assert page.locator("article .exercise").first.is_visible()
     watch.context.close()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +28,6 @@ EVERY_PICTURE = "XAI_COURSE_SCREENSHOTS" in os.environ  # else none of a dark te
 NARROW = 390  # CSS pixels: a common telephone
 HOW_TO_INSTALL = "install it with `apt-get install chromium`, or put one on PATH"
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -59,17 +57,11 @@ IMAGES = """() => [...document.querySelectorAll('article img')].map(one => ({
     inside: one.offsetWidth <= 1 + (one.closest('figure, p, div')?.clientWidth || Infinity),
 }))"""
 OPEN_ALL = """() => {
-    document.querySelectorAll('.toggle-button-hidden').forEach(one => one.click());
     document.querySelectorAll('details').forEach(one => one.open = true);
 }"""
 COLAB = """() => [...document.querySelectorAll('a[href*="colab.research.google.com"]')]
     .map(one => one.href)"""
 STILL = "*, ::before, ::after { transition: none !important; animation: none !important }"
-
-
-def chromium() -> str | None:
-    """Where a Chromium is, if there is one."""
-    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
 
 def pages() -> list[str]:
