@@ -3,10 +3,16 @@
 The classes are those of Fan et al. (2021) and of Dao and Lee (2020); the five rules of thumb are
 Fan et al.'s. Under the key `methods` stand all methods that the two surveys name, each with the
 page and the section where it runs.
+
+A number in the reason of a verdict is a value that the chapter glued; the reason has its name in
+braces: ``why: "correlates {rank_shuffled} with the exact effects"``. The values stand in
+`book/verdicts.json`, where `tools.answers` collects them from the executed pages.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +39,10 @@ GIVES = (
 )
 RULES = ("exactness", "consistency", "completeness", "universality", "reward")
 VERDICTS = ("yes", "in part", "no")
-MAX_WORDS = 14  # of a reason: the table has a column for each rule
+MAX_WORDS = 24  # of a reason with its values filled in: two lines of the table
+MIN_MEASURED = 2  # of a chapter's five reasons carry a value
+VALUE = re.compile(r"\{([^{}]*)\}")  # the name of a glued value
+TYPED = re.compile(r"(?<![\w-])\d")  # where a number begins; LRP-0 is a name
 CLASSES = ("fan", "dao")
 METHODS = "methods"  # the key of the list of all methods; the others are chapters
 
@@ -47,7 +56,7 @@ class Place:
     access: str
     gives: list[str]
     verdicts: dict[str, str]
-    reasons: dict[str, str]
+    reasons: dict[str, str]  # with the values filled in
 
     @property
     def sentence(self) -> str:
@@ -80,15 +89,41 @@ def file_of(root: Path) -> Path:
     return root / "book" / "taxonomy.yml"
 
 
+def values_file(root: Path) -> Path:
+    """Return where a checkout keeps the values that the reasons name."""
+    return root / "book" / "verdicts.json"
+
+
+def read_values(root: Path) -> dict[str, dict[str, str]]:
+    """Return the collected values, by chapter and name."""
+    path = values_file(root)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def named_values(root: Path) -> dict[str, list[str]]:
+    """Return the names of the values that every chapter's reasons carry."""
+    return {
+        slug: [name for rule in RULES for name in VALUE.findall(entry[rule]["why"])]
+        for slug, entry in _entries(root).items()
+        if slug != METHODS
+    }
+
+
 def read(root: Path) -> dict[str, Place]:
     """Return the place of every chapter by its slug.
 
     Raises
     ------
     ValueError
-        If an entry lacks a part, or has one that is not accepted; it names the chapter.
+        If an entry lacks a part, has one that is not accepted, or names a value that was not
+        collected; it names the chapter.
     """
-    return {slug: _place(slug, entry) for slug, entry in _entries(root).items() if slug != METHODS}
+    values = read_values(root)
+    return {
+        slug: _place(slug, entry, values.get(slug, {}))
+        for slug, entry in _entries(root).items()
+        if slug != METHODS
+    }
 
 
 def read_methods(root: Path) -> list[Method]:
@@ -113,7 +148,7 @@ def _entries(root: Path) -> dict[str, Any]:
     return yaml.load(file_of(root).read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 
 
-def _place(slug: str, entry: dict[str, Any]) -> Place:
+def _place(slug: str, entry: dict[str, Any], values: dict[str, str]) -> Place:
     wanted = [*CLASSES, "access", "gives", *RULES]
     if list(entry) != wanted:
         raise ValueError(f"{slug}: parts {list(entry)}; accepted: {wanted}, in this order")
@@ -123,16 +158,36 @@ def _place(slug: str, entry: dict[str, Any]) -> Place:
     if strange or not entry["gives"]:
         raise ValueError(f"{slug}: gives {entry['gives']}; accepted: {GIVES}")
     for rule in RULES:
-        verdict, why = entry[rule]["verdict"], entry[rule]["why"]
+        verdict = entry[rule]["verdict"]
         if verdict not in VERDICTS:
             raise ValueError(f"{slug}: {rule} has the verdict {verdict!r}; accepted: {VERDICTS}")
-        if not 1 <= len(why.split()) <= MAX_WORDS:
-            raise ValueError(f"{slug}: why of {rule} needs 1 to {MAX_WORDS} words, got {why!r}")
+    measured = [rule for rule in RULES if VALUE.search(entry[rule]["why"])]
+    if len(measured) < MIN_MEASURED:
+        raise ValueError(
+            f"{slug}: {len(measured)} of the five reasons carry a value of the page, as {{name}}; "
+            f"at least {MIN_MEASURED} must"
+        )
     return Place(
         entry["fan"],
         entry["dao"],
         entry["access"],
         entry["gives"],
         {rule: entry[rule]["verdict"] for rule in RULES},
-        {rule: entry[rule]["why"] for rule in RULES},
+        {rule: _reason(f"{slug}: {rule}", entry[rule]["why"], values) for rule in RULES},
     )
+
+
+def _reason(where: str, why: str, values: dict[str, str]) -> str:
+    """Fill the values in."""
+    if TYPED.search(VALUE.sub("", why)):
+        raise ValueError(f"{where} has a number typed by hand; glue it and name it: {why!r}")
+    for name in VALUE.findall(why):
+        if name not in values:
+            raise ValueError(
+                f"{where} names the value {name!r}, which book/verdicts.json lacks; "
+                "python -m tools.answers collects what the executed page glued"
+            )
+    filled = VALUE.sub(lambda found: values[found[1]], why)
+    if not 1 <= len(filled.split()) <= MAX_WORDS:
+        raise ValueError(f"{where} needs 1 to {MAX_WORDS} words, got {filled!r}")
+    return filled

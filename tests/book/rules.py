@@ -848,14 +848,24 @@ def pages_light(book: Book) -> list[str]:
 
 def answers_collected(book: Book) -> list[str]:
     """What the pages say about the three subjects stands in `book/answers`, word for word."""
-    executed = book.root / "_build" / "executed"
-    pages = {path.stem: json.loads(path.read_text("utf-8")) for path in executed.rglob("*.ipynb")}
-    said = {slug: answers.of_cells(page["cells"]) for slug, page in pages.items()}
+    pages = answers.executed(book.root)
+    said = {slug: answers.of_cells(cells) for slug, cells in pages.items()}
     kept = answers.read(book.root)
     return [
         f"book/answers/{slug}.json is not what the page says; python -m tools.answers writes it"
         for slug in sorted(said.keys() | kept.keys())
         if said.get(slug, {}) != kept.get(slug, {})
+    ]
+
+
+def verdicts_collected(book: Book) -> list[str]:
+    """The values that the verdicts name stand in `book/verdicts.json` as the pages glued them."""
+    said = answers.verdicts(book.root, answers.executed(book.root))
+    kept = taxonomy.read_values(book.root)
+    return [
+        f"book/verdicts.json: {slug} is not what the page says; python -m tools.answers writes it"
+        for slug in sorted(said.keys() | kept.keys())
+        if said.get(slug) != kept.get(slug)
     ]
 
 
@@ -877,4 +887,5 @@ BUILT_RULES: tuple[BookRule, ...] = (
     pages_built,
     pages_light,
     answers_collected,
+    verdicts_collected,
 )

@@ -1,18 +1,24 @@
-"""What a page says about a subject is shown, and can be collected."""
+"""What a page says about a subject, or glues into its prose, can be collected."""
 
 import pytest
 
-from tools.answers import of_cells
-from xai_course.book import answer
+from tools.answers import glued, of_cells
+from xai_course.book import answer, glue
 
 
-def test_an_answer_is_shown_as_a_sentence_and_collected(monkeypatch):
-    shown = []
+@pytest.fixture
+def shown(monkeypatch):
+    """The outputs that a cell would have."""
+    outputs = []
 
     def display(data, raw, metadata):
-        shown.append({"data": data, "metadata": metadata})
+        outputs.append({"data": data, "metadata": metadata})
 
     monkeypatch.setattr("IPython.display.display", display)
+    return outputs
+
+
+def test_an_answer_is_shown_as_a_sentence_and_collected(shown):
     answer("patient", "The mass\n is malignant.")
     answer("garment", "it is a shirt.")
     answer("patient", "The nearest mass is benign.")
@@ -23,6 +29,15 @@ def test_an_answer_is_shown_as_a_sentence_and_collected(monkeypatch):
     assert of_cells([{"source": "text only"}, {"outputs": shown}]) == {
         "patient": ["The mass is malignant.", "The nearest mass is benign."],
         "garment": ["It is a shirt."],
+    }
+
+
+def test_a_glued_value_is_collected_as_the_prose_shows_it(shown):
+    glue("gain", "+0.50 ± 0.02")
+    glue("n", 7)
+    assert glued([{"source": "text only"}, {"outputs": shown}]) == {
+        "gain": "+0.50 ± 0.02",
+        "n": "7",
     }
 
 

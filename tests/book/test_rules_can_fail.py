@@ -19,7 +19,9 @@ CHAPTER = "book/toy-part/good-chapter.md"
 PAGE = "_build/html/toy-part/good-chapter.html"
 TAXONOMY = "book/taxonomy.yml"
 ANSWERS = "book/answers/good-chapter.json"
+VERDICTS = "book/verdicts.json"
 SAID = {"subject": "patient", "answer": "The mass is benign."}
+GLUED = {"regions": "2", "networks": "1", "rest": "no verdict names it"}
 CODE_CELL = "```{code-cell} ipython3\nlen(grid)\n```\n\n"
 MANY_CELLS = (CODE_CELL + "A sentence.\n\n") * 15 + "## Real data"
 THREE_CELLS = CODE_CELL * 2 + "## Real data"
@@ -49,11 +51,14 @@ BROKEN = [
     ("reading_time", CHAPTER, "2 minutes to read", "9 minutes to read", "as computed"),
     ("code_and_words", CHAPTER, "## Real data", THREE_CELLS, "without a sentence"),
     ("place", CHAPTER, "{taxonomy}`.`\n", "", "once"),
-    ("place", TAXONOMY, "good-chapter:", "other-chapter:", "no entry"),
+    ("place", TAXONOMY, ("good-chapter:", "methods:"), "", "no entry"),
     ("place", TAXONOMY, "access: weights", "access: luck", "'luck'"),
     ("place", TAXONOMY, "  dao: representation analysis\n", "", "in this order"),
     ("place", TAXONOMY, "verdict: in part", "verdict: perhaps", "'perhaps'"),
-    ("place", TAXONOMY, "it is short", "it is short " * 5, "words"),
+    ("place", TAXONOMY, "it is short", "it is short " * 9, "words"),
+    ("place", TAXONOMY, "{networks} network", "one network", "1 of the five reasons carry"),
+    ("place", TAXONOMY, "it is short", "it has 9 words", "typed by hand"),
+    ("place", TAXONOMY, "{regions}", "{pieces}", "good-chapter: exactness names the value"),
     ("place", TAXONOMY, "[a number for each feature]", "[luck]", "'luck'"),
     ("methods_run", TAXONOMY, "Real data", "Unreal data", "'Unreal data'"),
     ("methods_run", TAXONOMY, "page: good-chapter", "page: no-chapter", "planned"),
@@ -131,6 +136,9 @@ BROKEN = [
     ("pages_built", PAGE, "word " * 30, "one", "2 words"),
     ("pages_light", PAGE, "word " * 30, "word " * 250_000, "bytes"),
     ("answers_collected", ANSWERS, "benign", "malignant", "python -m tools.answers"),
+    ("verdicts_collected", VERDICTS, '"2"', '"3"', "good-chapter is not what the page says"),
+    ("verdicts_collected", VERDICTS, "good-chapter", "lost-chapter", "lost-chapter is not"),
+    ("verdicts_collected", TAXONOMY, "{regions}", "{pieces}", "python -m tools.answers"),
 ]  # fmt: skip
 
 
@@ -150,6 +158,9 @@ def checkout(tmp_path: Path) -> Path:
     executed = root / "_build" / "executed" / "good-chapter.ipynb"
     executed.parent.mkdir()
     outputs = [{"metadata": {"xai_course": SAID}}, {"output_type": "stream"}]
+    for name, value in GLUED.items():
+        about = {"scrapbook": {"name": name, "mime_prefix": "a/"}}
+        outputs.append({"metadata": about, "data": {"a/text/plain": repr(value)}})
     executed.write_text(json.dumps({"cells": [{"source": "text"}, {"outputs": outputs}]}))
     return root
 
