@@ -56,6 +56,8 @@ def main() -> int:
     os.environ.pop("MPLBACKEND", None)  # it would keep pictures out of the pages and their cache
     execute_missing(root, pages)
     status = run_jupyter_book(root)
+    # Also if the book was not built: a verdict may wait for a value that a page has glued just now.
+    save_executed(root, pages)
     if status:
         # Sphinx would not repeat the warnings of pages that it has read already, and a second run
         # would look green. The executions stay in their cache.
@@ -66,7 +68,6 @@ def main() -> int:
     if missing:
         print(f"\nThese pages were not rendered: {', '.join(missing)}.", file=sys.stderr)
         return 1
-    save_executed(root, pages)
     report(root, pages)
     return 0
 
@@ -254,7 +255,7 @@ def module_file(root: Path, name: str) -> Path | None:
 
 
 def save_executed(root: Path, pages: list[str]) -> None:
-    """Write each page's notebook with all its outputs to `_build/executed`.
+    """Write the notebook, with all its outputs, of each page that ran to `_build/executed`.
 
     MyST-NB's own copies in `_build/jupyter_execute` lack the values that were glued into the prose,
     so a comparison with a second run would not cover them.
@@ -263,7 +264,10 @@ def save_executed(root: Path, pages: list[str]) -> None:
     folder = root / "_build" / "executed"
     shutil.rmtree(folder, ignore_errors=True)
     for page in pages:
-        _, notebook = cache.merge_match_into_notebook(jupytext.read(source(root, page)))
+        try:
+            _, notebook = cache.merge_match_into_notebook(jupytext.read(source(root, page)))
+        except KeyError:
+            continue
         target = folder / f"{page}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)

@@ -39,7 +39,7 @@ GIVES = (
 )
 RULES = ("exactness", "consistency", "completeness", "universality", "reward")
 VERDICTS = ("yes", "in part", "no")
-MAX_WORDS = 24  # of a reason with its values filled in: two lines of the table
+MAX_WORDS = 22  # of a reason with its values filled in: two lines of the table
 MIN_MEASURED = 2  # of a chapter's five reasons carry a value
 VALUE = re.compile(r"\{([^{}]*)\}")  # the name of a glued value
 TYPED = re.compile(r"(?<![\w-])\d")  # where a number begins; LRP-0 is a name

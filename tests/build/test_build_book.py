@@ -100,6 +100,12 @@ def test_a_checkout_that_moved_shows_no_old_numbers(book, tmp_path_factory):
     assert "after-the-change" in html(moved)
 
 
+def test_a_page_that_ran_is_kept_though_the_book_is_not_built(book):
+    write_page(book, CELL.format("print('it ran')"), "\nSee {ref}`nowhere`.\n")
+    assert build(book).returncode != 0
+    assert "it ran" in (book / "_build" / "executed" / "part" / "page.ipynb").read_text()
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
