@@ -42,6 +42,7 @@ VERDICTS = ("yes", "in part", "no")
 MAX_WORDS = 22  # of a reason with its values filled in: two lines of the table
 MIN_MEASURED = 2  # of a chapter's five reasons carry a value
 VALUE = re.compile(r"\{([^{}]*)\}")  # the name of a glued value
+NO_BREAK = "\N{NO-BREAK SPACE}"  # a line must not end within a value
 TYPED = re.compile(r"(?<![\w-])\d")  # where a number begins; LRP-0 is a name
 CLASSES = ("fan", "dao")
 METHODS = "methods"  # the key of the list of all methods; the others are chapters
@@ -187,7 +188,8 @@ def _reason(where: str, why: str, values: dict[str, str]) -> str:
                 f"{where} names the value {name!r}, which book/verdicts.json lacks; "
                 "python -m tools.answers collects what the executed page glued"
             )
-    filled = VALUE.sub(lambda found: values[found[1]], why)
+    filled = VALUE.sub(lambda found: values[found[1]].replace(" ", NO_BREAK), why)
+    filled = filled.replace(" %", f"{NO_BREAK}%")
     if not 1 <= len(filled.split()) <= MAX_WORDS:
         raise ValueError(f"{where} needs 1 to {MAX_WORDS} words, got {filled!r}")
     return filled

@@ -42,9 +42,9 @@ class TaxonomyTable(SphinxDirective):
         self.env.note_dependency(str(BOOK.root / "_toc.yml"))
         what, *which = self.arguments
         rows = TABLES[what](*which)
-        widths = [f":widths: {WIDTHS[what]}"] if what in WIDTHS else []
         cells = (f"{'* -' if k == 0 else '  -'} {one}" for row in rows for k, one in enumerate(row))
-        lines = ["```{list-table}", ":header-rows: 1", *widths, "", *cells, "```"]
+        head = ["```{list-table}", ":header-rows: 1", *OPTIONS.get(what, []), ""]
+        lines = [*head, *cells, "```"]
         box = nodes.container(classes=["taxonomy-table"])
         self.state.nested_parse(StringList(lines, "taxonomy.yml"), 0, box)
         return box.children
@@ -104,7 +104,7 @@ def _methods(survey: str) -> Iterator[tuple[str, ...]]:
         before = method.family
 
 
-WIDTHS = {"rules": "1 4"}
+OPTIONS = {"rules": [":widths: 1 4", ":class: verdicts"]}
 TABLES = {"classes": _classes, "rules": _rules, "finder": _finder, "methods": _methods}
 
 
