@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from zlib import crc32
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -44,6 +43,9 @@ POSITIVE, NEGATIVE = "#b35806", "#542788"
 CLASS_0, CLASS_1 = "#0072b2", "#d55e00"
 NETWORK, OURS, PAPER, CASE = "#000000", "#009e73", "#cc79a7", "#e69f00"
 TRUTH, CONTROL = "0.35", "0.6"  # the truth as a wide line behind, a control as a thin one
+# Regions of a plane: pale, so that what is drawn on them stands out.
+TINTS = ListedColormap(["#c6dbef", "#f2dfb8", "#c7e3cf", "#e0cfe6", "#d4d4d4", "#f4cfc4"])
+UNSEEN = 0.4  # the grey of regions that are set apart
 
 
 def use_style() -> None:
@@ -65,7 +67,7 @@ def _grid(bounds: ArrayLike, resolution: int) -> tuple[np.ndarray, list[float]]:
 
 
 def _edges(label: np.ndarray) -> np.ndarray:
-    """Return an opacity for each pixel: high on both sides of a border, zero inside a region."""
+    """Return for each pixel whether it touches a border, on either side of it."""
     across, along = label[:, 1:] != label[:, :-1], label[1:] != label[:-1]
     edge = np.zeros(label.shape, dtype=bool)
     for part, border in (
@@ -75,16 +77,16 @@ def _edges(label: np.ndarray) -> np.ndarray:
         (edge[:-1], along),
     ):
         part |= border
-    return np.where(edge, 0.7, 0.0)
+    return edge
 
 
-def _darken(
-    ax: Axes, opacity: np.ndarray, extent: list[float], interpolation: str | None = None
+def _cover(
+    ax: Axes, where: np.ndarray, grey: float, extent: list[float], interpolation: str | None = None
 ) -> None:
-    """Lay black over a picture, with one opacity for each pixel."""
+    """Lay one grey over some pixels of a picture."""
     # An RGBA image: matplotlib 3.10.0 draws an image with an array for `alpha` opaque.
-    black = np.dstack([np.zeros((*opacity.shape, 3)), opacity])
-    ax.imshow(black, extent=extent, origin="lower", aspect="auto", interpolation=interpolation)
+    layer = np.dstack([np.full((*where.shape, 3), grey), where.astype(float)])
+    ax.imshow(layer, extent=extent, origin="lower", aspect="auto", interpolation=interpolation)
 
 
 def plot_regions(
@@ -97,6 +99,9 @@ def plot_regions(
 ) -> Axes:
     """Draw the regions of a network with two inputs, seen on a grid of pixels.
 
+    The tint of a region says how many of its neurons are on, counted round in `TINTS`: whoever
+    crosses a border switches one of them, so that neighbours differ. White lines part the regions.
+
     Parameters
     ----------
     pattern : callable
@@ -104,7 +109,7 @@ def plot_regions(
     bounds : array_like, shape (2, 2)
         Lowest and highest value of each input.
     seen : array_like, shape (n_seen, n_neurons), optional
-        Patterns to set apart: all other regions are drawn dark.
+        Patterns to set apart: all other regions are drawn in one dark grey.
     resolution : int
         Pixels along each side. Regions smaller than a pixel can be missed.
     ax : matplotlib.axes.Axes, optional
@@ -117,6 +122,7 @@ def plot_regions(
     points, extent = _grid(bounds, resolution)
     rows = np.asarray(pattern(points), dtype=np.uint8)
     known = np.empty((0, rows.shape[1])) if seen is None else np.asarray(seen)
+    tint = rows.sum(axis=1, dtype=int).reshape(resolution, resolution) % TINTS.N
     if max(rows.max(initial=0), known.max(initial=0)) <= 1:
         # Packed to bits the rows are eight times shorter to sort.
         rows, known = (np.packbits(part.astype(bool), axis=1) for part in (rows, known))
@@ -125,18 +131,13 @@ def plot_regions(
     items = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1])))
     regions, label = np.unique(items, return_inverse=True)
     label = label.reshape(resolution, resolution)
-    # Few regions differ in colour. Of many, each has one by its pattern, so that a region that is
-    # seen or missed by a pixel changes no other's.
-    color = ListedColormap(plt.get_cmap("Pastel1").colors)
-    is_few = len(regions) <= color.N
-    numbers = [i if is_few else crc32(region.tobytes()) for i, region in enumerate(regions)]
-    shade = (np.array(numbers) * 0.6180339887 % 1.0)[label]
-    ax.imshow(shade, extent=extent, origin="lower", cmap=color, vmin=0, vmax=1, aspect="auto")
+    shade = {"cmap": TINTS, "vmin": 0, "vmax": TINTS.N - 1}
+    ax.imshow(tint, extent=extent, origin="lower", aspect="auto", **shade)
     if seen is not None:
         bright = {row.tobytes() for row in known.astype(np.uint8)}
-        veil = np.array([0.0 if region.tobytes() in bright else 0.6 for region in regions])[label]
-        _darken(ax, veil, extent)
-    _darken(ax, _edges(label), extent, interpolation="antialiased")  # thin lines stay whole
+        unseen = np.array([region.tobytes() not in bright for region in regions])[label]
+        _cover(ax, unseen, UNSEEN, extent)
+    _cover(ax, _edges(label), 1, extent, interpolation="antialiased")  # thin lines stay whole
     ax.set(xlabel="$x_1$", ylabel="$x_2$")
     ax.grid(visible=False)
     return ax
@@ -226,7 +227,11 @@ def plot_contributions(
         shown.append(values[rest].sum())
     colors = [POSITIVE if value > 0 else NEGATIVE for value in shown]
     left = 0.0 if start is None else start + np.cumsum([0.0, *shown[:-1]])
-    ax.barh(range(len(shown)), shown, left=left, color=colors)
+    bars = ax.barh(
+        range(len(shown)), shown, left=left, color=colors, edgecolor="white", linewidth=0
+    )
+    if len(rest):
+        bars[-1].set(hatch="///", edgecolor="white", linewidth=0)  # many are no peer of one
     ax.set_yticks(range(len(shown)), labels, parse_math=False)  # a dollar sign is no formula
     ax.invert_yaxis()
     ax.axvline(0, color="black", linewidth=1)

@@ -45,10 +45,9 @@ def test_a_notebook_draws_twice_the_pixels():
 
 def test_regions_are_drawn_where_they_are():
     ax = plotting.plot_regions(cross().activation_pattern, BOX, resolution=8)
-    shades, edges = ax.images[0].get_array(), ax.images[-1].get_array()[..., 3]
+    tints, edges = ax.images[0].get_array(), ax.images[-1].get_array()[..., 3]
     assert ax.images[0].get_extent() == [-1, 1, -2, 2]
-    assert len(np.unique(shades)) == 4
-    assert len(np.unique(shades[:4, :4])) == 1
+    assert np.array_equal(tints, np.kron([[0, 1], [1, 2]], np.ones((4, 4))))
     on_edge = np.zeros((8, 8), dtype=bool)
     on_edge[3:5] = on_edge[:, 3:5] = True
     assert np.array_equal(edges > 0, on_edge)
@@ -56,18 +55,28 @@ def test_regions_are_drawn_where_they_are():
 
 def test_unseen_regions_are_dark():
     ax = plotting.plot_regions(cross().activation_pattern, BOX, seen=[[1, 1]], resolution=8)
-    veil = ax.images[1].get_array()[..., 3]
-    assert (veil[4:, 4:] == 0).all()
-    assert (veil > 0).sum() == 48
+    cover = ax.images[1].get_array()[..., 3]
+    assert (cover[4:, 4:] == 0).all()
+    assert (cover > 0).sum() == 48
 
 
-def test_no_region_is_black():
+def test_regions_are_flat_tints_with_white_lines_between():
     """Matplotlib 3.10.0 takes an array for `alpha` as opaque, so that all was edge."""
     figure, ax = plt.subplots()
     plotting.plot_regions(cross().activation_pattern, BOX, seen=[[1, 1]], resolution=80, ax=ax)
+    ax.set_axis_off()
     figure.canvas.draw()
-    dark = np.asarray(figure.canvas.buffer_rgba())[..., :3].max(axis=-1) < 60
-    assert dark.mean() < 0.1
+    inside = ax.get_window_extent().expanded(0.98, 0.98).get_points().astype(int)
+    (left, low), (right, high) = inside
+    drawn = np.asarray(figure.canvas.buffer_rgba())[::-1, :, :3][low:high, left:right]
+    lines = (drawn == 255).all(axis=-1)
+    assert 0.01 < lines.mean() < 0.1
+    assert lines[:, lines.shape[1] // 2].all()
+    assert lines[lines.shape[0] // 2].all()
+    colors, counts = np.unique(drawn[~lines], axis=0, return_counts=True)
+    flat = {tuple(color) for color in colors[counts > 0.05 * counts.sum()]}
+    tint = mpl.colors.to_rgba_array(plotting.TINTS.colors)[2, :3]
+    assert flat == {(102,) * 3, tuple((255 * tint).round().astype(int))}
 
 
 def test_signed_field_is_centred_at_zero():
@@ -85,6 +94,7 @@ def test_contributions_are_sorted_and_complete():
     assert labels == ["b", "a", "sum of the other 2"]
     assert widths == [-3.0, 1.0, 0.75]
     assert ax.patches[0].get_facecolor() == mpl.colors.to_rgba(plotting.NEGATIVE)
+    assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, False, True]
 
 
 def test_a_waterfall_ends_where_everything_is_added():
@@ -97,22 +107,22 @@ def test_contributions_need_one_name_each():
         plotting.plot_contributions(["a"], [1.0, 2.0], unit="u")
 
 
-def test_a_region_more_changes_no_other_colour():
-    """What a pixel sees of a sliver depends on rounding, and on the machine."""
+def test_neighbours_differ_in_tint():
+    """Whoever crosses one line switches one neuron."""
+    rng = np.random.default_rng(0)
+    normals, offsets, seen = rng.normal(size=(9, 2)), rng.normal(size=9), []
 
-    def shades(sliver):
-        def pattern(X):
-            numbers = (10 * X[:, 0]).astype(int) * 10 + (10 * X[:, 1]).astype(int)
-            return ((numbers[:, None] + 128 * (sliver & (X[:, :1] < 0.01))) >> np.arange(8)) & 1
+    def pattern(X):
+        seen.append(X @ normals.T + offsets > 0)
+        return seen[0]
 
-        fig, ax = plt.subplots()
-        image = plotting.plot_regions(pattern, [[0, 1], [0, 1]], resolution=100, ax=ax).images[0]
-        plt.close(fig)
-        return image.get_array()
-
-    same = shades(sliver=False) == shades(sliver=True)
-    assert same[:, 1:].all()
-    assert not same[:, 0].all()
+    tints = plotting.plot_regions(pattern, BOX, resolution=200).images[0].get_array()
+    on = seen[0].reshape(200, 200, 9)
+    n_switched = (on[:, 1:] != on[:, :-1]).sum(axis=-1)
+    differ = tints[:, 1:] != tints[:, :-1]
+    assert len(np.unique(tints)) > 3
+    assert differ[n_switched == 1].all()
+    assert not differ[n_switched == 0].any()
 
 
 def test_words_stand_in_their_order_and_lines_break() -> None:
