@@ -124,6 +124,7 @@ def test_the_circles_radius_is_where_the_classes_tie():
 
 def test_home_lending_has_the_predictors_of_table_4():
     assert LOANS.feature_names == TABLE_4
+    assert len(set(LOANS.words)) == len(TABLE_4)
     assert list(LOANS.truth.coefficients.columns) == ["intercept", *TABLE_4]
     frame = LOANS.frame
     assert frame[["fico0", "orig_fico"]].corr().iloc[0, 1] > 0.7

@@ -43,6 +43,8 @@ class Dataset:
         The predictors before categories were spread over columns; None where `X` says it all.
     truth : object or None
         What generated `y`, for generated sets.
+    words : list of str or None
+        Each feature in a few words, for tables and pictures; None where `feature_names` will do.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Dataset:
     image_shape: tuple[int, int] | None = None
     table: pd.DataFrame | None = None
     truth: Any = None
+    words: list[str] | None = None
 
     def __repr__(self) -> str:
         rows, columns = self.X.shape

@@ -236,6 +236,30 @@ _MEANINGS = {
     "isf": "1 for a single-family house",
 }
 _NAMES = list(_MEANINGS)
+# The same in a few words, for tables and pictures.
+_WORDS = {
+    "fico0": "score today",
+    "ltv_fcast": "loan-to-value",
+    "sato2": "spread at start",
+    "unemprrt": "unemployment",
+    "dlq_new_delq0": "payments current",
+    "orig_hpi": "house prices at start",
+    "ifix15": "fixed 15 years",
+    "h": "horizon",
+    "premod_ind": "before the crisis",
+    "qspread": "rate minus market",
+    "iarm": "adjustable rate",
+    "totpersincyy": "income growth",
+    "orig_fico": "score at start",
+    "hpiyy": "house price growth",
+    "rgdpqq": "GDP growth",
+    "orig_cltv": "loan-to-value at start",
+    "ifulldoc": "full documents",
+    "balloon_in": "balloon",
+    "dum_loanpurp_P": "purchase",
+    "interest_only_in": "interest only",
+    "isf": "one family",
+}
 
 
 class LendingTruth:
@@ -339,6 +363,7 @@ def home_lending(n: int = 10_000, seed: int = 0) -> Dataset:
         source="generator, after the predictors of Sudjianto et al. (2020), Table 4",
         terms=_TERMS,
         truth=truth,
+        words=[_WORDS[name] for name in _NAMES],
     )
 
 
