@@ -212,6 +212,8 @@ def test_the_committed_houses_have_their_hash_and_size(alone):
     assert len(content) < 150_000
     assert "public domain" in HOUSES.with_name("CALIFORNIA_HOUSING_LICENSE.txt").read_text("utf-8")
     loaded = data.load("california_housing")
+    assert loaded.words is not None
+    assert len(set(loaded.words)) == len(loaded.feature_names)
     assert loaded.X[:, 6:].min(axis=0).round().tolist() == [33, -124]
     assert loaded.y.max() == 5.00001
 

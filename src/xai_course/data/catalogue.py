@@ -27,6 +27,7 @@ class Spec:
     file: str = ""
     full_rows: int = 0  # of the file, where `rows` counts those of the course's part
     names: tuple[str, ...] = ()  # predictors, in order
+    words: tuple[str, ...] = ()  # the same in a few words, for tables and pictures
     categorical: tuple[str, ...] = ()  # predictors that hold words; the others hold numbers
     target: str = ""
     levels: tuple[str, ...] = ()  # values of the target in the file, in class order
