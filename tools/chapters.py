@@ -44,6 +44,7 @@ META = re.compile(
 )
 DIRECTIVE = re.compile(r"^\{(?P<name>[^}]+)\}\s*(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
+LIBRARY = "library/"  # the folder of the pages about the library
 # What a cell says about its looks: captions and descriptions, in the source between two lines.
 LOOKS = re.compile(r"^```\{code-cell\}.*\n---\n(?P<lines>(?:.*\n)*?)---\n", re.MULTILINE)
 # Their content is not MyST.
@@ -378,8 +379,8 @@ class Chapter(Page):
 
 
 def is_chapter(name: str) -> bool:
-    """Tell whether a page is a chapter: one in a part's folder. Front matter lies beside them."""
-    return "/" in name
+    """Tell whether a page is a chapter: one in the folder of a part that teaches."""
+    return "/" in name and not name.startswith(LIBRARY)
 
 
 def slug_of(name: str) -> str:

@@ -22,6 +22,10 @@ def device() -> torch.device:
     -------
     torch.device
         ``cuda`` when torch finds a usable GPU, otherwise ``cpu``. The CPU is the book's reference.
+
+    Notes
+    -----
+    Not taught: it only says where torch computes.
     """
     # torch takes seconds to import, so only those pay who ask for it.
     import torch

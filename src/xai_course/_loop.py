@@ -68,7 +68,10 @@ class Settings:
 
 
 def half_cosine(done: float, total: float = 1.0) -> float:
-    """Return a factor that falls from 1 to 0 along half a cosine while `done` goes to `total`."""
+    """Return a factor that falls from 1 to 0 along half a cosine while `done` goes to `total`.
+
+    Not taught: a schedule of the step size, as torch has it.
+    """
     return (1 + np.cos(np.pi * done / total)) / 2
 
 

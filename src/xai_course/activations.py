@@ -1,4 +1,7 @@
-"""Piecewise linear functions of one number, the activations of piecewise linear networks."""
+"""Piecewise linear functions of one number, the activations of piecewise linear networks.
+
+Explained in the chapter *piecewise-linear-networks*.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from xai_course._validation import check_array
 
 __all__ = ["MOST_SEGMENTS", "PiecewiseLinear", "read_only"]
 
-# A pattern holds the number of the segment in one byte.
+#: The most segments that an activation may have: a pattern holds their number in one byte.
 MOST_SEGMENTS = 256
 
 # Up to here one comparison per breakpoint is faster than a binary search.
@@ -19,7 +22,10 @@ _FEW = 8
 
 
 def read_only(*arrays: np.ndarray) -> None:
-    """Make arrays refuse to be written to."""
+    """Make arrays refuse to be written to.
+
+    Not taught: a safety catch of the library itself.
+    """
     for array in arrays:
         array.flags.writeable = False
 

@@ -1,4 +1,7 @@
-"""Anchors: rules that hold one decision in place, found by a search with bounds."""
+"""Anchors: rules that hold one decision in place, found by a search with bounds.
+
+Explained in the chapter *anchors-and-local-rules*.
+"""
 
 from __future__ import annotations
 

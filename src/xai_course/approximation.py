@@ -1,4 +1,7 @@
-"""Piecewise linear approximations of smooth activations, and how far a network may be off."""
+"""Piecewise linear approximations of smooth activations, and how far a network may be off.
+
+Explained in the chapters *piecewise-linear-networks* and *certified-approximation*.
+"""
 
 from __future__ import annotations
 
@@ -162,6 +165,7 @@ def elu(alpha: float = 1.0) -> SmoothActivation:
 
 
 _SILU_TURN = 2.3993572805154676
+#: The smooth activations that `approximate` knows by name.
 SMOOTH_ACTIVATIONS: dict[str, SmoothActivation] = {
     "sigmoid": SmoothActivation(expit, (0, 0), (0, 1), _sigmoid_slope, (0.0,), "sigmoid"),
     "tanh": SmoothActivation(np.tanh, (0, -1), (0, 1), _tanh_slope, (0.0,), "tanh"),

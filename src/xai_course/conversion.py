@@ -1,4 +1,7 @@
-"""Torch modules in and out, apart from `networks` because torch takes seconds to import."""
+"""Torch modules in and out, apart from `networks` because torch takes seconds to import.
+
+Not taught: it does the work of `from_torch` and `to_torch`, the methods of a network.
+"""
 
 from __future__ import annotations
 

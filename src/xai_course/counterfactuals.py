@@ -2,6 +2,8 @@
 
 `xai_course.exact.nearest_counterfactual` finds the nearest one of a piecewise linear network, and
 proves it. What is here needs gradients, or only the layers above a feature map.
+
+Explained in the chapter *counterfactuals*.
 """
 
 from __future__ import annotations

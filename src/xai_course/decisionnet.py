@@ -1,4 +1,7 @@
-"""DecisionNet: a piecewise linear classifier as the hyperplanes of its decision boundary."""
+"""DecisionNet: a piecewise linear classifier as the hyperplanes of its decision boundary.
+
+Explained in the chapter *decision-boundaries-and-dnet*.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The student is a plain ReLU network. Once it agrees with its teacher, its local linear models, which
 are exact for the student, stand for the teacher. How far they may is what the measures below say.
+
+Explained in the chapter *distillation*.
 """
 
 from __future__ import annotations

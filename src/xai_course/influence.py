@@ -1,4 +1,7 @@
-"""What a linear head owes to each of its training rows: influence, Newton's step, refitting."""
+"""What a linear head owes to each of its training rows: influence, Newton's step, refitting.
+
+Explained in the chapter *influence*.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 From the kinks follow integrated gradients, effect curves and the point where a decision changes,
 all without sampling.
+
+Explained in the chapter *gradients*.
 """
 
 from __future__ import annotations

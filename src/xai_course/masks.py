@@ -1,4 +1,7 @@
-"""The smallest region of an image to delete, learned by gradient descent."""
+"""The smallest region of an image to delete, learned by gradient descent.
+
+Explained in the chapter *masks-and-rationales*.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ def learn_masks(
     area_price : float
         Price of deleting the whole image, in units of probability.
     edge_price : float
-        Price of the mask's edges: the mean of |m_i - m_j|^3 over neighbouring cells.
+        Price of the mask's edges: the mean of ``|m_i - m_j|^3`` over neighbouring cells.
     jitter : int
         Each step moves the image up to so many pixels in each direction; what leaves it on one side
         comes in on the other.

@@ -3,6 +3,8 @@
 Signed values use `SIGNED`, a diverging map centred at zero; magnitudes use `MAGNITUDE`, a
 sequential map. Both can be told apart by colour-blind readers. The line colours are those of Okabe
 and Ito.
+
+Not taught: it only draws what other functions compute.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ __all__ = [
     "use_style",
 ]
 
+#: The colour map of values with a sign, centred at zero.
 SIGNED = "PuOr_r"
+#: The colour map of values without a sign.
 MAGNITUDE = "cividis"
 # Okabe and Ito's orange and blue, dark enough for text-size marks on white and in grey.
 POSITIVE, NEGATIVE = "#b35806", "#542788"

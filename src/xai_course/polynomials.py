@@ -1,7 +1,7 @@
 """Sparse polynomials on the unit cube: the language in which an I-Net explains.
 
-Source: Marton, Luedtke and Bartelt (2022), sections 3 and 4.1. Explained in the chapter
-*networks-as-data*; the Gram matrix and the orthonormal basis in *symbolic-regression*.
+Source: Marton, Luedtke and Bartelt (2022), sections 3 and 4.1. Explained in the chapters
+*networks-as-data* and *symbolic-regression*, the second for the Gram matrix and the basis.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Rationales: a selector picks words of a text, and a reader decides from them alone."""
+"""Rationales: a selector picks words of a text, and a reader decides from them alone.
+
+Explained in the chapter *masks-and-rationales*.
+"""
 
 from __future__ import annotations
 

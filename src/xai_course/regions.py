@@ -25,6 +25,8 @@ out of cancelling terms, the network's own rounding errors may put single points
 the lower segment, and those lie in no region of the list. A constant neuron, a
 dead layer or a duplicate adds no border of its own; neurons that share a hyperplane share the
 facet. A hyperplane that only touches the box cuts nothing.
+
+Explained in the chapter *regions*.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Training of torch modules: it can be stopped, resumed and repeated, and keeps the best epoch."""
+"""Training of torch modules: it can be stopped, resumed and repeated, and keeps the best epoch.
+
+Explained in the chapter *distillation*.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ _KIND = "checkpoint 1"
 
 @contextmanager
 def reproducible(entropy: Sequence[int], device: torch.device) -> Iterator[np.random.Generator]:
-    """Seed torch from `entropy` inside the block, and give a NumPy generator of the same source."""
+    """Seed torch from `entropy` inside the block, and give a NumPy generator of the same source.
+
+    Not taught: it only keeps random numbers apart.
+    """
     numpy_seed, torch_seed = np.random.SeedSequence(entropy).spawn(2)
     cuda = [device] if device.type == "cuda" else []
     cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)

@@ -3,6 +3,9 @@
 `attribute` asks any of the methods in `METHODS`, always in the same way, and returns an
 `Attribution`. What the libraries would answer wrongly without a word is refused, with the reason
 and the way out. The model that is given stays as it is, and so do the global random numbers.
+
+Explained in the chapters *shapley*, *gradients*, *relevance-propagation* and
+*class-activation-maps*.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "Attribution", "Method", "attribute"]
 
+#: Every method by its name, with what it needs and what it promises.
 METHODS: dict[str, Method] = _captum.METHODS | _shap.METHODS | _lime.METHODS | _exact.METHODS
 
 

@@ -1,4 +1,7 @@
-"""The backstage: what makes a page of the book a page. No module of the library imports it."""
+"""The backstage: what makes a page of the book a page. No module of the library imports it.
+
+Not taught: it holds together the book's pages.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,7 @@ def mean_error(values: Any, digits: int = 3, scale: float = 1.0, sign: str = "")
 
 
 def glue(name: str, value: object) -> None:
-    """Store a value so that the page's prose can show it with ``{glue:text}`name` ``.
+    """Store a value so that the page's prose can show it with the role `glue:text`.
 
     Parameters
     ----------

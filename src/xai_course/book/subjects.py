@@ -66,7 +66,7 @@ def cases() -> dict[str, Case]:
 
     Notes
     -----
-    Explained in: what-is-interpretability.
+    Explained in the chapter *what-is-interpretability*.
     """
     return {case.name: case for case in (_patient(), _applicant(), _garment())}
 

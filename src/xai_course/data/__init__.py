@@ -2,6 +2,8 @@
 
 `load` gives any set by name, `available` lists them, and the generators come with the truth they
 drew from.
+
+Not taught: a data set is no method; `available` lists all of them with their terms.
 """
 
 from xai_course.data._types import Dataset

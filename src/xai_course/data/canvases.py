@@ -1,4 +1,7 @@
-"""Garments somewhere on a larger canvas, among pieces of other garments: the place is known."""
+"""Garments somewhere on a larger canvas, among pieces of other garments: the place is known.
+
+Explained in the chapter *class-activation-maps*.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ def canvas_garments(
 
     Notes
     -----
-    Explained in: class-activation-maps.
+    Explained in the chapter *class-activation-maps*.
     """
     sizes = [check_whole(n_train, "n_train", 1), check_whole(n_test, "n_test", 1)]
     size, piece = check_whole(size, "size", 28), check_whole(piece, "piece", 1, 28)

@@ -1,4 +1,7 @@
-"""What `datasets.toml` says about each data set and each file."""
+"""What `datasets.toml` says about each data set and each file.
+
+Not taught: it only lists where files lie.
+"""
 
 from __future__ import annotations
 
@@ -58,5 +61,7 @@ def _with_tuples(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _TABLE = tomllib.loads(resources.files(__package__).joinpath("datasets.toml").read_text("utf-8"))
+#: Every data set by its name.
 SETS = {name: Spec(name=name, **_with_tuples(row)) for name, row in _TABLE["sets"].items()}
+#: Every file by its name.
 FILES = {name: RemoteFile(**_with_tuples(row)) for name, row in _TABLE["files"].items()}

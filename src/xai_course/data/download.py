@@ -1,4 +1,7 @@
-"""Files from the reader's folder, the cache or the web: complete and checked, or not there."""
+"""Files from the reader's folder, the cache or the web: complete and checked, or not there.
+
+Not taught: it only finds and checks files.
+"""
 
 from __future__ import annotations
 

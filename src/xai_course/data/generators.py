@@ -1,4 +1,7 @@
-"""Data sets whose truth is known, so that an explanation can be marked right or wrong."""
+"""Data sets whose truth is known, so that an explanation can be marked right or wrong.
+
+Explained in the chapters *local-linear-models* and *case-home-lending*.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def chirp_wave(n: int = 2000, noise: float = 0.1, seed: int = 0) -> Dataset:
 
     Notes
     -----
-    Source: Sudjianto et al. (2020), section 3. Explained in: local-linear-models.
+    Source: Sudjianto et al. (2020), section 3. Explained in the chapter *local-linear-models*.
     """
     n, noise = check_whole(n, "n", 1), check_number(noise, "noise", least=0)
     rng = np.random.default_rng(seed)
@@ -159,7 +162,7 @@ def co_circles(n: int = 2000, noise: float = 0.1, seed: int = 0) -> Dataset:
 
     Notes
     -----
-    Source: Sudjianto et al. (2020), section 3. Explained in: local-linear-models.
+    Source: Sudjianto et al. (2020), section 3. Explained in the chapter *local-linear-models*.
     """
     n, noise = check_whole(n, "n", 2), check_number(noise, "noise", above=0)
     X, y = make_circles(n_samples=n, noise=noise, random_state=seed)
@@ -346,7 +349,7 @@ def home_lending(n: int = 10_000, seed: int = 0) -> Dataset:
 
     Notes
     -----
-    Source: Sudjianto et al. (2020), section 6 and Table 4. Explained in: local-linear-models.
+    Source: Sudjianto et al. (2020), section 6 and Table 4. Explained in the chapter *local-linear-models*.
     """
     n = check_whole(n, "n", 1)
     rng = np.random.default_rng(seed)

@@ -1,4 +1,7 @@
-"""One call for every data set of the book: ``load(name)``."""
+"""One call for every data set of the book: ``load(name)``.
+
+Not taught: it only reads files.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ def load(
 
     Notes
     -----
-    Explained in: local-linear-models. Not run against the real servers by the tests: the downloads
+    Explained in the chapter *local-linear-models*. Not run against the real servers by the tests: the downloads
     of ``"fashion_mnist"`` and ``"mnist"`` (full), ``"taiwan_credit"`` and ``"german_credit"``; the
     tests put local servers or stubs in their place.
     """

@@ -1,4 +1,7 @@
-"""Short messages to a shop, and the words of each that decide its label."""
+"""Short messages to a shop, and the words of each that decide its label.
+
+Explained in the chapter *masks-and-rationales*.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ bound its input, and most neurons of a small ball turn out to be on or off throu
 is a mixed-integer program with one binary variable for each of the others, which HiGHS solves. All
 distances are measured in a *frame*: the input is ``x + step * y``, and the ball is ``|y| <= 1``, so
 no tolerance depends on the features' units.
+
+Explained in the chapter *ground-truth*.
 """
 
 from __future__ import annotations

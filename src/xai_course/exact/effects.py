@@ -1,4 +1,7 @@
-"""How an output changes with one feature: curves with all their kinks instead of a grid."""
+"""How an output changes with one feature: curves with all their kinks instead of a grid.
+
+Explained in the chapter *effects*.
+"""
 
 from __future__ import annotations
 

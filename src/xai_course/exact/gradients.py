@@ -1,4 +1,7 @@
-"""Explanations made of gradients: at the input, on the way to it, and around it."""
+"""Explanations made of gradients: at the input, on the way to it, and around it.
+
+Explained in the chapter *gradients*.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Shapley values: all coalitions where they can be counted, permutations with errors elsewhere."""
+"""Shapley values: all coalitions where they can be counted, permutations with errors elsewhere.
+
+Explained in the chapter *shapley*.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["MOST_FEATURES", "ShapleyValues", "coalitions", "shapley", "shapley_weights"]
 
-# Up to here all coalitions are evaluated: 32,768 of them for each row of the background.
+#: Up to this number of features all coalitions are evaluated: 32,768 of them for each row of the
+#: background.
 MOST_FEATURES = 15
 _PERMUTATIONS = 1000
 

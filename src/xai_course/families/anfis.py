@@ -1,4 +1,7 @@
-"""ANFIS: fuzzy conditions that are learnt by gradients, conclusions by least squares."""
+"""ANFIS: fuzzy conditions that are learnt by gradients, conclusions by least squares.
+
+Explained in the chapter *fuzzy-rules*.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A decision set: a few rules, each true by itself, chosen by what they cover, miss and cost."""
+"""A decision set: a few rules, each true by itself, chosen by what they cover, miss and cost.
+
+Explained in the chapter *distilled-proxies*.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tests that ask for at least m of n conditions, and a search for a good one."""
+"""Tests that ask for at least m of n conditions, and a search for a good one.
+
+Explained in the chapter *trees*.
+"""
 
 from __future__ import annotations
 

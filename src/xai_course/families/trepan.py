@@ -1,4 +1,7 @@
-"""TREPAN: a tree that asks a classifier about rows of its own wherever its nodes lack data."""
+"""TREPAN: a tree that asks a classifier about rows of its own wherever its nodes lack data.
+
+Explained in the chapter *trees*.
+"""
 
 from __future__ import annotations
 

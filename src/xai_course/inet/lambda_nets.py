@@ -216,7 +216,10 @@ _ARRAYS = {"hidden_weights": 3, "hidden_biases": 2, "output_weights": 2, "output
 
 
 def check_lambda_nets(lambda_nets: Any, n_variables: int | None = None) -> None:
-    """Raise an error unless these are networks, at least one, with this number of variables."""
+    """Raise an error unless these are networks, at least one, with this number of variables.
+
+    Not taught: it only checks input.
+    """
     if not isinstance(lambda_nets, LambdaNets):
         raise TypeError(
             f"lambda_nets must be LambdaNets, got {type(lambda_nets).__name__}; "
@@ -255,6 +258,8 @@ def binary_unit(values: np.ndarray) -> float:
     """Return the power of 1024 nearest to the largest value: dividing by it rounds nothing.
 
     Tolerances of other libraries are absolute. Values between 1/32 and 32 are left as they are.
+
+    Not taught: it only keeps numbers in the range that other libraries expect.
     """
     largest = np.abs(values).max(initial=0)
     return 1024.0 ** round(np.log2(largest) / 10) if largest > 0 else 1.0

@@ -1,4 +1,7 @@
-"""How far attributions agree with others, such as the exact ones."""
+"""How far attributions agree with others, such as the exact ones.
+
+Explained in the chapters *evaluating-explanations* and *ground-truth*.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the model does when the features that an attribution names are removed."""
+"""What the model does when the features that an attribution names are removed.
+
+Explained in the chapter *evaluating-explanations*.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Does a map find the object? Boxes around maps, and how well they fit known ones.
 
 A box is four whole numbers: first row, first column, and the row and the column behind its last.
+
+Explained in the chapter *class-activation-maps*.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def box_of_map(values: ArrayLike, share: float) -> np.ndarray:
     Notes
     -----
     Zhou et al. (2016), section 3.2, take 20 % of the largest value; after a ReLU, where the least
-    value is 0, that is ``share=0.2``. Explained in: class-activation-maps.
+    value is 0, that is ``share=0.2``. Explained in the chapter *class-activation-maps*.
     """
     values = check_array(values, "values", 2)
     share = check_number(share, "share", least=0, most=1)

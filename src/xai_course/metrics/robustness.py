@@ -1,4 +1,7 @@
-"""How attributions change with the input and with the model's weights."""
+"""How attributions change with the input and with the model's weights.
+
+Explained in the chapter *sanity-checks*.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """How close attribution methods come to exact answers, on networks that are shipped with them.
 
 ``python -m xai_course.scoreboard package.module:function`` scores anyone's method.
+
+Explained in the chapter *ground-truth*.
 """
 
 from xai_course.scoreboard.scores import (

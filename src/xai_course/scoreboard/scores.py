@@ -42,6 +42,7 @@ def _rank_correlation(a: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return np.where(ranks_nothing, 0.0, found)
 
 
+#: How close a method comes to an exact answer, by name.
 METRICS: dict[str, Metric] = {
     "rank_correlation": _rank_correlation,
     "sign_agreement": partial(metrics.sign_agreement, rounding=1e-6),
@@ -114,6 +115,7 @@ def _difference(module: Any, inputs: Any, baseline: Any, target: Any) -> np.ndar
     return (inputs - baseline).numpy()
 
 
+#: The methods that are scored, by name.
 METHODS: dict[str, Explain] = {
     "random numbers (control)": _noise,
     "input - baseline (control)": _difference,

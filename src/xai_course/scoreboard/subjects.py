@@ -23,6 +23,7 @@ FILE = Path(__file__).parent / "networks.safetensors"
 KIND = "scoreboard 1"
 COMMAND = "python reproduce/scoreboard.py networks"
 
+#: The exact answers by name, with the question that each one answers.
 REFERENCES = {
     "contributions": "what does each feature add to the local linear model, from the baseline on?",
     "integrated_gradients": "how does the change from the baseline divide along the straight path?",
@@ -62,6 +63,7 @@ _MAKERS: dict[str, tuple[str, Callable[[], nn.Sequential]]] = {
         _convolutional,
     ),
 }
+#: The networks by name, with what each is.
 NETWORKS = {name: about for name, (about, _) in _MAKERS.items()}
 
 

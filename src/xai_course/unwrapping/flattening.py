@@ -1,4 +1,7 @@
-"""Flattening: merged models as a network with one hidden layer, and that network from scratch."""
+"""Flattening: merged models as a network with one hidden layer, and that network from scratch.
+
+Explained in the chapter *unwrapping-flattening*.
+"""
 
 from __future__ import annotations
 

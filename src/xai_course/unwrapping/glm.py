@@ -2,6 +2,8 @@
 
 All fits are made on standardised columns. A penalty keeps its meaning: it is that of the
 coefficients in the features' own units, and becomes a weight for each standardised coefficient.
+
+Explained in the chapter *unwrapping-merging*.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ _DEPENDENT = 1e-10
 # On standardised columns, a penalty this weak moves a coefficient in its last digits only. It
 # makes the fit unique where columns are collinear, and finite where the classes are separated.
 _NO_PENALTY = 1e-8
-# Where the classes are separated, that fit has linear predictors beyond this value.
+#: Where the classes are separated, the fit without a penalty has linear predictors beyond this
+#: value.
 LARGE_LOGIT = 6.0
 
 
@@ -35,7 +38,10 @@ class SeparationWarning(UserWarning):
 
 
 def check_penalty(penalty: str | None, C: float, n_classes: int | None = None) -> None:
-    """Raise a `ValueError` unless `fit_glm` takes these."""
+    """Raise a `ValueError` unless `fit_glm` takes these.
+
+    Not taught: it only checks input.
+    """
     check_choice(penalty, "penalty", (None, "l2", "l1"))
     check_number(C, "C", above=0)
     if penalty == "l1" and n_classes is not None and n_classes > 2:

@@ -1,4 +1,7 @@
-"""Tests of a cluster's coefficients, and refits on resampled rows."""
+"""Tests of a cluster's coefficients, and refits on resampled rows.
+
+Explained in the chapter *unwrapping-inference*.
+"""
 
 from __future__ import annotations
 

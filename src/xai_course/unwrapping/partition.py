@@ -3,6 +3,8 @@
 The unwrapper's parts are the regions of a network, a merged model's are clusters of regions. Tables
 and pictures are the same for both. What depends on the kind of response stands in `Regression` and
 `Classification`.
+
+Explained in the chapters *unwrapping-interpretation* and *unwrapping-diagnostics*.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ __all__ = ["Classification", "Partition", "Regression", "check_response"]
 
 
 def check_response(y: ArrayLike, n_rows: int) -> np.ndarray:
-    """Return one finite number for each row, or raise."""
+    """Return one finite number for each row, or raise.
+
+    Not taught: it only checks input.
+    """
     y = check_array(y, "y", 1)
     if len(y) != n_rows:
         raise ValueError(f"X has {n_rows} rows, but y has {len(y)}.")

@@ -1,6 +1,8 @@
 """The unwrapper's pictures. Each takes what it draws and axes, and returns the axes.
 
 Names of features are drawn as they are written (``parse_math=False``): a dollar sign is no formula.
+
+Explained in the chapters *unwrapping-interpretation* and *unwrapping-diagnostics*.
 """
 
 from __future__ import annotations
@@ -205,7 +207,10 @@ def polar_marks(
 
 
 def logarithmic(ax: PolarAxes, largest: int) -> PolarAxes:
-    """Give polar axes a logarithmic radius for counts, from just below one."""
+    """Give polar axes a logarithmic radius for counts, from just below one.
+
+    Not taught: it only sets up axes.
+    """
     ax.set_rscale("log")
     ax.set_rlim(0.6, 1.15 * largest)
     ticks = [10**power for power in range(len(str(largest)))]

@@ -1,4 +1,7 @@
-"""The unwrapper: a ReLU network on a data set as a table of local linear models."""
+"""The unwrapper: a ReLU network on a data set as a table of local linear models.
+
+Explained in the chapters *unwrapping-interpretation* and *unwrapping-diagnostics*.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,185 @@
+"""The part *Library*: entries made from the docstrings, and links between them and the chapters.
+
+The directive `api` takes full names, one a line, and writes a table of what they are and below it
+one entry each. In a docstring, a name in single backticks becomes a link to its entry, and a
+chapter that is named there a link to the chapter. On a page of the book, the first words in code
+type that certainly mean a public name become a link to its entry.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
+
+from tools import library
+from tools.chapters import BOOK, is_chapter, slug_of
+
+NAME = "api-name"  # the class of a name in single backticks
+UNLINKED = (nodes.reference, nodes.title, nodes.term)  # no further link stands in these
+REQUEST = re.compile(r"set_\w+_request")
+AFTER_REFERENCES = 160
+BEFORE_NAPOLEON = 400  # which rewrites the sections
+Place = tuple[str, str]  # a page and an anchor
+
+
+class Api(SphinxDirective):
+    """A table of names and their entries."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Write both as reStructuredText, which autodoc needs, and have it read."""
+        names = [line.strip() for line in self.content if line.strip()]
+        lines = ["````{eval-rst}", *_table(names)]
+        for name in names:
+            lines += ["", *_entry(name)]
+        box = nodes.container()
+        self.state.nested_parse(StringList([*lines, "````"], self.env.docname), 0, box)
+        return box.children
+
+
+def _table(names: list[str]) -> list[str]:
+    lines = [".. list-table::", "   :header-rows: 1", "   :class: api-table", "   :widths: 30 50 20"]
+    rows = [("name", "what it is", "chapter")]
+    for name in names:
+        chapters, _ = library.taught(name)
+        first = library.first_sentence(library.described(name))
+        rows.append((f":py:obj:`~{name}`", first, ", ".join(map(_link, chapters))))
+    for row in rows:
+        lines += ["", *(f"   {'* -' if k == 0 else '  -'} {one}" for k, one in enumerate(row))]
+    return lines
+
+
+def _entry(name: str) -> list[str]:
+    value = library.find(name)
+    if inspect.isclass(value):
+        kind = "exception" if issubclass(value, Exception) else "class"
+        options = ["members", "show-inheritance"]
+    else:
+        kind, options = ("function", []) if inspect.isroutine(value) else ("data", ["no-value"])
+    return [f".. auto{kind}:: {name}", *(f"   :{option}:" for option in options)]
+
+
+def _link(slug: str) -> str:
+    pages = {slug_of(page): page for page in BOOK.toc if is_chapter(page)}
+    return f":doc:`/{pages[slug]}`" if slug in pages else f"*{slug}*"
+
+
+def link_chapters(
+    app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]
+) -> None:
+    """Make a link of each chapter that a docstring names; say what its module says of it."""
+    if what == "data":  # autodoc would show what Python says about any dictionary
+        lines[:] = library.described(name).split("\n")
+    if name in library.public_names() and not library.says(" ".join(lines)):
+        end = lines.index("") if "" in lines else len(lines)
+        lines[end:end] = ["", library.sentence(*library.taught(name))]
+    text = library.CHAPTERS.sub(
+        lambda found: library.A_SLUG.sub(lambda one: _link(one[0].strip("*")), found[0]),
+        "\n".join(lines),
+    )
+    lines[:] = text.split("\n")
+
+
+def skip_member(
+    app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out what scikit-learn adds to every estimator."""
+    return True if REQUEST.fullmatch(name) else None
+
+
+def name_role(
+    name: str, rawtext: str, text: str, *arguments: Any, **options: Any
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """Show what a docstring has in single backticks as code, and mark it as a name."""
+    return [nodes.literal(rawtext, text, classes=[NAME])], []
+
+
+class LinkNames(SphinxPostTransform):
+    """Turn names in code type into links to their entries."""
+
+    default_priority = AFTER_REFERENCES
+    formats = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Link each name at its first use; where a docstring means it as a name, at each."""
+        names = library.Names(_places(self.env))
+        blocks = self.document.findall(nodes.literal_block)
+        imported = library.imports_of(block.astext() for block in blocks)
+        seen = set()
+        for literal in list(self.document.findall(nodes.literal)):
+            meant = NAME in literal["classes"]
+            around = imported | _scope(literal, names) if meant else imported
+            place = names.find(literal.astext(), around, bare=meant)
+            if place is None or place in seen or _stands_in(literal, place):
+                continue
+            if not meant:
+                seen.add(place)
+            shown = literal.deepcopy()
+            link = make_refnode(self.app.builder, self.env.docname, *place, shown)
+            literal.replace_self(link)
+
+
+def _places(env: BuildEnvironment) -> dict[str, Place]:
+    objects = env.get_domain("py").objects  # type: ignore[attr-defined]
+    return {name: (one.docname, one.node_id) for name, one in objects.items()}
+
+
+def _above(node: nodes.Node) -> Iterator[nodes.Node]:
+    while (node := node.parent) is not None:
+        yield node
+
+
+def _stands_in(literal: nodes.literal, place: Place) -> bool:
+    """Whether no link may stand here, or only one to the very entry."""
+    return any(
+        isinstance(node, UNLINKED) or (isinstance(node, addnodes.desc) and place[1] in node[0]["ids"])
+        for node in _above(literal)
+    )
+
+
+def _scope(literal: nodes.literal, names: library.Names) -> dict[str, str]:
+    """Return what names mean in a docstring: parameters nothing, members and neighbours first."""
+    first = literal.astext().partition(".")[0]
+    for node in _above(literal):
+        if isinstance(node, addnodes.desc):
+            signature = node[0]
+            if first in {one.astext() for one in signature.findall(addnodes.desc_sig_name)}:
+                return {first: ""}
+            for owner in (signature["fullname"], signature["class"]):
+                full = f"{signature['module']}.{owner}.{first}"
+                if full in names.places:
+                    return {first: full}
+            if (full := f"{signature['module']}.{first}") in names.places:
+                return {first: full}
+    return {}
+
+
+def rewrite_all(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Have all pages written anew where entries came or went: any of them may link there."""
+    places = _places(env)
+    before = getattr(env, "library_places", places)
+    env.library_places = places  # type: ignore[attr-defined]
+    return [] if before == places else list(env.found_docs)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directive, the role of single backticks, and what makes the links."""
+    app.add_directive("api", Api)
+    app.add_role(NAME, name_role)
+    app.connect("autodoc-process-docstring", link_chapters, priority=BEFORE_NAPOLEON)
+    app.connect("autodoc-skip-member", skip_member)
+    app.connect("env-updated", rewrite_all)
+    app.add_post_transform(LinkNames)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
