@@ -163,45 +163,58 @@ class Names:
         self.ends: dict[str, set[Any]] = {}
         for name, place in places.items():
             parts = name.split(".")
-            # A member is called by its class; its own name alone may be anything.
-            member = name.rpartition(".")[0] in places
-            for start in range(len(parts) - member):
+            # `fit` alone may be a member of anything; `activation_pattern` is certain enough.
+            short = name.rpartition(".")[0] in places and "_" not in parts[-1].strip("_")
+            for start in range(len(parts) - short):
                 self.ends.setdefault(".".join(parts[start:]), set()).add(place)
 
-    def find(self, words: str, imported: dict[str, str], bare: bool = False) -> Any:
+    def find(self, words: str, meanings: dict[str, str], bare: bool = False) -> Any:
         """Return the place that some code means, or None where that is not certain.
 
         Parameters
         ----------
         words : str
             Such as ``exact.ice`` or ``DecisionNet(network)``.
-        imported : dict
-            What names stand for on this page, as `imports_of` returns it.
+        meanings : dict
+            What names stand for on this page, as `meanings_of` returns it.
         bare : bool
-            Whether a name without a dot may also be a function that the page does not import; else
-            only a class is recognised, by its capitals.
+            Whether any name alone may be meant. Else it must look like one of a library: with a
+            dot, with capitals as a class, or with an underscore.
         """
         match = CALL.fullmatch(words)
         if match is None:
             return None
         first, dot, rest = match["name"].partition(".")
-        if first in imported:
-            return self.places.get(imported[first] + dot + rest)
-        certain = bare or dot or re.search("[A-Z].*[a-z]", first)
-        found = self.ends.get(match["name"], set()) if certain else set()
+        if meanings.get(first):
+            return self.places.get(meanings[first] + dot + rest)
+        # The page's own variable, such as `network`, may have a member that only one class has.
+        end = rest if first in meanings else match["name"]
+        certain = bare or "." in end or "_" in end.strip("_") or re.search("[A-Z].*[a-z]", end)
+        found = self.ends.get(end, set()) if certain else set()
         return next(iter(found)) if len(found) == 1 else None
 
+    def spoken(self, meanings: dict[str, str]) -> dict[str, Any]:
+        """Return all names as a page's code calls them after its imports, with their places."""
+        return {
+            short + name.removeprefix(full): place
+            for short, full in meanings.items()
+            if full
+            for name, place in self.places.items()
+            if name == full or name.startswith(f"{full}.")
+        }
 
-def imports_of(codes: Iterable[str]) -> dict[str, str]:
-    """Return what names stand for after some code: full names, empty where they are not imported.
 
-    A name that the code also defines is the code's own.
+def meanings_of(codes: Iterable[str]) -> dict[str, str]:
+    """Return what names stand for after some code: full names, empty where the code defines them.
+
+    A name that is imported and defined is the code's own.
     """
     imported: dict[str, str] = {}
+    defined: set[str] = set()
     for code in codes:
         try:
             statements = list(ast.walk(ast.parse(code)))
-        except SyntaxError:  # such as a piece of a shell's session
+        except SyntaxError:  # such as a shell's session
             continue
         for node in statements:
             if isinstance(node, ast.ImportFrom) and not node.level:
@@ -212,7 +225,7 @@ def imports_of(codes: Iterable[str]) -> dict[str, str]:
                     short = alias.name.partition(".")[0]
                     imported[alias.asname or short] = alias.name if alias.asname else short
             elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-                imported[node.name] = ""
+                defined.add(node.name)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                imported[node.id] = ""
-    return imported
+                defined.add(node.id)
+    return imported | dict.fromkeys(defined, "")

@@ -3,7 +3,8 @@
 The directive `api` takes full names, one a line, and writes a table of what they are and below it
 one entry each. In a docstring, a name in single backticks becomes a link to its entry, and a
 chapter that is named there a link to the chapter. On a page of the book, the first words in code
-type that certainly mean a public name become a link to its entry.
+type that certainly mean a public name become a link to its entry, and so does its first use in the
+page's code.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from tools.chapters import BOOK, is_chapter, slug_of
 
 NAME = "api-name"  # the class of a name in single backticks
 UNLINKED = (nodes.reference, nodes.title, nodes.term)  # no further link stands in these
-REQUEST = re.compile(r"set_\w+_request")
 AFTER_REFERENCES = 160
 BEFORE_NAPOLEON = 400  # which rewrites the sections
 Place = tuple[str, str]  # a page and an anchor
@@ -50,12 +50,15 @@ class Api(SphinxDirective):
 
 
 def _table(names: list[str]) -> list[str]:
-    lines = [".. list-table::", "   :header-rows: 1", "   :class: api-table", "   :widths: 30 50 20"]
     rows = [("name", "what it is", "chapter")]
     for name in names:
-        chapters, _ = library.taught(name)
-        first = library.first_sentence(library.described(name))
-        rows.append((f":py:obj:`~{name}`", first, ", ".join(map(_link, chapters))))
+        if not inspect.ismodule(library.find(name)):
+            chapters, _ = library.taught(name)
+            first = library.first_sentence(library.described(name))
+            rows.append((f":py:obj:`~{name}`", first, ", ".join(map(_link, chapters))))
+    if len(rows) == 1:
+        return []
+    lines = [".. list-table::", "   :header-rows: 1", "   :class: api-table"]
     for row in rows:
         lines += ["", *(f"   {'* -' if k == 0 else '  -'} {one}" for k, one in enumerate(row))]
     return lines
@@ -63,12 +66,32 @@ def _table(names: list[str]) -> list[str]:
 
 def _entry(name: str) -> list[str]:
     value = library.find(name)
+    options: list[str] = []
     if inspect.isclass(value):
         kind = "exception" if issubclass(value, Exception) else "class"
-        options = ["members", "show-inheritance"]
+        options = ["members", "inherited-members"] + ["show-inheritance"] * bool(_bases(value))
+    elif inspect.ismodule(value):
+        kind, options = "module", ["no-index"]
+    elif inspect.isroutine(value):
+        kind = "function"
     else:
-        kind, options = ("function", []) if inspect.isroutine(value) else ("data", ["no-value"])
+        kind, options = "data", ["no-value"]
     return [f".. auto{kind}:: {name}", *(f"   :{option}:" for option in options)]
+
+
+def _bases(value: Any) -> list[Any]:
+    """Return what a class is made of, as far as a reader can know it."""
+    known: list[Any] = []
+    for base in vars(value).get("__orig_bases__", value.__bases__):
+        name = f"{base.__module__}.{getattr(base, '__name__', '')}"
+        inner = name.startswith(library.LIBRARY) and name not in library.public_names()
+        known += _bases(base) if inner else [base] * (base is not object)
+    return list(dict.fromkeys(known))
+
+
+def show_bases(app: Sphinx, name: str, value: Any, options: Any, bases: list[Any]) -> None:
+    """Name no class that has no entry of its own."""
+    bases[:] = _bases(value)
 
 
 def _link(slug: str) -> str:
@@ -85,6 +108,8 @@ def link_chapters(
     if name in library.public_names() and not library.says(" ".join(lines)):
         end = lines.index("") if "" in lines else len(lines)
         lines[end:end] = ["", library.sentence(*library.taught(name))]
+    if what in {"data", "attribute", "property"}:
+        lines.insert(0, "")  # else napoleon takes what stands before a colon for a type
     text = library.CHAPTERS.sub(
         lambda found: library.A_SLUG.sub(lambda one: _link(one[0].strip("*")), found[0]),
         "\n".join(lines),
@@ -95,8 +120,17 @@ def link_chapters(
 def skip_member(
     app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Leave out what scikit-learn adds to every estimator."""
-    return True if REQUEST.fullmatch(name) else None
+    """Leave out members that another library gave a class, or that have an entry elsewhere."""
+    if what not in {"class", "exception"}:
+        return None
+    inside = getattr(value, "fget", None) or getattr(value, "func", None) or value
+    module = str(getattr(inside, "__module__", None))
+    owner = f"{module}.{getattr(inside, '__qualname__', '').rpartition('.')[0]}"
+    now = app.env.temp_data
+    shown = f"{now['autodoc:module']}.{now['autodoc:class']}"
+    names = library.public_names()
+    elsewhere = owner in names and names[owner] != names.get(shown)
+    return True if elsewhere or not module.startswith(library.LIBRARY) else None
 
 
 def name_role(
@@ -115,12 +149,11 @@ class LinkNames(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         """Link each name at its first use; where a docstring means it as a name, at each."""
         names = library.Names(_places(self.env))
-        blocks = self.document.findall(nodes.literal_block)
-        imported = library.imports_of(block.astext() for block in blocks)
+        meanings = _meanings(self.document)
         seen = set()
         for literal in list(self.document.findall(nodes.literal)):
             meant = NAME in literal["classes"]
-            around = imported | _scope(literal, names) if meant else imported
+            around = meanings | _scope(literal, names) if meant else meanings
             place = names.find(literal.astext(), around, bare=meant)
             if place is None or place in seen or _stands_in(literal, place):
                 continue
@@ -136,6 +169,11 @@ def _places(env: BuildEnvironment) -> dict[str, Place]:
     return {name: (one.docname, one.node_id) for name, one in objects.items()}
 
 
+def _meanings(document: nodes.document) -> dict[str, str]:
+    blocks = document.findall(nodes.literal_block)
+    return library.meanings_of(block.astext() for block in blocks)
+
+
 def _above(node: nodes.Node) -> Iterator[nodes.Node]:
     while (node := node.parent) is not None:
         yield node
@@ -144,7 +182,8 @@ def _above(node: nodes.Node) -> Iterator[nodes.Node]:
 def _stands_in(literal: nodes.literal, place: Place) -> bool:
     """Whether no link may stand here, or only one to the very entry."""
     return any(
-        isinstance(node, UNLINKED) or (isinstance(node, addnodes.desc) and place[1] in node[0]["ids"])
+        isinstance(node, UNLINKED)
+        or (isinstance(node, addnodes.desc) and place[1] in node[0]["ids"])
         for node in _above(literal)
     )
 
@@ -166,6 +205,29 @@ def _scope(literal: nodes.literal, names: library.Names) -> dict[str, str]:
     return {}
 
 
+def link_code(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
+    """Make the first use of each name in a page's code a link, too."""
+    if doctree is None or not is_chapter(pagename):
+        return
+    names = library.Names(_places(app.env))
+    for words, (page, anchor) in names.spoken(_meanings(doctree)).items():
+        address = f"{app.builder.get_relative_uri(pagename, page)}#{anchor}"
+        context["body"] = _pattern(words).sub(
+            lambda found, to=address: f'<a class="{NAME}" href="{to}">{found[0]}</a>',
+            context["body"],
+            count=1,
+        )
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    """Return how Pygments writes a dotted name, where it is no part of a longer one."""
+    dot = '<span class="o">.</span>'
+    parts = (f'<span class="n[a-z]?">{part}</span>' for part in words.split("."))
+    return re.compile(f"(?<!{re.escape(dot)}){re.escape(dot).join(parts)}(?!{re.escape(dot)})")
+
+
 def rewrite_all(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Have all pages written anew where entries came or went: any of them may link there."""
     places = _places(env)
@@ -179,7 +241,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("api", Api)
     app.add_role(NAME, name_role)
     app.connect("autodoc-process-docstring", link_chapters, priority=BEFORE_NAPOLEON)
+    app.connect("autodoc-process-bases", show_bases)
     app.connect("autodoc-skip-member", skip_member)
+    app.connect("html-page-context", link_code)
     app.connect("env-updated", rewrite_all)
     app.add_post_transform(LinkNames)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -65,7 +65,7 @@ def shapley_weights(n_features: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray of float64, shape (n_features, 2 ** n_features)
+    ndarray of float64, shape (n_features, n_coalitions)
         Shapley (1953): a coalition `S` of the others has the weight ``|S|! (d - |S| - 1)! / d!``,
         positive with the feature and negative without it.
     """
