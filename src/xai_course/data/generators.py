@@ -349,7 +349,8 @@ def home_lending(n: int = 10_000, seed: int = 0) -> Dataset:
 
     Notes
     -----
-    Source: Sudjianto et al. (2020), section 6 and Table 4. Explained in the chapter *local-linear-models*.
+    Source: Sudjianto et al. (2020), section 6 and Table 4. Explained in the chapter
+    *local-linear-models*.
     """
     n = check_whole(n, "n", 1)
     rng = np.random.default_rng(seed)

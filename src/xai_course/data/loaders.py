@@ -74,9 +74,11 @@ def load(
 
     Notes
     -----
-    Explained in the chapter *local-linear-models*. Not run against the real servers by the tests: the downloads
-    of ``"fashion_mnist"`` and ``"mnist"`` (full), ``"taiwan_credit"`` and ``"german_credit"``; the
-    tests put local servers or stubs in their place.
+    Explained in the chapter *local-linear-models*.
+
+    Not run against the real servers by the tests: the downloads of ``"fashion_mnist"`` and
+    ``"mnist"`` (full), ``"taiwan_credit"`` and ``"german_credit"``; the tests put local servers or
+    stubs in their place.
     """
     spec = _spec(name)
     parts = ("course", "full") if name in _IN_PARTS else ("full",)
