@@ -22,6 +22,8 @@ SLUG = r"\*[a-z][a-z0-9-]*\*"
 # The sentence with which a docstring names the chapters that teach it, or says why none does.
 EXPLAINED = re.compile(rf"Explained in the chapters? (?P<slugs>{SLUG}(?:(?:,| and) {SLUG})*)[.,]")
 NOT_TAUGHT = re.compile(r"Not taught: (?P<reason>[^.]{10,}\.)")
+SOURCE = re.compile(r"Source: .+?\.(?= [A-Z]|$)")
+YEAR = re.compile(r"\b(19|20)\d\d\b")
 # Any chapter that a docstring names.
 CHAPTERS = re.compile(rf"(?<=\bchapter ){SLUG}|(?<=\bchapters ){SLUG}(?:(?:,| and) {SLUG})*")
 A_SLUG = re.compile(SLUG)
@@ -113,19 +115,31 @@ def taught(name: str) -> tuple[list[str], str]:
 
     The name's own docstring is asked first, then that of its module, then those of its packages.
     """
-    module = home(name)
-    if any(part.startswith("_") for part in module.split(".")):
-        module = name.rpartition(".")[0]
-    parts = module.split(".")
-    above = [".".join(parts[:n]) for n in range(len(parts), 1, -1)]
-    texts = [described(name), *(inspect.getdoc(importlib.import_module(one)) for one in above)]
-    for text in texts:
-        flat = " ".join((text or "").split())
+    for text in (described(name), *_above(name)):
+        flat = " ".join(text.split())
         if match := EXPLAINED.search(flat):
             return slugs(match["slugs"]), ""
         if match := NOT_TAUGHT.search(flat):
             return [], match["reason"]
     return [], ""
+
+
+def _above(name: str) -> Iterator[str]:
+    """Give the docstrings of a name's module and of the packages around it."""
+    module = home(name)
+    if any(part.startswith("_") for part in module.split(".")):
+        module = name.rpartition(".")[0]
+    parts = module.split(".")
+    for n in range(len(parts), 1, -1):
+        yield inspect.getdoc(importlib.import_module(".".join(parts[:n]))) or ""
+
+
+def inherited(name: str) -> str:
+    """Return what a docstring leaves to its module: the source, and the chapters."""
+    own = " ".join(described(name).split())
+    above = (SOURCE.search(" ".join(text.split())) for text in _above(name))
+    sources = [] if YEAR.search(own) else [match[0] for match in above if match][:1]
+    return " ".join([*sources, *([] if says(own) else [sentence(*taught(name))])])
 
 
 def says(text: str) -> bool:

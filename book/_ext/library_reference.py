@@ -102,12 +102,12 @@ def _link(slug: str) -> str:
 def link_chapters(
     app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]
 ) -> None:
-    """Make a link of each chapter that a docstring names; say what its module says of it."""
+    """Make a link of each chapter that a docstring names; add what it leaves to its module."""
     if what == "data":  # autodoc would show what Python says about any dictionary
         lines[:] = library.described(name).split("\n")
-    if name in library.public_names() and not library.says(" ".join(lines)):
+    if name in library.public_names() and (added := library.inherited(name)):
         end = lines.index("") if "" in lines else len(lines)
-        lines[end:end] = ["", library.sentence(*library.taught(name))]
+        lines[end:end] = ["", added]
     if what in {"data", "attribute", "property"}:
         lines.insert(0, "")  # else napoleon takes what stands before a colon for a type
     text = library.CHAPTERS.sub(

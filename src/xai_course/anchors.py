@@ -198,6 +198,16 @@ def find_anchor(
     of `holds`, on the same rows as a smaller one, or on no more rows than a certified one, are left
     out. The beam keeps the sets of highest precision, so the conditions of largest coverage may be
     missed. Explained in the chapter *anchors-and-local-rules*.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(size=(1000, 2))
+    >>> conditions = TableConditions(X, [0.9, 0.5])  # to be explained: the first feature is large
+    >>> agrees = lambda chosen, n: int((conditions.draw(chosen, n, rng)[:, 0] > 0.5).sum())
+    >>> anchor = find_anchor(agrees, conditions.holds(X))
+    >>> print(conditions.rule(anchor.chosen, "large"))
+    if x0 > 0.5189 then large
     """
     rows = check_array(holds, "holds", 2).astype(bool)
     threshold = check_number(threshold, "threshold", above=0, below=1)

@@ -44,6 +44,11 @@ def median_absolute_deviations(X: ArrayLike) -> np.ndarray:
     -----
     The unit of each feature in Wachter et al. (2018), equation 4. Explained in the chapter
     *counterfactuals*.
+
+    Examples
+    --------
+    >>> median_absolute_deviations([[0.0, 1.0], [1.0, 1.0], [5.0, 4.0]])
+    array([1., 0.])
     """
     X = check_array(X, "X", 2)
     if not len(X):

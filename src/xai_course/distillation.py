@@ -109,6 +109,14 @@ def distill(
     is asked about the rows that the student sees: in float32, or in a float64 student's precision.
 
     Explained in the chapter *distillation*.
+
+    Examples
+    --------
+    >>> from xai_course.training import mlp
+    >>> X = np.random.default_rng(0).normal(size=(400, 2))
+    >>> student = distill(lambda rows: 4 * rows, mlp([2, 8, 2]), X, learning_rate=0.02)
+    >>> consistency(X.argmax(axis=1), student, X) > 0.9
+    True
     """
     settings = Settings(**settings)
     check_number(alpha, "alpha", least=0, most=1)
@@ -211,6 +219,11 @@ def consistency(f: Any, g: Any, X: ArrayLike | None = None) -> float:
     knowing of each other: compare with a student that had no teacher.
 
     Explained in the chapter *distillation*.
+
+    Examples
+    --------
+    >>> consistency(np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0]))
+    0.75
     """
     first, second = _labels(X, f=f, g=g)
     return float((first == second).mean())

@@ -38,6 +38,11 @@ def cusum(values: ArrayLike, n_reference: int, slack: float = 0.5) -> np.ndarray
     ------
     ValueError
         If nothing follows the reference, or a series is constant in it.
+
+    Examples
+    --------
+    >>> cusum([0.0, 2.0, 1.0, 4.0, 4.0], n_reference=3).round(2)
+    array([2.5, 5. ])
     """
     reference, watched = _parts(values, n_reference)
     check_number(slack, "slack", least=0)

@@ -40,6 +40,13 @@ def hidden_layers(network: PiecewiseLinearNetwork, X: ArrayLike) -> list[np.ndar
     Notes
     -----
     Explained in the chapter *neighbours-and-prototypes*.
+
+    Examples
+    --------
+    >>> network = PiecewiseLinearNetwork([[[1], [-1]], [[1, 1]]], [[0, 0], [0]])
+    >>> hidden_layers(network, [[-2.0], [3.0]])
+    [array([[0., 2.],
+           [3., 0.]])]
     """
     outputs, layers = network.check_inputs(X), []
     steps = zip(network.activations, network.weights, network.biases, strict=False)
@@ -134,6 +141,13 @@ def prototypes(kernel: ArrayLike, n: int) -> np.ndarray:
     squared maximum mean discrepancy between the prototypes and all rows the most.
 
     Explained in the chapter *neighbours-and-prototypes*.
+
+    Examples
+    --------
+    >>> from sklearn.metrics.pairwise import rbf_kernel
+    >>> X = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2]])
+    >>> prototypes(rbf_kernel(X), 2)
+    array([1, 4])
     """
     table = _kernel(kernel)
     check_whole(n, "n", 1, len(table))
@@ -200,6 +214,13 @@ def criticisms(kernel: ArrayLike, chosen: ArrayLike, n: int) -> np.ndarray:
     witness values plus the log-determinant of the criticisms' kernel.
 
     Explained in the chapter *neighbours-and-prototypes*.
+
+    Examples
+    --------
+    >>> from sklearn.metrics.pairwise import rbf_kernel
+    >>> X = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2], [9.0]])
+    >>> criticisms(rbf_kernel(X), [1, 4], 1)
+    array([6])
     """
     table, missed = _kernel(kernel), np.abs(witness(kernel, chosen))
     closed, taken = np.isin(np.arange(len(table)), chosen), []
@@ -252,6 +273,13 @@ def cover(
     cover whose candidates are all rows.
 
     Explained in the chapter *neighbours-and-prototypes*.
+
+    Examples
+    --------
+    >>> X = np.array([0.0, 0.1, 0.2, 5.0, 5.1])
+    >>> rows, kinds, _ = cover(abs(X[:, None] - X), [0, 0, 0, 1, 1], radius=0.3)
+    >>> rows, kinds
+    (array([0, 3]), array([0, 1]))
     """
     within = check_array(distances, "distances", 2) <= check_number(radius, "radius", above=0)
     if within.shape[0] != within.shape[1]:

@@ -146,6 +146,13 @@ def gram_matrix(exponents: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (m, m)
+
+    Examples
+    --------
+    >>> gram_matrix(monomial_exponents(1, 2)).round(3)
+    array([[0.2  , 0.25 , 0.333],
+           [0.25 , 0.333, 0.5  ],
+           [0.333, 0.5  , 1.   ]])
     """
     exponents = _check_exponents(exponents)
     product = np.ones((len(exponents), len(exponents)))
@@ -425,6 +432,12 @@ def evaluate_polynomials(polynomials: Sequence[SparsePolynomial], X: ArrayLike) 
     Returns
     -------
     ndarray of float64, shape (n_polynomials, n)
+
+    Examples
+    --------
+    >>> square = SparsePolynomial([1.0], [[2]])
+    >>> evaluate_polynomials([square], [[0.5], [1.0]])
+    array([[0.25, 1.  ]])
     """
     X = check_points(X, "polynomial(s)", len(polynomials), {g.n_variables for g in polynomials})
     return evaluate(*stacked(polynomials), X) if polynomials else np.empty((0, X.shape[-2]))

@@ -769,6 +769,16 @@ def enumerate_regions(
     ``[-1, 1]`` in every feature.
 
     Explained in the chapter *regions*.
+
+    Examples
+    --------
+    >>> from xai_course.networks import PiecewiseLinearNetwork
+    >>> network = PiecewiseLinearNetwork([[[1, 0], [0, 1]], [[1, 1]]], [[0, 0], [0]])
+    >>> regions = enumerate_regions(network, [[-1, 1], [-1, 2]])
+    >>> regions.volumes
+    array([1., 2., 1., 2.])
+    >>> regions.locate([[0.5, 1.0]])
+    array([3])
     """
     box = check_bounds(bounds, network.n_features)
     check_whole(max_regions, "max_regions", 1)

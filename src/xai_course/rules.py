@@ -156,6 +156,13 @@ class RuleList:
     Notes
     -----
     Explained in the chapter *rules*.
+
+    Examples
+    --------
+    >>> short = Rule((-np.inf,), (2.0,), "short")
+    >>> rules = RuleList((short,), default="long")
+    >>> rules.predict([[1.0], [3.0]]).tolist()
+    ['short', 'long']
     """
 
     rules: tuple[Rule, ...]
@@ -233,6 +240,13 @@ def rules_of_tree(tree: BaseDecisionTree, labels: Sequence[Any] | None = None) -
     Notes
     -----
     Explained in the chapter *trees*.
+
+    Examples
+    --------
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> tree = DecisionTreeClassifier(max_depth=1).fit([[0.0], [1.0]], [0, 1])
+    >>> print(*rules_of_tree(tree, ["low", "high"]), sep="; ")
+    if x0 <= 0.5 then low; if x0 > 0.5 then high
     """
     check_is_fitted(tree)
     if tree.n_outputs_ != 1:

@@ -343,6 +343,15 @@ def mlp(sizes: Sequence[int], *, seed: int = 0) -> nn.Sequential:
     Notes
     -----
     Explained in the chapter *distillation*.
+
+    Examples
+    --------
+    >>> mlp([4, 16, 3])
+    Sequential(
+      (0): Linear(in_features=4, out_features=16, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=16, out_features=3, bias=True)
+    )
     """
     if len(sizes) < 2:
         raise ValueError(f"sizes must hold at least two widths, got {tuple(sizes)}.")
@@ -407,6 +416,14 @@ def train_classifier(
     in float32, for a module in float64 in float64.
 
     Explained in the chapter *distillation*.
+
+    Examples
+    --------
+    >>> from xai_course.distillation import consistency
+    >>> X = np.random.default_rng(0).normal(size=(400, 2))
+    >>> model = train_classifier(mlp([2, 8, 2]), X, X.argmax(axis=1), learning_rate=0.02)
+    >>> consistency(model, X.argmax(axis=1), X) > 0.9
+    True
     """
     settings = Settings(**settings)
     device = xai_course.device() if device is None else torch.device(device)

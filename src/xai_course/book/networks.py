@@ -109,6 +109,11 @@ def load_model(name: str) -> TrainedModel:
     Notes
     -----
     Explained in the chapter *local-linear-models*.
+
+    Examples
+    --------
+    >>> load_model("breast_cancer").network
+    PiecewiseLinearNetwork(30 -> 5 -> 5 -> 1, activation='relu')
     """
     _check_name(name)
     tensors, log = read_weights(name, f"python -m xai_course.book.networks {name}")

@@ -67,6 +67,11 @@ def cases() -> dict[str, Case]:
     Notes
     -----
     Explained in the chapter *what-is-interpretability*.
+
+    Examples
+    --------
+    >>> list(cases())
+    ['patient', 'applicant', 'garment']
     """
     return {case.name: case for case in (_patient(), _applicant(), _garment())}
 

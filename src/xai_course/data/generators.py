@@ -77,6 +77,11 @@ def chirp_wave(n: int = 2000, noise: float = 0.1, seed: int = 0) -> Dataset:
     Notes
     -----
     Source: Sudjianto et al. (2020), section 3. Explained in the chapter *local-linear-models*.
+
+    Examples
+    --------
+    >>> chirp_wave(n=100).X.shape
+    (100, 1)
     """
     n, noise = check_whole(n, "n", 1), check_number(noise, "noise", least=0)
     rng = np.random.default_rng(seed)
@@ -163,6 +168,12 @@ def co_circles(n: int = 2000, noise: float = 0.1, seed: int = 0) -> Dataset:
     Notes
     -----
     Source: Sudjianto et al. (2020), section 3. Explained in the chapter *local-linear-models*.
+
+    Examples
+    --------
+    >>> circles = co_circles(n=100)
+    >>> circles.truth.probability([[0.0, 0.9]]).round(3)
+    array([0.528])
     """
     n, noise = check_whole(n, "n", 2), check_number(noise, "noise", above=0)
     X, y = make_circles(n_samples=n, noise=noise, random_state=seed)
@@ -351,6 +362,12 @@ def home_lending(n: int = 10_000, seed: int = 0) -> Dataset:
     -----
     Source: Sudjianto et al. (2020), section 6 and Table 4. Explained in the chapter
     *local-linear-models*.
+
+    Examples
+    --------
+    >>> loans = home_lending(n=100)
+    >>> loans.X.shape, loans.feature_names[:2]
+    ((100, 21), ['fico0', 'ltv_fcast'])
     """
     n = check_whole(n, "n", 1)
     rng = np.random.default_rng(seed)

@@ -79,6 +79,12 @@ def load(
     Not run against the real servers by the tests: the downloads of ``"fashion_mnist"`` and
     ``"mnist"`` (full), ``"taiwan_credit"`` and ``"german_credit"``; the tests put local servers or
     stubs in their place.
+
+    Examples
+    --------
+    >>> X_train, X_test, y_train, y_test = load("breast_cancer").split()
+    >>> X_train.shape, X_test.shape
+    ((455, 30), (114, 30))
     """
     spec = _spec(name)
     parts = ("course", "full") if name in _IN_PARTS else ("full",)

@@ -102,6 +102,12 @@ def shop_messages(n: int = 1000, agreement: float = 0.5, seed: int = 0) -> Messa
     Notes
     -----
     Explained in the chapter *masks-and-rationales*.
+
+    Examples
+    --------
+    >>> messages = shop_messages(n=1)
+    >>> " ".join(messages.words[0][:9])
+    'this is my second order this fit is not'
     """
     check_whole(n, "n", 1)
     check_number(agreement, "agreement", least=0, most=1)

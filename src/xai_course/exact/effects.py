@@ -26,6 +26,11 @@ class Curve:
     ----------
     x, y : ndarray of float64, shape (n_pieces + 1,)
         The ends and the kinks, increasing in `x`, and the values there.
+
+    Examples
+    --------
+    >>> Curve(np.array([0.0, 1.0, 3.0]), np.array([0.0, 2.0, 2.0])).slopes
+    array([2., 0.])
     """
 
     x: np.ndarray
@@ -87,6 +92,13 @@ def ice(
     Goldstein et al. (2015), computed along lines instead of at the points of a grid.
 
     Explained in the chapter *effects*.
+
+    Examples
+    --------
+    >>> network = PiecewiseLinearNetwork([[[1, 1]], [[1]]], [[-1], [0]])  # relu(x + y - 1)
+    >>> curve = ice(network, [[0.0, 0.5]], feature=0, low=-1, high=2)[0]
+    >>> curve.x, curve.slopes
+    (array([-1. ,  0.5,  2. ]), array([0., 1.]))
     """
     X = network.check_inputs(X)
     feature = check_whole(feature, "feature", 0, network.n_features - 1)
@@ -130,6 +142,12 @@ def partial_dependence(
     does, by a share of the row's change of slope.
 
     Explained in the chapter *effects*.
+
+    Examples
+    --------
+    >>> network = PiecewiseLinearNetwork([[[1, 1]], [[1]]], [[-1], [0]])  # relu(x + y - 1)
+    >>> partial_dependence(network, [[0.0, 0.0], [0.0, 1.0]], feature=0, low=-1, high=2).slopes
+    array([0. , 0.5, 1. ])
     """
     curves = ice(network, X, feature, low, high, target)
     if not curves:

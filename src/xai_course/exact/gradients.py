@@ -173,6 +173,12 @@ def contributions(
     -----
     Sudjianto et al. (2020), eq. 13 gives the local linear model. Explained in the chapter
     *gradients*.
+
+    Examples
+    --------
+    >>> network = PiecewiseLinearNetwork([[[1, 1]], [[1]]], [[-1], [0]])  # relu(x + y - 1)
+    >>> contributions(network, [[2.0, 1.0]])
+    array([[2., 1.]])
     """
     X = inputs_of(model, X)
     targets = check_targets(target, outputs(model, X[:1]).shape[1], len(X))
@@ -208,6 +214,12 @@ def gradient_radius(network: PiecewiseLinearNetwork, X: ArrayLike, norm: float =
     slack divided by the dual norm of its normal.
 
     Explained in the chapter *sanity-checks*.
+
+    Examples
+    --------
+    >>> network = PiecewiseLinearNetwork([[[1, 1]], [[1]]], [[-1], [0]])  # bends where x + y = 1
+    >>> gradient_radius(network, [[1.0, 1.0]], norm=1)
+    array([1.])
     """
     if norm not in (1, 2, np.inf):
         raise ValueError(f"norm must be 1, 2 or np.inf, got {norm!r}.")
@@ -270,6 +282,13 @@ def smoothgrad(
     is normal, so that the share of each slope is a difference of normal distribution functions.
 
     Explained in the chapter *gradients*.
+
+    Examples
+    --------
+    >>> network = PiecewiseLinearNetwork([[[1]], [[1]]], [[0], [0]])  # relu(x)
+    >>> smoothgrad(network, [[0.0], [3.0]], sigma=1.0).round(3)
+    array([[0.5  ],
+           [0.999]])
     """
     if len(network.hidden_sizes) != 1 or not network.activations[0].is_continuous:
         raise ValueError(

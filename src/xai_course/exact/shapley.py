@@ -52,6 +52,11 @@ def coalitions(n_features: int) -> np.ndarray:
     """Return all subsets of the features, shape (2 ** n_features, n_features) of bool.
 
     Feature `i` is in coalition `c` where bit `i` of `c` is set.
+
+    Examples
+    --------
+    >>> coalitions(2).astype(int).tolist()
+    [[0, 0], [1, 0], [0, 1], [1, 1]]
     """
     return (np.arange(2**n_features)[:, None] >> np.arange(n_features)) % 2 == 1
 
@@ -123,6 +128,11 @@ def shapley(
     spread between the background's rows out as soon as each is met twice.
 
     Explained in the chapter *shapley*.
+
+    Examples
+    --------
+    >>> shapley(lambda rows: rows[:, 0] * rows[:, 1], [[2.0, 3.0]], [[0.0, 0.0]]).values
+    array([[3., 3.]])
     """
     X, background, n_outputs, outputs_of = _read(model, X, background)
     targets = check_targets(target, n_outputs, len(X))

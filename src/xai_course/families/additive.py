@@ -45,6 +45,13 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
     models, and splines, on the answers of a network.
 
     Explained in the chapter *distilled-proxies*.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, size=(500, 2))
+    >>> y = X[:, 0] ** 2 + abs(X[:, 1])
+    >>> AdditiveRegressor().fit(X, y).score(X, y) > 0.95
+    True
     """
 
     def __init__(self, n_rounds: int = 200, rate: float = 0.1, random_state: int = 0) -> None:

@@ -67,6 +67,13 @@ class DecisionSet(BaseEstimator):
     of frequent ones, and greedy choice instead of smooth local search.
 
     Explained in the chapter *distilled-proxies*.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(size=(500, 2))
+    >>> model = DecisionSet(n_rules=1).fit(X, (X[:, 0] > 0.6).astype(float))
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     def __init__(

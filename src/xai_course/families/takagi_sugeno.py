@@ -62,6 +62,13 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
     squares are solved at once, with a ridge of 1e-6, and not row by row.
 
     Explained in the chapter *fuzzy-rules*.
+
+    Examples
+    --------
+    >>> X = np.linspace(-2, 2, 50)[:, None]
+    >>> model = TakagiSugenoRegressor(n_sets=2, n_epochs=50).fit(X, X[:, 0] ** 2)
+    >>> model.score(X, X[:, 0] ** 2) > 0.99
+    True
     """
 
     def __init__(

@@ -69,6 +69,13 @@ class Trepan(BaseEstimator):
     marginals of its own from 30 rows on (published: if they differ significantly).
 
     Explained in the chapter *trees*.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(size=(200, 2))
+    >>> tree = Trepan(lambda rows: (rows[:, 0] > 0.5).astype(int), n_splits=1).fit(X)
+    >>> tree.predict([[0.1, 0.9], [0.9, 0.1]])
+    array([0, 1])
     """
 
     def __init__(

@@ -44,6 +44,14 @@ class LambdaNets:
     ------
     ValueError
         If the shapes do not fit together, or a weight is NaN or infinite.
+
+    Examples
+    --------
+    >>> from xai_course.networks import PiecewiseLinearNetwork
+    >>> network = PiecewiseLinearNetwork([[[1], [-1]], [[1, 1]]], [[0, 0], [0]])
+    >>> nets = LambdaNets.from_networks([network, network])
+    >>> len(nets), nets.n_variables, nets.n_hidden
+    (2, 1, 2)
     """
 
     hidden_weights: np.ndarray

@@ -110,6 +110,15 @@ class MomentInterpretationNetwork:
         The learned map.
     log : dict, optional
         Settings and course of its training.
+
+    Examples
+    --------
+    >>> from xai_course.networks import PiecewiseLinearNetwork
+    >>> network = PiecewiseLinearNetwork([[[1.0]], [[2.0]]], [[0.5], [0.0]])  # 2 x + 1
+    >>> nets = LambdaNets.from_networks([network])
+    >>> found = MomentInterpretationNetwork.closed_form(1, sparsity=2).explain(nets)[0]
+    >>> found.coef.round(6), found.exponents.ravel()
+    (array([2., 1.]), array([1, 0]))
     """
 
     def __init__(

@@ -60,6 +60,13 @@ def closed_form_moments(
     ------
     TypeError, ValueError
         If these are no networks, or a number is too small.
+
+    Examples
+    --------
+    >>> from xai_course.networks import PiecewiseLinearNetwork
+    >>> network = PiecewiseLinearNetwork([[[1.0]], [[1.0]]], [[0.0], [0.0]])  # x itself
+    >>> closed_form_moments(LambdaNets.from_networks([network]), degree=1).round(3)
+    array([[0.289, 0.5  ]])
     """
     check_lambda_nets(lambda_nets)
     if n_terms is not None:

@@ -37,6 +37,11 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> np.ndarray:
     -----
     Spearman (1904). The sizes don't count, and the many features near zero count as much as the few
     that matter. Zeros that come with rounding errors are ranked by these.
+
+    Examples
+    --------
+    >>> rank_correlation([[1.0, 2.0, 3.0]], [[10.0, 20.0, 15.0]])
+    array([0.5])
     """
     a, b = map(flat, check_pair(a, b, ("a", "b")))
     return correlation(rankdata(a, axis=1), rankdata(b, axis=1))
@@ -70,6 +75,11 @@ def sign_agreement(a: ArrayLike, exact: ArrayLike, *, rounding: float = 1e-9) ->
     -----
     The sign agreement of Krishna et al. (2022), over all features instead of the top ones. Guessing
     reaches one half.
+
+    Examples
+    --------
+    >>> sign_agreement([[1.0, -2.0, 3.0]], [[2.0, 1.0, 1.0]]).round(3)
+    array([0.667])
     """
     check_number(rounding, "rounding", least=0, below=1)
     signs = []
@@ -109,6 +119,11 @@ def top_k_overlap(a: ArrayLike, b: ArrayLike, k: int = 5) -> np.ndarray:
     -----
     The feature agreement of Krishna et al. (2022), who leave ties open. Compare with
     ``k / n_features``: with few features a high overlap says little.
+
+    Examples
+    --------
+    >>> top_k_overlap([[3.0, 2.0, 1.0]], [[3.0, 1.0, 2.0]], k=2)
+    array([0.5])
     """
     a, b = map(flat, check_pair(a, b, ("a", "b")))
     k = check_whole(k, "k", 1, a.shape[1])
@@ -138,6 +153,11 @@ def relative_error(a: ArrayLike, exact: ArrayLike) -> np.ndarray:
     -----
     It is the only one of these four that sees the scale. A method that explains in another unit,
     such as a gradient beside a contribution, has a large error for that reason alone.
+
+    Examples
+    --------
+    >>> relative_error([[3.0, 5.0]], exact=[[3.0, 4.0]])
+    array([0.2])
     """
     a, exact = map(flat, check_pair(a, exact, ("a", "exact")))
     return _divide(np.linalg.norm(a - exact, axis=1), np.linalg.norm(exact, axis=1))

@@ -98,6 +98,12 @@ def deletion_curve(
     -----
     Samek et al. (2017) for regions; Petsiuk et al. (2018), section 3.2, for the area, there with
     probabilities. The model is asked about inputs that it may never have met (Hooker et al. 2019).
+
+    Examples
+    --------
+    >>> curve = deletion_curve(lambda rows: rows.sum(axis=1), [[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0]])
+    >>> curve.values
+    array([[6., 3., 1., 0.]])
     """
     X, attributions = check_pair(X, attributions, ("X", "attributions"))
     n_features = X[0].size
@@ -139,6 +145,12 @@ def insertion_curve(
     -----
     Petsiuk et al. (2018), section 3.2. It is the deletion of the lowest first, read backwards, and
     features that tie come in in that order.
+
+    Examples
+    --------
+    >>> curve = insertion_curve(lambda rows: rows.sum(axis=1), [[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0]])
+    >>> curve.values
+    array([[0., 3., 5., 6.]])
     """
     lowest_first = -check_rows(attributions, "attributions")
     curve = deletion_curve(f, X, lowest_first, baseline, n_steps)
@@ -189,6 +201,11 @@ def sensitivity_n(
     Notes
     -----
     Ancona et al. (2018), section 4. A correlation does not see the scale.
+
+    Examples
+    --------
+    >>> sensitivity_n(lambda rows: rows.sum(axis=1), [[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0]], n=1)
+    array([1.])
     """
     X, attributions = check_pair(X, attributions, ("X", "attributions"))
     if X[0].size == 1:
@@ -300,6 +317,11 @@ def completeness_error(attributions: ArrayLike, difference: ArrayLike) -> np.nda
     -----
     The completeness of Sundararajan et al. (2017), section 3; captum's convergence delta without
     its sign. It is necessary, not sufficient: any attribution can be shifted until it adds up.
+
+    Examples
+    --------
+    >>> completeness_error([[1.0, 2.0]], [2.5])
+    array([0.5])
     """
     attributions = check_rows(attributions, "attributions")
     difference = check_array(difference, "difference", 1)

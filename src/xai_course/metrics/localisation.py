@@ -42,6 +42,13 @@ def box_of_map(values: ArrayLike, share: float) -> np.ndarray:
     -----
     Zhou et al. (2016), section 3.2, take 20 % of the largest value; after a ReLU, where the least
     value is 0, that is ``share=0.2``. Explained in the chapter *class-activation-maps*.
+
+    Examples
+    --------
+    >>> values = np.zeros((4, 4))
+    >>> values[1:3, 1:4] = 1
+    >>> box_of_map(values, share=0.5)
+    array([1, 1, 3, 4])
     """
     values = check_array(values, "values", 2)
     share = check_number(share, "share", least=0, most=1)
@@ -69,6 +76,11 @@ def intersection_over_union(boxes: ArrayLike, true_boxes: ArrayLike) -> np.ndarr
     ------
     TypeError, ValueError
         If the shapes differ or a box is empty.
+
+    Examples
+    --------
+    >>> intersection_over_union([[0, 0, 2, 2]], [[0, 1, 2, 3]]).round(3)
+    array([0.333])
     """
     a, b = _boxes(boxes, "boxes"), _boxes(true_boxes, "true_boxes")
     if a.shape != b.shape:
@@ -100,6 +112,11 @@ def pointing_hits(maps: ArrayLike, true_boxes: ArrayLike) -> np.ndarray:
     -----
     Zhang et al. (2018), whose 15 pixels of tolerance are left out. Explained in:
     class-activation-maps.
+
+    Examples
+    --------
+    >>> pointing_hits([[[0, 1], [0, 0]]], [[0, 1, 1, 2]])
+    array([ True])
     """
     maps, boxes = check_array(maps, "maps", 3), _boxes(true_boxes, "true_boxes")
     if len(maps) != len(boxes):

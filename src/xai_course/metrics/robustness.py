@@ -73,6 +73,11 @@ def max_sensitivity(
     -----
     Yeh et al. (2019), definition 3.1, computed by `captum.metrics.sensitivity_max`. It is a lower
     bound: random points miss the worst one, and the more features there are, the more they do.
+
+    Examples
+    --------
+    >>> max_sensitivity(lambda rows: 2 * rows, [[1.0, 1.0]], radius=0.1).round(2)
+    array([0.1])
     """
     import torch
     from captum.metrics import sensitivity_max

@@ -134,6 +134,11 @@ def load_subjects(
     Notes
     -----
     Made by ``python reproduce/scoreboard.py networks``. Explained in the chapter *ground-truth*.
+
+    Examples
+    --------
+    >>> load_subjects()[0].network
+    'rings'
     """
     for name in networks or ():
         check_choice(name, "network", NETWORKS)

@@ -1,6 +1,6 @@
 """Flattening: merged models as a network with one hidden layer, and that network from scratch.
 
-Explained in the chapter *unwrapping-flattening*.
+Source: Sudjianto et al. (2020), section 5.3. Explained in the chapter *unwrapping-flattening*.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tests of a cluster's coefficients, and refits on resampled rows.
 
-Explained in the chapter *unwrapping-inference*.
+Source: Sudjianto et al. (2020), section 5.2. Explained in the chapter *unwrapping-inference*.
 """
 
 from __future__ import annotations
@@ -198,6 +198,16 @@ def inference_table(
     ``cov_type="HC3"`` without the leverages, which is HC0; they are put in here.
 
     Explained in the chapter *unwrapping-inference*.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(50, 2))
+    >>> inference_table(X, X[:, 0] + rng.normal(size=50), ["a", "b"])["p_value"].round(3)
+    intercept    0.831
+    a            0.000
+    b            0.983
+    Name: p_value, dtype: float64
     """
     check_choice(cov_type, "cov_type", ("nonrobust", "HC3"))
     check_number(alpha, "alpha", above=0, below=1)

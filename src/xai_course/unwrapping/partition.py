@@ -4,7 +4,8 @@ The unwrapper's parts are the regions of a network, a merged model's are cluster
 and pictures are the same for both. What depends on the kind of response stands in `Regression` and
 `Classification`.
 
-Explained in the chapters *unwrapping-interpretation* and *unwrapping-diagnostics*.
+Source: Sudjianto et al. (2020). Explained in the chapters *unwrapping-interpretation* and
+*unwrapping-diagnostics*.
 """
 
 from __future__ import annotations

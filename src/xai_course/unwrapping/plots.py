@@ -2,7 +2,8 @@
 
 Names of features are drawn as they are written (``parse_math=False``): a dollar sign is no formula.
 
-Explained in the chapters *unwrapping-interpretation* and *unwrapping-diagnostics*.
+Source: the figures of Sudjianto et al. (2020). Explained in the chapters
+*unwrapping-interpretation* and *unwrapping-diagnostics*.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The unwrapper: a ReLU network on a data set as a table of local linear models.
 
-Explained in the chapters *unwrapping-interpretation* and *unwrapping-diagnostics*.
+Source: Sudjianto et al. (2020). Explained in the chapters *unwrapping-interpretation* and
+*unwrapping-diagnostics*.
 """
 
 from __future__ import annotations
@@ -273,6 +274,14 @@ class UnwrapperClassifier(Classification, _Unwrapper):
     ``global_auc``, ``single_instance`` and ``single_class`` (Sudjianto et al. 2020, Figure 10). The
     AUC ranks the logits; with several classes it is the mean over one class against the rest. It is
     NaN where there is one class only.
+
+    Examples
+    --------
+    >>> network = PiecewiseLinearNetwork([[[1], [-1]], [[1, 1]]], [[0, 0], [-1]])  # |x| - 1
+    >>> X = np.linspace(-2, 2, 9)[:, None]
+    >>> unwrapper = UnwrapperClassifier(network).fit(X, np.where(abs(X[:, 0]) > 1, "outside", "inside"))
+    >>> unwrapper.counts_, unwrapper.predict([[-3.0], [0.5]]).tolist()
+    (array([4, 4, 1]), ['outside', 'inside'])
     """
 
 
