@@ -33,8 +33,9 @@ from tools.publish.filter import OPTIONS
 # What the publishing filter can translate, and what it takes apart itself.
 ALLOWED_DIRECTIVES = frozenset(OPTIONS) | {*GATES, "code-cell"}
 FRONT_MATTER_DIRECTIVES = frozenset(
-    ["glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item-card", "taxonomy-table"]
-)
+    ["api", "glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item-card",
+     "taxonomy-table"]
+)  # fmt: skip
 ALLOWED_ROLES = frozenset(
     [
         "cite:t", "cite:p", "term", "ref", "doc", "numref", "eq", "math", "glue:text", "runtime",

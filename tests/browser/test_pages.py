@@ -23,6 +23,8 @@ from visits import (
     watched,
 )
 
+from tools.chapters import is_chapter
+
 pytestmark = pytest.mark.browser
 on_every_page = pytest.mark.parametrize("name", pages())
 on_every_chapter = pytest.mark.parametrize("name", chapters())
@@ -133,7 +135,7 @@ def test_colab_button(name, visits) -> None:
     """A chapter's button opens the published notebook; no other page has one."""
     slug = name.rpartition("/")[2]
     place = f"{repository()}/blob/notebooks/reader/{slug}.ipynb"
-    wanted = [f"https://colab.research.google.com/github/{place}"] if "/" in name else []
+    wanted = [f"https://colab.research.google.com/github/{place}"] if is_chapter(name) else []
     assert visits(name).colab == wanted
     published = ROOT / "_build" / "notebooks" / "reader"
     if wanted and published.exists():

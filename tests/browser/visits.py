@@ -20,6 +20,8 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
+from tools.chapters import is_chapter
+
 ROOT = Path(__file__).resolve().parents[2]
 # Another built book can be looked at: XAI_COURSE_HTML=FOLDER pytest tests/browser
 HTML = Path(os.environ.get("XAI_COURSE_HTML", ROOT / "_build" / "html"))
@@ -84,7 +86,7 @@ def pages() -> list[str]:
 
 def chapters() -> list[str]:
     """The pages that are notebooks."""
-    return [name for name in pages() if "/" in name]
+    return [name for name in pages() if is_chapter(name)]
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -201,7 +203,7 @@ def _measure(page: Page, seen: Visit) -> None:
     seen.colab = page.evaluate(COLAB)
     for theme in ("light", "dark"):
         _set_theme(page, theme)
-        with_code = not seen.name.count("/") or seen.name == chapters()[0]
+        with_code = not is_chapter(seen.name) or seen.name == chapters()[0]
         seen.violations[theme] = _axe(page, theme, with_code)
 
 

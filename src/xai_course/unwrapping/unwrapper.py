@@ -279,9 +279,9 @@ class UnwrapperClassifier(Classification, _Unwrapper):
     --------
     >>> network = PiecewiseLinearNetwork([[[1], [-1]], [[1, 1]]], [[0, 0], [-1]])  # |x| - 1
     >>> X = np.linspace(-2, 2, 9)[:, None]
-    >>> unwrapper = UnwrapperClassifier(network).fit(X, np.where(abs(X[:, 0]) > 1, "outside", "inside"))
+    >>> unwrapper = UnwrapperClassifier(network).fit(X, np.where(abs(X[:, 0]) > 1, "out", "in"))
     >>> unwrapper.counts_, unwrapper.predict([[-3.0], [0.5]]).tolist()
-    (array([4, 4, 1]), ['outside', 'inside'])
+    (array([4, 4, 1]), ['out', 'in'])
     """
 
 
