@@ -7,6 +7,7 @@ is missing there.
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib
 import inspect
 import pkgutil
@@ -226,6 +227,8 @@ def meanings_of(codes: Iterable[str]) -> dict[str, str]:
     imported: dict[str, str] = {}
     defined: set[str] = set()
     for code in codes:
+        if code.startswith(">>>"):
+            code = "".join(one.source for one in doctest.DocTestParser().get_examples(code))
         try:
             statements = list(ast.walk(ast.parse(code)))
         except SyntaxError:  # such as a shell's session

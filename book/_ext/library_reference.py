@@ -209,7 +209,7 @@ def link_code(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
     """Make the first use of each name in a page's code a link, too."""
-    if doctree is None or not is_chapter(pagename):
+    if doctree is None:  # the search page and the index
         return
     names = library.Names(_places(app.env))
     for words, (page, anchor) in names.spoken(_meanings(doctree)).items():

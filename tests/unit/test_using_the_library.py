@@ -14,7 +14,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
 def test_the_code_gives_what_the_page_shows() -> None:
-    failed, tried = doctest.testfile(str(PAGE), module_relative=False, encoding="utf-8")
+    pieces = "\n".join(re.findall(r"```pycon\n(.*?)```", TEXT, flags=re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(pieces, {}, PAGE.name, str(PAGE), 0)
+    failed, tried = doctest.DocTestRunner().run(test)
     assert tried > 20
     assert not failed
 
