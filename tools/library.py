@@ -12,7 +12,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -171,15 +171,18 @@ class Names:
     ----------
     places : dict
         Full names, each with where it is described; two names of one place are one.
+    values : collection of str
+        Those that are no functions or classes: alone, a word may as well mean an argument.
     """
 
-    def __init__(self, places: dict[str, Any]) -> None:
+    def __init__(self, places: dict[str, Any], values: Collection[str] = ()) -> None:
         self.places = places
         self.ends: dict[str, set[Any]] = {}
         for name, place in places.items():
             parts = name.split(".")
             # `fit` alone may be a member of anything; `activation_pattern` is certain enough.
-            short = name.rpartition(".")[0] in places and "_" not in parts[-1].strip("_")
+            vague = name in values or "_" not in parts[-1].strip("_")
+            short = vague and name.rpartition(".")[0] in places
             for start in range(len(parts) - short):
                 self.ends.setdefault(".".join(parts[start:]), set()).add(place)
 

@@ -148,7 +148,7 @@ class LinkNames(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         """Link each name at its first use; where a docstring means it as a name, at each."""
-        names = library.Names(_places(self.env))
+        names = _names(self.env)
         meanings = _meanings(self.document)
         seen = set()
         for literal in list(self.document.findall(nodes.literal)):
@@ -167,6 +167,12 @@ class LinkNames(SphinxPostTransform):
 def _places(env: BuildEnvironment) -> dict[str, Place]:
     objects = env.get_domain("py").objects  # type: ignore[attr-defined]
     return {name: (one.docname, one.node_id) for name, one in objects.items()}
+
+
+def _names(env: BuildEnvironment) -> library.Names:
+    objects = env.get_domain("py").objects  # type: ignore[attr-defined]
+    values = {name for name, one in objects.items() if one.objtype in {"property", "attribute"}}
+    return library.Names(_places(env), values)
 
 
 def _meanings(document: nodes.document) -> dict[str, str]:
@@ -211,7 +217,7 @@ def link_code(
     """Make the first use of each name in a page's code a link, too."""
     if doctree is None:  # the search page and the index
         return
-    names = library.Names(_places(app.env))
+    names = _names(app.env)
     for words, (page, anchor) in names.spoken(_meanings(doctree)).items():
         address = f"{app.builder.get_relative_uri(pagename, page)}#{anchor}"
         context["body"] = _pattern(words).sub(

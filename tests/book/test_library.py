@@ -172,6 +172,7 @@ PLACES = {
     "lib.b.table": 7,
     "lib.nets.Other": 8,
     "lib.nets.Other.fit": 9,
+    "lib.nets.Other.n_layers": 10,
 }
 
 
@@ -185,6 +186,8 @@ PLACES = {
         ("Network.fit", 3),
         ("network.local_models(patterns)", 4),
         ("local_models", 4),
+        ("Other.n_layers", 10),
+        ("n_layers", None),  # or an argument
         ("line", None),  # any variable may be called so
         ("fit", None),
         ("network.fit", None),
@@ -194,7 +197,8 @@ PLACES = {
     ],
 )
 def test_words_find_what_they_certainly_mean(words, place) -> None:
-    assert library.Names(PLACES).find(words, {"network": ""}) == place
+    names = library.Names(PLACES, {"lib.nets.Other.n_layers"})
+    assert names.find(words, {"network": ""}) == place
 
 
 def test_words_mean_what_the_page_imports() -> None:
