@@ -345,10 +345,11 @@ def test_pictures_of_a_classifier(circles):
     assert len(crosses.get_offsets()) == 450
     assert len(dots.get_offsets()) == 80
     plt.figure()
-    bars = unwrapper.plot_extrapolation(5).patches
-    heights = [bar.get_height() for bar in bars]
+    own, every, luck = unwrapper.plot_extrapolation(5).lines
     summary = unwrapper.summary(5)
-    assert heights == pytest.approx([*summary["local_auc"], *summary["global_auc"]])
+    assert own.get_xdata().tolist() == summary["local_auc"].tolist()
+    assert every.get_xdata().tolist() == summary["global_auc"].tolist()
+    assert luck.get_xdata() == [0.5, 0.5]
     plt.figure()
     assert unwrapper.plot_regions().images
     with pytest.raises(ValueError, match="polar axes"):
@@ -362,6 +363,8 @@ def test_pictures_of_a_regression(regression):
     ax = plt.figure().add_subplot()
     assert unwrapper.plot_profile("x1", n_regions=6, ax=ax) is ax
     assert len(ax.lines) == 6
+    plt.figure()
+    assert unwrapper.plot_extrapolation().get_xscale() == "log"
     plt.figure()
     widths = [bar.get_width() for bar in unwrapper.plot_importance(n_features=2).patches]
     expected = unwrapper.joint_importance().sort_values(ascending=False)[:2]

@@ -93,6 +93,7 @@ def test_profile_of_clusters_is_centred_on_their_rows(regression):
         x, height = line.get_data()
         assert list(x) == [values.min(), values.max()]
         np.testing.assert_allclose(height, merged.coef_[k, 0, 1] * (x - values.mean()))
+    assert sum(bar.get_height() for bar in below(ax).patches) == len(merged._X)
     assert len(merged.plot_profile(0, n_regions=1, ax=plt.figure().add_subplot()).lines) == 1
     with pytest.raises(ValueError, match="no feature 'd'"):
         merged.plot_profile("d")
@@ -218,15 +219,16 @@ def test_bootstrap_draws_its_table(regression):
     assert (np.diff(table[ordered], axis=1) >= 0).all()
     ax = plt.figure().add_subplot()
     assert merged.plot_bootstrap(table, ax) is ax
-    crosses = [line for line in ax.lines if line.get_marker() == "x"]
-    assert crosses[0].get_ydata().tolist() == table["coef"].tolist()
-    heights = [bar.get_height() for bar in below(ax).patches]
-    assert heights == table["probability_zero"].tolist()
-    color = mpl.rcParams["boxplot.medianprops.color"]
-    medians = [line.get_ydata()[0] for line in ax.lines if line.get_color() == color]
-    names = [text.get_text() for text in below(ax).get_xticklabels()]
+    drawn = {line.get_marker(): list(line.get_xdata()) for line in ax.lines}
+    assert drawn["x"] == table["coef"].tolist()
+    assert drawn["|"] == table["median"].tolist()
+    interval, half = (np.array(lines.get_segments())[:, :, 0] for lines in ax.collections)
+    np.testing.assert_array_equal(interval, table[["ci_low", "ci_high"]])
+    np.testing.assert_array_equal(half, table[["q25", "q75"]])
+    widths = [bar.get_width() for bar in below(ax).patches]
+    assert widths == table["probability_zero"].tolist()
+    names = [text.get_text() for text in ax.get_yticklabels()]
     assert names == ["intercept", "a", "b", "c"]
-    assert medians == table["median"].tolist()
 
 
 @pytest.mark.parametrize(

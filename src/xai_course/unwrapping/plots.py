@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import gaussian_kde
 from sklearn.decomposition import PCA
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ __all__ = [
     "regions",
 ]
 
+FEW = 12  # so many models can carry a number each
+
 
 def _axes(ax: Axes | None) -> Axes:
     """Return axes to draw on; matplotlib is imported when something is drawn."""
@@ -45,17 +46,19 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def _colors(n: int) -> np.ndarray:
-    """Return a colour for each model, from dark for the largest to light."""
+    """Return a colour for each model, from dark for the largest to one that still shows."""
     from matplotlib import colormaps
 
-    return colormaps["viridis"](np.linspace(0, 0.85, n))
+    from xai_course.plotting import MAGNITUDE
+
+    return colormaps[MAGNITUDE](np.linspace(0, 0.6, n))
 
 
 def importance(shares: pd.Series, n_features: int, ax: Axes | None) -> Axes:
     """Draw joint importances as bars, the largest on top."""
     ax = _axes(ax)
     shown = shares.sort_values(ascending=False, kind="stable")[:n_features]
-    ax.barh(range(len(shown)), shown.to_numpy())
+    ax.barh(range(len(shown)), shown.to_numpy(), color=_colors(3)[1])
     ax.set_yticks(range(len(shown)), shown.index, parse_math=False)
     ax.invert_yaxis()
     ax.set_xlabel("joint importance (share of squared coefficients)")
@@ -65,20 +68,25 @@ def importance(shares: pd.Series, n_features: int, ax: Axes | None) -> Axes:
 def profile(
     slopes: np.ndarray, rows: Sequence[np.ndarray], name: str, ylabel: str, ax: Axes | None
 ) -> Axes:
-    """Draw a local linear profile: one line per model, and below it where the model's rows lie.
+    """Draw a local linear profile: one line per model, and below it where all their rows lie.
 
-    Each density is scaled to the same height, so it shows where the rows are and not how many.
+    A line is wider where the model has more rows, and its colour says whether it rises or falls.
     """
+    from xai_course.plotting import NEGATIVE, POSITIVE
+
     ax = _axes(ax)
     below = _strip(ax, 0.2, 0.32)
-    for color, slope, values in zip(_colors(len(rows)), slopes, rows, strict=True):
+    most = max(map(len, rows))
+    for slope, values in zip(slopes, rows, strict=True):
         ends = np.array([values.min(), values.max()])
-        single = ends[0] == ends[1]
-        ax.plot(ends, slope * (ends - values.mean()), color=color, marker="." if single else "")
-        if not single:
-            grid = np.linspace(*ends, 80)
-            density = gaussian_kde(values)(grid)
-            below.fill_between(grid, density / density.max(), color=color, alpha=0.3, linewidth=0)
+        look = {
+            "color": POSITIVE if slope > 0 else NEGATIVE if slope < 0 else "0.35",
+            "linewidth": 1 + 3 * (len(values) / most) ** 0.5,
+            "marker": "o" if ends[0] == ends[1] else "",
+        }
+        ax.plot(ends, slope * (ends - values.mean()), alpha=0.8, **look)
+    below.hist(np.concatenate(rows), bins=40, color="0.6")
+    below.grid(visible=False)
     below.set(yticks=[], ylabel="rows")
     below.set_xlabel(name, parse_math=False)
     ax.set_ylabel(ylabel)
@@ -95,8 +103,11 @@ def models(partition: Partition, n_parts: int | None, ax: Axes | None) -> Axes:
     """Draw the linear models of the largest parts as long as their rows reach, and these rows.
 
     A regression with one input is drawn as it is. With two inputs and two classes, a line is where
-    the log-odds are zero; a model whose rows lie all on one side of it has no line.
+    the log-odds are zero; a model whose rows lie all on one side of it has no line. A few models
+    carry their numbers.
     """
+    from xai_course.plotting import CLASS_0, CLASS_1, NETWORK
+
     names, n_classes = partition._names, partition._n_classes
     if (len(names), n_classes) not in ((1, None), (2, 2)):
         raise ValueError(
@@ -109,21 +120,24 @@ def models(partition: Partition, n_parts: int | None, ax: Axes | None) -> Axes:
         coef, intercept = np.diff(coef, axis=1), np.diff(intercept, axis=1)
     X, y, labels = partition._X, partition._y, partition.labels_
     shown = labels < len(coef)
-    style = {"linestyle": "", "marker": "o", "markersize": 2.5, "markeredgewidth": 0.4}
+    style = {"linestyle": "", "markersize": 3, "markeredgewidth": 0}
     ax.set_xlabel(names[0], parse_math=False)
     if n_classes is None:
-        ax.plot(X[shown, 0], y[shown], color="0.75", **style)
+        ax.plot(X[shown, 0], y[shown], color="0.6", marker="o", **style)
         ax.set_ylabel("response")
     else:
-        ax.plot(*X[shown & (y == 0)].T, color="0.35", **style)
-        ax.plot(*X[shown & (y == 1)].T, color="0.9", markeredgecolor="0.35", **style)
+        for label, color, marker in (0, CLASS_0, "o"), (1, CLASS_1, "^"):
+            ax.plot(*X[shown & (y == label)].T, color=color, marker=marker, **style)
         ax.set_ylabel(names[1], parse_math=False)
     scale = X.std(axis=0)
     scale[scale == 0] = 1.0
-    for k, color in enumerate(_colors(len(coef))):
+    number = {"fc": "white", "ec": "none", "pad": 0.5}
+    for k in range(len(coef)):
         line = _segment(coef[k, 0], intercept[k, 0], X[labels == k], scale)
         if line is not None:
-            ax.plot(*line, color=color, linewidth=3, solid_capstyle="butt")
+            ax.plot(*line, color=NETWORK, linewidth=3, solid_capstyle="butt")
+            if len(coef) <= FEW:
+                ax.text(*line.mean(axis=1), str(k), ha="center", va="center", bbox=number)
     return ax
 
 
@@ -153,7 +167,7 @@ def parallel_coordinates(
     """
     ax = _axes(ax)
     for k, color in reversed(list(enumerate(_colors(len(counts))))):
-        look = {"color": "#0072B2", "alpha": 0.15 + 0.75 * counts[k] / counts.max()}
+        look = {"color": "black", "alpha": 0.15 + 0.75 * counts[k] / counts.max()}
         if apart:
             look = {"color": color, "alpha": 0.9, "label": f"{k} ({counts[k]} rows)"}
         ax.plot(range(len(names)), coef[k], **look)
@@ -194,13 +208,11 @@ def polar_marks(
     angle: ArrayLike, counts: ArrayLike, degenerate: ArrayLike, ax: PolarAxes, sizes: ArrayLike = 14
 ) -> PolarAxes:
     """Mark regions by direction and count; those of one row or one class are crosses."""
-    from xai_course.plotting import NEGATIVE, POSITIVE
-
     angle, counts, degenerate = map(np.asarray, (angle, counts, degenerate))
     sizes = np.broadcast_to(sizes, angle.shape)
     for chosen, color, marker, label in (
-        (degenerate, POSITIVE, "x", "one row or one class"),
-        (~degenerate, NEGATIVE, "o", "others"),
+        (degenerate, "0.5", "x", "one row or one class"),
+        (~degenerate, "black", "o", "others"),
     ):
         look = {"s": sizes[chosen], "c": color, "marker": marker}
         ax.scatter(angle[chosen], counts[chosen], alpha=0.7, label=label, **look)
@@ -220,14 +232,26 @@ def logarithmic(ax: PolarAxes, largest: int) -> PolarAxes:
 
 
 def extrapolation(summary: pd.DataFrame, metric: str, ax: Axes | None) -> Axes:
-    """Draw local beside global performance of each region."""
+    """Draw local beside global performance of each region, one row a region, largest on top.
+
+    Errors have a logarithmic axis; an AUC has a line at one half, where luck is.
+    """
+    from xai_course.plotting import NETWORK
+
     ax = _axes(ax)
+    own, every = (summary[f"{whose}_{metric}"].to_numpy() for whose in ("local", "global"))
     place = np.arange(len(summary))
-    ax.bar(place - 0.2, summary[f"local_{metric}"], width=0.4, label="own rows")
-    ax.bar(place + 0.2, summary[f"global_{metric}"], width=0.4, label="all rows", hatch="//")
-    ax.set_xticks(place, summary.index)
-    ax.set(xlabel="region, largest first", ylabel=metric.upper())
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    ax.hlines(place, own, every, color="0.6")
+    ax.plot(own, place, "o", color=NETWORK, label="own rows")
+    ax.plot(every, place, "s", color=NETWORK, markerfacecolor="white", label="all rows")
+    if metric == "auc":
+        ax.axvline(0.5, color=NETWORK, linewidth=1, linestyle="--")
+    elif min(own.min(), every.min()) > 0:
+        ax.set_xscale("log")
+    ax.set_yticks(place, summary.index)
+    ax.invert_yaxis()
+    ax.set(xlabel=metric.upper(), ylabel="region, largest on top")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return ax
 
 
@@ -251,24 +275,26 @@ def regions(
 
 
 def bootstrap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw what `bootstrap` returned: coefficients as boxes, and below how often each is zero.
+    """Draw what `bootstrap` returned: coefficients with their spread, and how often each is zero.
 
-    As in Sudjianto et al. (2020), Figure 19. A box holds the middle half, its whiskers are the
-    table's interval; a cross is the fit on all rows.
+    As in Sudjianto et al. (2020), Figure 19, with a row for each coefficient. The thick line holds
+    the middle half with the median as a bar, the thin one is the table's interval; a cross is the
+    fit on all rows.
     """
-    from xai_course.plotting import POSITIVE
+    from xai_course.plotting import NETWORK
 
     ax = _axes(ax)
     place = np.arange(len(table))
-    parts = {"med": "median", "q1": "q25", "q3": "q75", "whislo": "ci_low", "whishi": "ci_high"}
-    boxes = table[list(parts.values())].set_axis(list(parts), axis=1).to_dict("records")
-    ax.bxp(boxes, positions=place, showfliers=False, manage_ticks=False)
-    ax.plot(place, table["coef"], "x", color=POSITIVE)
-    ax.axhline(0, color="black", linewidth=1)
-    ax.set_ylabel("coefficient")
-    below = _strip(ax, 0.3, 0.36)
-    below.bar(place, table["probability_zero"], width=0.6)
-    below.set(ylim=(0, 1), ylabel="P(zero)")
-    rotation = 90 if len(table) > 6 else 0
-    below.set_xticks(place, table.index, rotation=rotation, parse_math=False)
+    ax.hlines(place, table["ci_low"], table["ci_high"], color=NETWORK, linewidth=1)
+    ax.hlines(place, table["q25"], table["q75"], color="0.6", linewidth=9)
+    ax.plot(table["median"], place, "|", color=NETWORK, markersize=11, markeredgewidth=2)
+    ax.plot(table["coef"], place, "x", color=NETWORK)
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set_yticks(place, table.index, parse_math=False)
+    ax.invert_yaxis()
+    ax.set_xlabel("coefficient")
+    beside = ax.inset_axes([1.04, 0, 0.25, 1], sharey=ax)
+    beside.barh(place, table["probability_zero"], height=0.6, color=_colors(3)[1])
+    beside.set(xlim=(0, 1), xlabel="P(zero)")
+    beside.tick_params(labelleft=False)
     return ax
