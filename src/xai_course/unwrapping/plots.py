@@ -200,7 +200,7 @@ def polar(
     polar_marks(np.arctan2(up, unit[:, 0]), counts, degenerate, ax)
     if log:
         logarithmic(ax, counts.max())
-    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)
     return ax
 
 
@@ -225,9 +225,10 @@ def logarithmic(ax: PolarAxes, largest: int) -> PolarAxes:
     Not taught: it only sets up axes.
     """
     ax.set_rscale("log")
+    ax.set_rlabel_position(110)
     ax.set_rlim(0.6, 1.15 * largest)
     ticks = [10**power for power in range(len(str(largest)))]
-    ax.set_rticks(ticks, list(map(str, ticks)))
+    ax.set_rticks(ticks, [f"{tick} row" + "s" * (tick > 1) for tick in ticks])
     return ax
 
 
