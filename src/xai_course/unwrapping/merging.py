@@ -224,8 +224,8 @@ class Merged(Partition):
     def plot_regions(self, bounds: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
         """Draw the clusters of a network with two inputs (Sudjianto et al. 2020, Figure 15)."""
         check_is_fitted(self)
-        one_hot = np.eye(len(self.counts_))
-        return plots.regions(lambda X: one_hot[self._apply(X)], self._X, bounds, ax, resolution=300)
+        codes = np.tri(len(self.counts_))  # as many ones as its number says: a tint for each
+        return plots.regions(lambda X: codes[self._apply(X)], self._X, bounds, ax, resolution=300)
 
     def plot_parallel_coordinates(
         self, n_regions: int | None = None, output: int = 0, ax: Axes | None = None

@@ -35,8 +35,6 @@ __all__ = [
     "regions",
 ]
 
-FEW = 12  # so many models can carry a number each
-
 
 def _axes(ax: Axes | None) -> Axes:
     """Return axes to draw on; matplotlib is imported when something is drawn."""
@@ -103,10 +101,10 @@ def models(partition: Partition, n_parts: int | None, ax: Axes | None) -> Axes:
     """Draw the linear models of the largest parts as long as their rows reach, and these rows.
 
     A regression with one input is drawn as it is. With two inputs and two classes, a line is where
-    the log-odds are zero; a model whose rows lie all on one side of it has no line. A few models
-    carry their numbers.
+    the log-odds are zero; a model whose rows lie all on one side of it has no line. Models
+    that were refitted have another colour than those of the network.
     """
-    from xai_course.plotting import CLASS_0, CLASS_1, NETWORK
+    from xai_course.plotting import CLASS_0, CLASS_1, NETWORK, OURS
 
     names, n_classes = partition._names, partition._n_classes
     if (len(names), n_classes) not in ((1, None), (2, 2)):
@@ -131,13 +129,11 @@ def models(partition: Partition, n_parts: int | None, ax: Axes | None) -> Axes:
         ax.set_ylabel(names[1], parse_math=False)
     scale = X.std(axis=0)
     scale[scale == 0] = 1.0
-    number = {"fc": "white", "ec": "none", "pad": 0.5}
+    color = OURS if partition._part == "cluster" else NETWORK  # refitted, or the network itself
     for k in range(len(coef)):
         line = _segment(coef[k, 0], intercept[k, 0], X[labels == k], scale)
         if line is not None:
-            ax.plot(*line, color=NETWORK, linewidth=3, solid_capstyle="butt")
-            if len(coef) <= FEW:
-                ax.text(*line.mean(axis=1), str(k), ha="center", va="center", bbox=number)
+            ax.plot(*line, color=color, linewidth=3, solid_capstyle="butt")
     return ax
 
 
