@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -23,6 +24,7 @@ from sphinx.util.docutils import SphinxDirective
 from xai_course.book import explorables
 
 FOLDER = "explorables/"  # below _static
+KIT = ("kit", "networks")
 SHOWN = re.compile(r'class="explorable" data-explorable="([a-z-]+)"')
 LISTS = ("html_css_files", "html_js_files")
 
@@ -57,11 +59,12 @@ def load_nowhere(app: Sphinx, config: Config) -> None:
 def load_here(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Add the kit and the scripts of the explorables on one page."""
+    """Add to one page the kit, and of each explorable there its script and, if any, its style."""
     names = sorted(set(SHOWN.findall(context.get("body", ""))))
-    if names:
-        app.add_css_file(f"{FOLDER}kit.css")
-    for name in ["kit", *names] if names else []:
+    files = Path(app.srcdir, "_static", FOLDER)
+    for name in [*KIT, *names] if names else []:
+        if (files / f"{name}.css").is_file():
+            app.add_css_file(f"{FOLDER}{name}.css")
         app.add_js_file(f"{FOLDER}{name}.js", loading_method="defer")
 
 
