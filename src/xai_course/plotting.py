@@ -42,11 +42,23 @@ SIGNED = "PuOr_r"
 MAGNITUDE = "cividis"
 # Okabe and Ito's orange and blue, dark enough for text-size marks on white and in grey.
 POSITIVE, NEGATIVE = "#b35806", "#542788"
-# One meaning for a colour in the whole book. The case is the patient, the applicant or the garment
-# that a picture explains, drawn as a diamond.
-CLASS_0, CLASS_1 = "#0072b2", "#d55e00"
-NETWORK, OURS, PAPER, CASE = "#000000", "#009e73", "#cc79a7", "#e69f00"
-TRUTH, CONTROL = "0.35", "0.6"  # the truth as a wide line behind, a control as a thin one
+# One meaning for a colour in the whole book.
+#: The colour of the first class.
+CLASS_0 = "#0072b2"
+#: The colour of the second class.
+CLASS_1 = "#d55e00"
+#: The colour of the network that is explained.
+NETWORK = "#000000"
+#: The colour of what this library computes.
+OURS = "#009e73"
+#: The colour of what a paper prints.
+PAPER = "#cc79a7"
+#: The colour of the case that is explained, the patient, the applicant or the garment: a diamond.
+CASE = "#e69f00"
+#: The grey of the truth, a wide line behind.
+TRUTH = "0.35"
+#: The grey of a control, a thin line.
+CONTROL = "0.6"
 # Regions of a plane: pale, so that what is drawn on them stands out.
 TINTS = ListedColormap(["#c6dbef", "#f2dfb8", "#c7e3cf", "#e0cfe6", "#d4d4d4", "#f4cfc4"])
 UNSEEN = 0.4  # the grey of regions that are set apart
