@@ -45,7 +45,8 @@ class Spec:
     @property
     def about(self) -> dict[str, Any]:
         """What a `Dataset` says about itself."""
-        return {key: getattr(self, key) for key in ("name", "description", "source", "terms")}
+        said = {key: getattr(self, key) for key in ("name", "description", "source", "terms")}
+        return {**said, "words": list(self.words) or None}
 
 
 @dataclass(frozen=True)
