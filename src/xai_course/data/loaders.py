@@ -323,7 +323,6 @@ def _from_frame(spec: Spec, frame: pd.DataFrame) -> Dataset:
         feature_names=[str(column) for column in spread.columns],
         target_names=list(spec.target_names or spec.levels),
         table=predictors.reset_index(drop=True) if spec.categorical else None,
-        words=list(spec.words) or None,
         **spec.about,
     )
 
