@@ -31,6 +31,12 @@ UNLINKED = (nodes.reference, nodes.title, nodes.term)  # no further link stands 
 AFTER_REFERENCES = 160
 BEFORE_NAPOLEON = 400  # which rewrites the sections
 Place = tuple[str, str]  # a page and an anchor
+# How Pygments writes a dotted name.
+DOT = '<span class="o">.</span>'
+DOTTED = re.compile(
+    rf'<span class="n[a-z]?">\w+</span>(?:{re.escape(DOT)}<span class="n[a-z]?">\w+</span>)*'
+)
+TAG = re.compile("<[^>]+>")
 
 
 class Api(SphinxDirective):
@@ -117,6 +123,14 @@ def link_chapters(
     lines[:] = text.split("\n")
 
 
+def keep_contents_short(
+    app: Sphinx, domain: str, kind: str, content: addnodes.desc_content
+) -> None:
+    """List no members in a page's contents; every page of the book would be built slower, too."""
+    if content.parent[0].get("class"):
+        content.parent["no-contents-entry"] = True
+
+
 def skip_member(
     app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any
 ) -> bool | None:
@@ -164,15 +178,8 @@ class LinkNames(SphinxPostTransform):
             literal.replace_self(link)
 
 
-def _places(env: BuildEnvironment) -> dict[str, Place]:
-    objects = env.get_domain("py").objects  # type: ignore[attr-defined]
-    return {name: (one.docname, one.node_id) for name, one in objects.items()}
-
-
 def _names(env: BuildEnvironment) -> library.Names:
-    objects = env.get_domain("py").objects  # type: ignore[attr-defined]
-    values = {name for name, one in objects.items() if one.objtype in {"property", "attribute"}}
-    return library.Names(_places(env), values)
+    return env.library_names  # type: ignore[attr-defined]
 
 
 def _meanings(document: nodes.document) -> dict[str, str]:
@@ -217,29 +224,27 @@ def link_code(
     """Make the first use of each name in a page's code a link, too."""
     if doctree is None:  # the search page and the index
         return
-    names = _names(app.env)
-    for words, (page, anchor) in names.spoken(_meanings(doctree)).items():
+    waiting = _names(app.env).spoken(_meanings(doctree))
+
+    def linked(found: re.Match[str]) -> str:
+        words = TAG.sub("", found[0])
+        if found.string.endswith(DOT, 0, found.start()) or words not in waiting:
+            return found[0]
+        page, anchor = waiting.pop(words)
         address = f"{app.builder.get_relative_uri(pagename, page)}#{anchor}"
-        context["body"] = _pattern(words).sub(
-            lambda found, to=address: f'<a class="{NAME}" href="{to}">{found[0]}</a>',
-            context["body"],
-            count=1,
-        )
+        return f'<a class="{NAME}" href="{address}">{found[0]}</a>'
+
+    context["body"] = DOTTED.sub(linked, context["body"])
 
 
-def _pattern(words: str) -> re.Pattern[str]:
-    """Return how Pygments writes a dotted name, where it is no part of a longer one."""
-    dot = '<span class="o">.</span>'
-    parts = (f'<span class="n[a-z]?">{part}</span>' for part in words.split("."))
-    return re.compile(f"(?<!{re.escape(dot)}){re.escape(dot).join(parts)}(?!{re.escape(dot)})")
-
-
-def rewrite_all(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Have all pages written anew where entries came or went: any of them may link there."""
-    places = _places(env)
-    before = getattr(env, "library_places", places)
-    env.library_places = places  # type: ignore[attr-defined]
-    return [] if before == places else list(env.found_docs)
+def collect_names(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Collect what has an entry; have all pages written where entries came or went."""
+    objects = env.get_domain("py").objects  # type: ignore[attr-defined]
+    places = {name: (one.docname, one.node_id) for name, one in objects.items()}
+    values = {name for name, one in objects.items() if one.objtype in {"property", "attribute"}}
+    before = getattr(env, "library_names", None)
+    env.library_names = library.Names(places, values)  # type: ignore[attr-defined]
+    return [] if before is None or before.places == places else list(env.found_docs)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -250,6 +255,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-bases", show_bases)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("html-page-context", link_code)
-    app.connect("env-updated", rewrite_all)
+    app.connect("object-description-transform", keep_contents_short)
+    app.connect("env-updated", collect_names)
     app.add_post_transform(LinkNames)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
