@@ -27,6 +27,13 @@ def missing(names: Iterable[str], inventory: dict[str, dict[str, tuple[str, ...]
     return set(names) - there
 
 
+def listed(folder: Path) -> list[str]:
+    """The names that the pages of a folder list, modules left out."""
+    texts = (page.read_text("utf-8") for page in folder.glob("*.md"))
+    lines = [line for text in texts for line in re.findall(r"^xai_course[.\w]+$", text, re.M)]
+    return [name for name in lines if not inspect.ismodule(library.find(name))]
+
+
 def untaught(names: Iterable[str]) -> set[str]:
     """Which names neither have a chapter nor say why not."""
     return {name for name in names if library.taught(name) == ([], "")}
@@ -66,6 +73,11 @@ def unlinked(chapter: Chapter, html: str) -> list[str]:
 
 def test_there_are_names() -> None:
     assert {"xai_course.networks.PiecewiseLinearNetwork", "xai_course.exact.ice"} <= set(NAMES)
+
+
+def test_every_name_is_listed_once() -> None:
+    """Seen before the book is built."""
+    assert sorted(listed(BOOK.source / "library")) == NAMES
 
 
 def test_every_name_has_a_chapter_or_says_why_not() -> None:
@@ -111,6 +123,12 @@ def test_a_chapter_links_the_names_that_it_imports(html, chapter) -> None:
 def test_a_missing_entry_is_seen() -> None:
     inventory = {"py:function": {"xai_course.exact.ice": ()}, "std:doc": {"xai_course.lines": ()}}
     assert missing(["xai_course.exact.ice", "xai_course.lines"], inventory) == {"xai_course.lines"}
+
+
+def test_a_name_that_is_listed_twice_is_seen(tmp_path) -> None:
+    (tmp_path / "a.md").write_text("```{api}\nxai_course.exact.ice\nxai_course.regions\n```\n")
+    (tmp_path / "b.md").write_text("Not `xai_course.lines.line`.\n\nxai_course.exact.ice\n")
+    assert listed(tmp_path) == ["xai_course.exact.ice"] * 2
 
 
 @pytest.fixture
