@@ -40,8 +40,7 @@ class Explorable(SphinxDirective):
         name = self.arguments[0]
         module = import_module(f"{explorables.__name__}.{name.replace('-', '_')}")
         self.env.note_dependency(module.__file__)
-        data = module.data()
-        text = explorables.frame(name, data, module.still(data), self.options["alt"])
+        text = explorables.frame(name, module.data(), module.still(), self.options["alt"])
         return [nodes.raw(text=text, format="html")]
 
 

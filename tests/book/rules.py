@@ -33,8 +33,8 @@ from tools.publish.filter import OPTIONS
 # What the publishing filter can translate, and what it takes apart itself.
 ALLOWED_DIRECTIVES = frozenset(OPTIONS) | {*GATES, "code-cell"}
 FRONT_MATTER_DIRECTIVES = frozenset(
-    ["api", "glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item-card",
-     "taxonomy-table"]
+    ["api", "explorable", "glossary", "nb-exec-table", "tableofcontents", "grid",
+     "grid-item-card", "taxonomy-table"]
 )  # fmt: skip
 ALLOWED_ROLES = frozenset(
     [
@@ -470,6 +470,14 @@ def _plotting_cells(book: Book, chapter: Chapter) -> list[Cell]:
     ]
 
 
+def _alt_of_explorable(cell: Cell) -> str:
+    """Return what a cell gives its explorable to say about the still picture."""
+    tree = _tree(cell)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
+    given = [k for c in calls if ast.unparse(c.func) == "explorable" for k in c.keywords]
+    return next((str(ast.literal_eval(k.value)) for k in given if k.arg == "alt"), "")
+
+
 def figure_metadata(book: Book, chapter: Chapter) -> list[str]:
     """Caption, name and alternative text for every plot."""
     problems = []
@@ -477,7 +485,8 @@ def figure_metadata(book: Book, chapter: Chapter) -> list[str]:
     marked = [cell for cell in chapter.cells if cell.metadata.get("mystnb")]
     for cell in {c.number: c for c in drawing + marked}.values():
         figure, image = cell.figure, cell.metadata.get("mystnb", {}).get("image", {})
-        caption, alt = str(figure.get("caption", "")).strip(), str(image.get("alt", "")).strip()
+        caption = str(figure.get("caption", "")).strip()
+        alt = (_alt_of_explorable(cell) or str(image.get("alt", ""))).strip()
         where = chapter.where(cell)
         if not figure.get("name"):
             problems.append(f"{where}: this cell draws; `mystnb: figure: name` is missing")

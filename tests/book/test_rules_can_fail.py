@@ -92,6 +92,10 @@ BROKEN = [
         "figure_metadata", CHAPTER, "## Real data",
         "```{code-cell} ipython3\n_ = plt.plot(grid)\n```\n\n## Real data", "this cell draws",
     ),
+    (
+        "figure_metadata", CHAPTER, "grid = np",
+        "explorable('toy', {}, '', alt='A toy.')\ngrid = np", "'A toy.'",
+    ),
     ("table_metadata", CHAPTER, "  name: tab-toy\n", "", "`table: name` is missing"),
     ("table_metadata", CHAPTER, "Three numbers and their sizes.", "Numbers.", "say what"),
     ("figures_mentioned", CHAPTER, "name: fig-toy", "name: fig-other", "'fig-other'"),
