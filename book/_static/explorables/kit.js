@@ -112,6 +112,8 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
   }
   const linear = (domain, range) => scale(domain, range, (v) => v, (v) => v);
   const log = (domain, range) => scale(domain, range, Math.log10, (v) => 10 ** v);
+  /** Degrees, which go round: a step beyond 360 leads to the beginning. */
+  const turn = () => Object.assign(linear([0, 360], [0, 360]), { clamp: (v) => ((v % 360) + 360) % 360 });
 
   /** Draw the two axes of a panel: ticks are numbers, or pairs of a number and its words. */
   function axes(parent, { x, y, xTicks = [], yTicks = [], xLabel, yLabel }) {
@@ -148,8 +150,10 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
    * @param {object} options `parent` (a panel), `x` and `y` (scales; give `fixedX` or `fixedY`, in the panel's
    *   coordinates, instead of a scale that does not move), `at` ({x, y}, in the data's units), `step`, `label` (what
    *   it is), `words` ({x, y} => its place in words), `move` ({x, y} => what changes), `surface` (an element where a
-   *   press brings the point there), `log` (true: a step multiplies), `shape` ("circle" or "cross").
-   * @returns {{node: Element, at: function(): {x, y}, put: function({x, y})}} `put` moves it and calls `move`.
+   *   press brings the point there), `log` (true: a step is one of the exponent), `shape` ("circle" or "cross"), and
+   *   for a path of its own `to` (({x, y}) => [left, top]) and `from` ([left, top] => {x, y}).
+   * @returns {{node: Element, at: function(): {x, y}, put: function({x, y}), show: function()}} `put` moves the point
+   *   and calls `move`; `show` draws it again where its scales have changed.
    */
   function handle(options) {
     const { parent, x, y, fixedX, fixedY, label, words, move, surface, shape = "circle" } = options;
@@ -167,8 +171,10 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
       "aria-orientation": x ? null : "vertical",
     });
 
+    const to = options.to || ((spot) => [x ? x(spot.x) : fixedX, y ? y(spot.y) : fixedY]);
+    const from = options.from || (([left, top]) => ({ x: x && x.invert(left), y: y && y.invert(top) }));
     const show = () => {
-      const [left, top] = [x ? x(place.x) : fixedX, y ? y(place.y) : fixedY];
+      const [left, top] = to(place);
       set(node, {
         transform: `translate(${left},${top})`,
         "aria-valuenow": Number((x ? place.x : place.y).toPrecision(6)),
@@ -183,7 +189,7 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
     };
     const follow = (event) => {
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(parent.getScreenCTM().inverse());
-      put({ x: x && x.invert(point.x), y: y && y.invert(point.y) });
+      put(from([point.x, point.y]));
     };
     const start = (event) => {
       if (event.button) return;
@@ -225,7 +231,7 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
       put(keys[event.key]());
     });
     show();
-    return { node, at: () => ({ ...place }), put };
+    return { node, at: () => ({ ...place }), put, show };
   }
 
   // --- controls: native ones, so that their keys and names are known ----------------------------------------------
@@ -310,7 +316,7 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
 
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const tools = {
-    format, floats, set, svg, html, clear, panel, linear, log, axes, handle, slider, choice, tick, button, invite, calm,
+    format, floats, set, svg, html, clear, panel, linear, log, turn, axes, handle, slider, choice, tick, button, invite, calm,
   };
 
   function mount(frame) {
@@ -321,7 +327,7 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
     frame.classList.add("is-live"); // last: where a picture fails, the still one stays
   }
 
-  window.xaiExplorables = { register: (name, make) => makers.set(name, make), format };
+  window.xaiExplorables = { register: (name, make) => makers.set(name, make), format, floats };
   document.addEventListener("DOMContentLoaded", () => {
     for (const frame of document.querySelectorAll(".explorable")) if (makers.has(frame.dataset.explorable)) mount(frame);
   });

@@ -89,17 +89,21 @@
     return { sums, pattern, maps, regions };
   }
 
-  /** Read the numbers of several matrices or vectors, one after the other, given their shapes. */
-  function shaped(numbers, shapes) {
-    let at = 0;
-    return shapes.map(([rows, columns]) =>
-      Array.from({ length: rows }, () => {
-        const row = numbers.slice(at, at + (columns || 1));
-        at += columns || 1;
-        return columns ? row : row[0];
-      }),
+  /** Read a network that `packed_network` wrote. */
+  function unpacked({ shapes, numbers }) {
+    const values = xaiExplorables.floats(numbers);
+    const take = (n) => values.splice(0, n);
+    const layers = shapes.map(([rows, columns]) =>
+      columns ? Array.from({ length: rows }, () => take(columns)) : take(rows),
     );
+    return network(layers.slice(0, layers.length / 2), layers.slice(layers.length / 2));
   }
 
-  Object.assign(window.xaiExplorables, { networks: { network, cut, shaped, dot } });
+  /** Read points of two coordinates that `packed` wrote. */
+  function points(numbers) {
+    const values = xaiExplorables.floats(numbers);
+    return Array.from({ length: values.length / 2 }, (_, i) => [values[2 * i], values[2 * i + 1]]);
+  }
+
+  Object.assign(xaiExplorables, { networks: { network, unpacked, points, cut } });
 })();

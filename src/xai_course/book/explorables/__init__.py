@@ -24,7 +24,9 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["MAX_BYTES", "explorable", "frame", "packed", "rounded"]
+    from xai_course.networks import PiecewiseLinearNetwork
+
+__all__ = ["MAX_BYTES", "explorable", "frame", "packed", "packed_network", "rounded"]
 
 MAX_BYTES = 60_000  # of data, so that a page stays light
 DPI = 200  # of a still picture: two pixels for one of the page's
@@ -108,3 +110,14 @@ def packed(values: ArrayLike) -> str:
     'AACAPwAAAMA='
     """
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
+
+
+def packed_network(network: PiecewiseLinearNetwork) -> dict[str, Any]:
+    """Return a ReLU network as ``networks.unpacked`` reads it.
+
+    As float32, so a large network's borders move by about 1e-6: the regions are the same, and so
+    are the numbers to the digits that a page shows.
+    """
+    layers = [*network.weights, *network.biases]
+    numbers = np.concatenate([one.ravel() for one in layers])
+    return {"shapes": [list(one.shape) for one in layers], "numbers": packed(numbers)}
