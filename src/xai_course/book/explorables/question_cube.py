@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xai_course.book.explorables import packed, packed_network
+from xai_course.book.explorables import packed_network
 from xai_course.networks import PiecewiseLinearNetwork
 
 DRAWS = 8  # other questions to ask
