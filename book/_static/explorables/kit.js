@@ -20,22 +20,19 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
 
   // --- numbers, written as Python writes them -------------------------------------------------------------------
 
-  /** Round half to even, as Python does; JavaScript rounds an exact half away from zero. */
-  function fixed(x, digits) {
-    const size = Math.abs(x);
-    const [whole, rest] = size.toFixed(Math.min(100, digits + 40)).split(".");
-    const text = size.toFixed(digits);
-    const tie = /^50*$/.test(rest.slice(digits));
-    const last = Number((whole + rest.slice(0, digits)).slice(-1));
-    if (!tie || last % 2) return text; // a half above an odd digit goes up, as in JavaScript
-    return digits ? `${whole}.${rest.slice(0, digits)}` : whole;
+  /** Round half to even, as Python does; JavaScript's own `write` rounds an exact half up. */
+  function even(write, digits) {
+    const [number, power] = write(Math.min(100, digits + 40)).split("e"); // all digits that a half could need
+    const [whole, rest] = number.split(".");
+    const kept = digits ? `${whole}.${rest.slice(0, digits)}` : whole;
+    const isHalf = /^50*$/.test(rest.slice(digits));
+    return isHalf && Number(kept.at(-1)) % 2 === 0 ? kept + (power ? `e${power}` : "") : write(digits);
   }
-
+  const fixed = (x, digits) => even((n) => x.toFixed(n), digits);
   function scientific(x, digits) {
-    const [mantissa, power] = x.toExponential(digits).split("e");
+    const [mantissa, power] = even((n) => x.toExponential(n), digits).split("e");
     return `${mantissa}e${power[0]}${power.slice(1).padStart(2, "0")}`;
   }
-
   function general(x, digits) {
     if (x === 0) return "0";
     const power = Number(x.toExponential(digits - 1).split("e")[1]);
@@ -179,6 +176,7 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
         transform: `translate(${left},${top})`,
         "aria-valuenow": Number((x ? place.x : place.y).toPrecision(6)),
         "aria-valuetext": words(place),
+        "data-at": JSON.stringify([place.x, place.y]),
       });
     };
     const put = (wanted) => {
