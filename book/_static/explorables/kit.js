@@ -189,19 +189,27 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(parent.getScreenCTM().inverse());
       put(from([point.x, point.y]));
     };
+    let held = null; // the pointer that drags
     const start = (event) => {
-      if (event.button) return;
+      const isElsewhere = event.currentTarget !== node;
+      // A finger beside the point may want to scroll: there it moves the point by a tap.
+      if (event.button || (isElsewhere && event.pointerType === "touch")) return;
       event.preventDefault();
       node.focus({ preventScroll: true });
       event.currentTarget.setPointerCapture(event.pointerId);
-      if (event.currentTarget !== node) follow(event);
+      held = event.pointerId;
+      if (isElsewhere) follow(event);
     };
     for (const target of [node, surface].filter(Boolean)) {
       target.addEventListener("pointerdown", start);
       target.addEventListener("pointermove", (event) => {
-        if (target.hasPointerCapture(event.pointerId)) follow(event);
+        if (event.pointerId === held) follow(event);
       });
+      target.addEventListener("lostpointercapture", () => (held = null));
     }
+    if (surface) surface.addEventListener("click", follow);
+    // Inside an SVG `touch-action` does not hold a page still.
+    node.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     const stepped = (value, step) => {
       if (options.log) return value * 10 ** step;
       // 0.2 + 0.1 is to be 0.3: a number of steps keeps as many digits as one step has.

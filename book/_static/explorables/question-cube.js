@@ -189,7 +189,7 @@ xaiExplorables.register("question-cube", (root, data, kit) => {
   });
   set(svg("rect", { class: "surface", x: 42, y: 16, width: 276, height: 276 }, map), {
     on: {
-      pointerdown: (event) => {
+      click: (event) => {
         const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(map.getScreenCTM().inverse());
         const far = data.rows.map((p) => Math.hypot(x(p[0]) - at.x, y(p[1]) - at.y));
         rows.put(far.indexOf(Math.min(...far)));
