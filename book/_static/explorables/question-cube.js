@@ -41,8 +41,8 @@ xaiExplorables.register("question-cube", (root, data, kit) => {
   // --- four panels --------------------------------------------------------------------------------------------------
   kit.invite(
     root,
-    "Press on a row. Then drag the dot in the lower left picture, or use the arrow keys: each step halves or doubles " +
-      "the cube. When do the answers agree? And what becomes of the test when the service rounds?",
+    "Press on a row. Then drag the large dot on the blue curve, or move it with the arrow keys: each step halves or " +
+      "doubles the cube. When do the answers agree? And what becomes of the test when the service rounds?",
   );
   const map = kit.panel(root, { width: 340, height: 330, label: "Rows, the boundary, and the cube around one row" });
   const lens = kit.panel(root, { width: 340, height: 330, label: "The cube with its questions, enlarged" });
