@@ -26,6 +26,8 @@ from unwrapping import (
     lending,
     lending_draws,
     merging,
+    p_values,
+    sectors,
     table1,
     table2,
     table3,
@@ -48,6 +50,8 @@ TABLES: dict[str, Callable[[Replicates], dict[str, Any]]] = {
     "trust": trust.table,
     "importance": importance.table,
     "inference": inference.table,
+    "p_values": p_values.table,
+    "sectors": sectors.table,
 }
 
 

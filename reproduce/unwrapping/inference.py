@@ -45,16 +45,16 @@ MEASURED_BY = ("examples", "merging", "inference")
 def table(replicates: Replicates) -> dict[str, Any]:
     """Measure the levels of two tests, the coverage of intervals, and two bootstraps."""
     loans = [
-        replicates.run(f"loans {s}", lambda s=s: _quietly(lending_run, s))
+        replicates.run(f"loans {s}", lambda s=s: quietly(lending_run, s))
         for s in tqdm(range(LOANS), desc="loans")
     ]
     boston = [
-        replicates.run(f"boston {s}", lambda s=s: _quietly(boston_run, s))
+        replicates.run(f"boston {s}", lambda s=s: quietly(boston_run, s))
         for s in tqdm(range(BOSTON), desc="Boston")
     ]
     noise = {
         str(n): [
-            replicates.run(f"noise {n} {s}", lambda s=s, n=n: _quietly(noise_run, s, n))
+            replicates.run(f"noise {n} {s}", lambda s=s, n=n: quietly(noise_run, s, n))
             for s in tqdm(range(NOISE), desc=f"noise, {n} iterations")
         ]
         for n in ITERATIONS
@@ -67,7 +67,8 @@ def table(replicates: Replicates) -> dict[str, Any]:
     }
 
 
-def _quietly(work: Any, *arguments: Any) -> Any:
+def quietly(work: Any, *arguments: Any) -> Any:
+    """Return what some work returns, without its warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # post-selection; training is cut short
         return work(*arguments)

@@ -33,6 +33,7 @@ __all__ = [
     "polar_marks",
     "profile",
     "regions",
+    "segment",
 ]
 
 
@@ -131,13 +132,13 @@ def models(partition: Partition, n_parts: int | None, ax: Axes | None) -> Axes:
     scale[scale == 0] = 1.0
     color = OURS if partition._part == "cluster" else NETWORK  # refitted, or the network itself
     for k in range(len(coef)):
-        line = _segment(coef[k, 0], intercept[k, 0], X[labels == k], scale)
+        line = segment(coef[k, 0], intercept[k, 0], X[labels == k], scale)
         if line is not None:
             ax.plot(*line, color=color, linewidth=3, solid_capstyle="butt")
     return ax
 
 
-def _segment(w: np.ndarray, b: float, x: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
+def segment(w: np.ndarray, b: float, x: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
     """Return both ends of a model's line, shape (2, 2), as far as its rows reach along it.
 
     With two inputs, the ends depend on their units: they are sought in units of `scale`.
