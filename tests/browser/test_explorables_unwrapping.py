@@ -7,7 +7,8 @@ from the page, and says what the picture should show.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from string import ascii_lowercase
 
 import numpy as np
@@ -57,20 +58,33 @@ class Shown:
         self.page.mouse.up()
 
 
-@pytest.fixture
-def opened(request, browser: Browser, base: str) -> Iterator[Shown]:
-    """Open the page of an explorable; nothing may fail on it."""
-    name, problems = request.param, []
+@contextmanager
+def shown(browser: Browser, base: str, name: str, fault: tuple[str, str] = ("", "")) -> Iterator:
+    """Open the page of an explorable, its script with a fault or none; nothing may fail there."""
+    problems: list[str] = []
     watch = watched(browser)
     page = watch.context.new_page()
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    script = (HTML / "_static" / "explorables" / f"{name}.js").read_text("utf-8")
+    assert fault[0] in script
+    faulty = script.replace(*fault, 1)
+    page.route(
+        f"**/{name}.js*", lambda route: route.fulfill(body=faulty, content_type="text/javascript")
+    )
     page.goto(f"{base}{PAGES[name]}.html")
     settle(page)
     yield Shown(page, name)
     watch.context.close()
     assert not problems
     assert not watch.blocked
+
+
+@pytest.fixture
+def opened(request, browser: Browser, base: str) -> Iterator[Shown]:
+    """Open the page of an explorable."""
+    with shown(browser, base, request.param) as one:
+        yield one
 
 
 def of(name: str) -> pytest.MarkDecorator:
@@ -93,27 +107,32 @@ def wanted_bars(data: dict, seed: int, baseline: int) -> list[str]:
     return [f"{value:+.2f}" for value in [one["starts"][baseline], *top, rest, one["end"]]]
 
 
+def check_bars(opened: Shown, seed: int, baseline: int) -> None:
+    """Compare the numbers beside the bars, and the words below, with the data."""
+    values = texts(opened.box.locator("text.value"))
+    assert values == wanted_bars(opened.data, seed, baseline)
+    said, sum_ = opened.read.inner_text(), sum(opened.data["networks"][seed]["shares"][baseline])
+    assert said.startswith(f"Seed {seed}, {opened.data['baselines'][baseline]}: ")
+    assert said.endswith(f" add up to {sum_:+.2f}.")
+
+
 @of("waterfall")
 def test_the_waterfall_restacks_and_its_end_stays(opened: Shown) -> None:
-    values, goal = opened.box.locator("text.value"), opened.box.locator(".goal")
+    goal = opened.box.locator(".goal")
     place = goal.get_attribute("x1")
     for baseline, name in enumerate(opened.data["baselines"]):
         opened.box.get_by_label(name, exact=True).check()
-        assert texts(values) == wanted_bars(opened.data, 0, baseline)
-        shares = opened.data["networks"][0]["shares"][baseline]
-        expect(opened.read).to_contain_text(f"Seed 0, {name}: ")
-        expect(opened.read).to_contain_text(f"add up to {sum(shares):+.2f}.")
+        check_bars(opened, 0, baseline)
         assert goal.get_attribute("x1") == place
 
 
 @of("waterfall")
 def test_the_waterfall_goes_by_keys(opened: Shown) -> None:
-    values = opened.box.locator("text.value")
     opened.box.get_by_label(opened.data["baselines"][0], exact=True).focus()
     opened.press("ArrowDown", "ArrowDown")
-    assert texts(values) == wanted_bars(opened.data, 0, 2)
+    check_bars(opened, 0, 2)
     opened.press("Tab", "ArrowRight", "ArrowRight", "ArrowRight")
-    assert texts(values) == wanted_bars(opened.data, 3, 2)
+    check_bars(opened, 3, 2)
     said = opened.box.locator("[aria-live=polite]")
     expect(said).to_contain_text(f"Seed 3, {opened.data['baselines'][2]}")
 
@@ -285,3 +304,29 @@ def test_without_scripts_the_still_picture_stays(name: str, browser: Browser) ->
     expect(box.locator(".still [alt], .still [role=img]")).to_be_visible()
     expect(box.locator(".live")).to_have_count(0)
     watch.context.close()
+
+
+# The checks can fail: a fault in a script, and which check must see it
+
+CHECKS: dict[str, Callable[[Shown], None]] = {
+    "waterfall": lambda one: check_bars(one, 0, 0),
+    "merging": lambda one: check_merge(one, 10, 0),
+    "p-values": lambda one: check_tests(one, 25, "naive", 0),
+}
+FAULTS = [
+    ("waterfall", ("Math.abs(shares[b]) - Math.abs(shares[a])", "a - b")),
+    ("waterfall", ('"+.2f"', '"+.1f"')),
+    ("waterfall", ("starts[state.baseline]", "starts[1]")),
+    ("merging", ("format(one.loss[i]", "format(one.loss[0]")),
+    ("merging", ("one.lines[i]", "one.lines[0]")),
+    ("merging", ("hue(colors[cluster[piece]])", "hue(0)")),
+    ("p-values", ("(state.draw + 1) * data.draw", "2 * data.draw")),
+    ("p-values", ("y(0) - y(share)", "y(0) - y(0.05)")),
+    ("p-values", ("every[0] / sum(every)", "own[0] / sum(own)")),
+]
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS, ids=[right for _, (right, _) in FAULTS])
+def test_a_fault_in_a_script_is_seen(name, fault, browser: Browser, base: str) -> None:
+    with shown(browser, base, name, fault) as one, pytest.raises(AssertionError):
+        CHECKS[name](one)

@@ -43,7 +43,7 @@
 
   function mount(root, data, kit) {
     const { svg, set, clear, format } = kit;
-    kit.invite(root, "Slide K down from 20: sectors join, and the thick lines, where a model changes its mind, turn. When does the loss begin to rise?");
+    kit.invite(root, "Slide K from 20 down to 1: sectors join, and the thick lines, where a model changes its mind, turn. When does the loss begin to rise?");
     const map = kit.panel(root, { width: SIZE, height: SIZE, label: "The clusters of the network’s regions" });
     const ground = svg("g", { "fill-opacity": 0.4, "shape-rendering": "crispEdges" }, map);
     const mosaic = svg("image", { width: SIZE, height: SIZE, visibility: "hidden" }, map);
