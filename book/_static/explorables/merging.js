@@ -45,15 +45,16 @@
     const { svg, set, clear, format } = kit;
     kit.invite(root, "Slide K from 20 down to 1: sectors join, and the thick lines, where a model changes its mind, turn. When does the loss begin to rise?");
     const map = kit.panel(root, { width: SIZE, height: SIZE, label: "The clusters of the network’s regions" });
-    const ground = svg("g", { "fill-opacity": 0.4, "shape-rendering": "crispEdges" }, map);
+    const ground = svg("g", { "fill-opacity": 0.3, "shape-rendering": "crispEdges" }, map);
     const mosaic = svg("image", { width: SIZE, height: SIZE, visibility: "hidden" }, map);
     const edge = svg("path", { fill: "none", stroke: "var(--ink)", "stroke-linecap": "square" }, map);
     const dots = svg("g", { "aria-hidden": "true" }, map);
-    const models = svg("g", { stroke: "var(--ink)", "stroke-width": 3.5 }, map);
+    const models = svg("g", { stroke: "var(--green)", "stroke-width": 4 }, map);
     const at = kit.linear([-SIDE, SIDE], [0, SIZE]);
     data.rows.forEach(([a, b], i) => {
-      const fill = data.classes[i] === 0 ? "var(--ink)" : "var(--paper)";
-      svg("circle", { cx: at(a), cy: SIZE - at(b), r: 2, fill, stroke: "var(--ink)", "stroke-width": 0.7 }, dots);
+      const d = data.classes[i] === 0 ? "m-2,0a2,2 0 1 0 4,0a2,2 0 1 0 -4,0" : "m0,-2.6l2.4,4.4h-4.8z"; // or a triangle
+      const fill = data.classes[i] === 0 ? "var(--blue)" : "var(--orange)";
+      svg("path", { d: `M${at(a)},${SIZE - at(b)}${d}`, fill }, dots);
     });
 
     const chart = kit.panel(root, { width: 340, height: SIZE, label: "The held-out loss of each K" });
@@ -65,7 +66,7 @@
     kit.axes(chart, { x, y, xTicks: [1, 5, 10, 15, 20], yTicks: ticks, xLabel: "K" });
     svg("text", { x: 4, y: 14, text: "held-out loss, with the error of its gap to the least" }, chart);
     const curve = svg("g", { "aria-hidden": "true" }, chart);
-    const here = svg("circle", { class: "here", r: 8, fill: "none", stroke: "var(--orange)", "stroke-width": 3 }, chart);
+    const here = svg("circle", { class: "here", r: 8, fill: "none", stroke: "var(--ink)", "stroke-width": 2.5 }, chart);
 
     const state = { k: START, training: 0 };
     let image; // the piece of each pixel, of this training
@@ -84,7 +85,7 @@
       const look = { stroke: "var(--muted)", "stroke-dasharray": "4 3" };
       svg("line", { x1: x.range[0], x2: x.range[1], y1: least, y2: least, ...look }, curve);
       one.loss.forEach((loss, i) => {
-        const [bar, color, at] = [one.error[i], "var(--blue)", x(i + 1)];
+        const [bar, color, at] = [one.error[i], "var(--green)", x(i + 1)];
         if (loss > y.domain[1]) return svg("path", { d: `M${at},${y.range[1] - 5}l-5,9h10z`, fill: color }, curve);
         svg("line", { x1: at, x2: at, y1: y(loss - bar), y2: y(loss + bar), stroke: color, "stroke-width": 2 }, curve);
         return svg("circle", { cx: at, cy: y(loss), r: 3.5, fill: color }, curve);

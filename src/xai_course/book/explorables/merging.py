@@ -29,6 +29,8 @@ def still(merged: MergedClassifier) -> Figure:
     """Return the picture of one merge of the book's network, beside the loss of every K."""
     import matplotlib.pyplot as plt
 
+    from xai_course.plotting import OURS
+
     fig, (clusters, losses) = plt.subplots(1, 2, figsize=(7, 3.4))
     merged.plot_regions([[-1.5, 1.5], [-1.5, 1.5]], clusters)
     merged.plot_models(ax=clusters)
@@ -39,8 +41,8 @@ def still(merged: MergedClassifier) -> Figure:
     clusters.set(title=f"{n_regions} regions, {n_clusters} clusters", xlabel="x1", ylabel="x2")
     book = data()["trainings"][0]
     ks, loss = range(1, 1 + len(book["loss"])), np.array(book["loss"])
-    losses.errorbar(ks, loss, book["error"], fmt="o", ms=4)
-    losses.plot(merged.n_cut_, loss[merged.n_cut_ - 1], "o", ms=10, mfc="none", mec="C1", mew=2)
+    losses.errorbar(ks, loss, book["error"], fmt="o", ms=4, color=OURS)
+    losses.plot(merged.n_cut_, loss[merged.n_cut_ - 1], "o", ms=10, mfc="none", mec="black", mew=2)
     losses.axhline(loss.min(), color="gray", lw=0.8, ls="--")
     losses.set(title="held-out loss", xlabel="K", xticks=[1, 5, 10, 15, 20])
     return fig

@@ -42,10 +42,12 @@ def still() -> Figure:
     """Return the picture of all draws: the p-values after 25 iterations, and the small ones."""
     import matplotlib.pyplot as plt
 
+    from xai_course.plotting import OURS, PAPER
+
     levels = measured("unwrapping_inference")["noise"]
     fig, (spread, small) = plt.subplots(1, 2, figsize=(7, 3))
     names = {"naive": "same rows", "honest": "fresh rows"}
-    for color, marker, shift, kind in ("C1", "s", 0.96, "naive"), ("C0", "o", 1.04, "honest"):
+    for color, marker, shift, kind in (PAPER, "s", 0.96, "naive"), (OURS, "o", 1.04, "honest"):
         counts = np.array(levels["25"][kind]["histogram"])
         spread.stairs(counts / counts.sum(), np.linspace(0, 1, 21), color=color, lw=1.5)
         share, error = ([one[kind][key] for one in levels.values()] for key in ("share", "error"))
