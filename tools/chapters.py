@@ -255,6 +255,11 @@ class Page:
         """The page's top-level blocks."""
         return parse_blocks(self.path.read_text(encoding="utf-8"))
 
+    @property
+    def promise(self) -> str:
+        """The paragraph below the title."""
+        return next((block.text for block in self.blocks if block.kind == "paragraph"), "")
+
     def walk(self) -> Iterator[Block]:
         """Give every block at every depth."""
         for block in self.blocks:
@@ -319,6 +324,41 @@ class Chapter(Page):
             elif not inside:
                 blocks.append(block)
         return blocks
+
+    @cached_property
+    def glance(self) -> tuple[int, dict[str, str], list[str]]:
+        """The box *At a glance*: its line (0: none), the text of each entry, the objectives."""
+        boxes = [b for b in self.blocks if "at-a-glance" in b.options.get("class", "").split()]
+        if not boxes or boxes[0].name != "admonition":
+            return 0, {}, []
+        entries: dict[str, str] = {}
+        objectives: list[str] = []
+        last = ""
+        for block in boxes[0].blocks:
+            label = block.strong[0].rstrip(":. ") if block.strong else ""
+            if label and block.text.startswith(block.strong[0]):
+                last = label
+                entries[last] = block.text.removeprefix(block.strong[0])
+            elif last:
+                entries[last] += " " + (block.text or " ".join(block.items))
+            if last == "Objectives" and block.kind == "ordered_list":
+                objectives.extend(block.items)
+            if any(role.name == "runtime" for role in block.roles):
+                entries[last] += " {runtime}"
+        return boxes[0].line, entries, objectives
+
+    @cached_property
+    def figures(self) -> list[tuple[str, str]]:
+        """The name and the caption, as MyST, of every picture outside the exercises."""
+        by_line = {cell.line: cell for cell in self.cells if _has_figure(cell)}
+        found = []
+        for block in self.lesson:
+            if block.line in by_line:
+                figure = by_line[block.line].metadata["mystnb"]["figure"]
+                found.append((figure["name"], figure["caption"]))
+            elif block.name == "figure" and "name" in block.options:
+                found.append((block.options["name"], block.content.strip()))
+        return found
 
     @property
     def n_lines(self) -> int:
@@ -390,7 +430,20 @@ def slug_of(name: str) -> str:
 
 def read_toc(root: Path) -> list[str]:
     """Return the names of all pages in `_toc.yml`, in reading order, the landing page first."""
-    return toc_names(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    return toc_names(_toc(root))
+
+
+def _toc(root: Path) -> dict[str, Any]:
+    return yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+
+
+def _titles(toc: dict[str, Any]) -> dict[str, str]:
+    """Return the titles that a table of contents gives, by the name of the page."""
+    titles = {toc["file"]: toc["title"]} if {"file", "title"} <= toc.keys() else {}
+    for key in ("parts", "chapters", "sections"):
+        for entry in toc.get(key, []):
+            titles |= _titles(entry)
+    return titles
 
 
 def toc_names(toc: dict[str, Any]) -> list[str]:
@@ -430,6 +483,20 @@ class Book:
             (Chapter if is_chapter(name) else Page)(self.path(name), name) for name in self.toc
         ]
         return [page for page in kinds if page.path.exists()]
+
+    @cached_property
+    def shelves(self) -> dict[str, list[Chapter]]:
+        """The chapters under the caption of their part, in reading order."""
+        by_name = {chapter.name: chapter for chapter in self.chapters}
+        parts = _toc(self.root).get("parts", [])
+        shelves = {p["caption"]: [by_name[n] for n in toc_names(p) if n in by_name] for p in parts}
+        return {caption: chapters for caption, chapters in shelves.items() if chapters}
+
+    @cached_property
+    def short_titles(self) -> dict[str, str]:
+        """What the sidebar calls each page."""
+        given = _titles(_toc(self.root))
+        return {page.name: given.get(page.name, page.blocks[0].text) for page in self.pages}
 
     def path(self, name: str) -> Path:
         """Where the source of a page lies."""

@@ -45,7 +45,9 @@ VALUE = re.compile(r"\{([^{}]*)\}")  # the name of a glued value
 NO_BREAK = "\N{NO-BREAK SPACE}"  # a line must not end within a value
 TYPED = re.compile(r"(?<![\w-])\d")  # where a number begins; LRP-0 is a name
 CLASSES = ("fan", "dao")
-METHODS = "methods"  # the key of the list of all methods; the others are chapters
+# The keys of the lists about all chapters; every other key is a chapter.
+METHODS, KEYWORDS, DATA = "methods", "keywords", "data"
+LISTS = (METHODS, KEYWORDS, DATA)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def read(root: Path) -> dict[str, Place]:
     return {
         slug: _place(slug, entry, values.get(slug, {}))
         for slug, entry in _entries(root).items()
-        if slug != METHODS
+        if slug not in LISTS
     }
 
 
@@ -142,6 +144,16 @@ def read_methods(root: Path) -> list[Method]:
             raise ValueError(f"{row}: parts {list(row)}; accepted: {wanted}, and section")
         methods.append(Method(*row.values()))
     return methods
+
+
+def read_keywords(root: Path) -> dict[str, list[str]]:
+    """Return what readers may call the things that a page explains, by its slug."""
+    return _entries(root).get(KEYWORDS, {})
+
+
+def read_data(root: Path) -> dict[str, list[str]]:
+    """Return the slugs of the chapters that work on each kind of data but a table."""
+    return _entries(root).get(DATA, {})
 
 
 def _entries(root: Path) -> dict[str, Any]:

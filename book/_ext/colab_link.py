@@ -2,7 +2,8 @@
 
 The theme links the page's source, a Markdown file, which Colab cannot open. The notebooks that
 Colab can open are written by ``tools.publish`` and pushed to the branch ``notebooks_branch``. Pages
-that are not chapters are not published, so they lose the button.
+that are not chapters are not published, so they lose the button. The directive `colab-button`
+writes a button for one chapter on another page.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 from tools.chapters import is_chapter, slug_of
 
@@ -23,8 +25,30 @@ COLAB = "https://colab.research.google.com/github"
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the setting and the hook."""
     app.add_config_value("notebooks_branch", "notebooks", "html", str)
+    app.add_directive("colab-button", ColabButton)
     app.connect("html-page-context", link_published_notebook, priority=AFTER_THE_THEME)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def published(branch: str, name: str) -> str:
+    """Return where a chapter's notebook lies in the repository of the notebooks."""
+    return f"{branch}/reader/{slug_of(name)}.ipynb"
+
+
+class ColabButton(SphinxDirective):
+    """A button that opens the notebook of the named chapter; its words are the content."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Write the button."""
+        address = self.config.html_theme_options["repository_url"].rstrip("/").split("/")
+        path = published(self.config.notebooks_branch, self.arguments[0])
+        url = f"{COLAB}/{'/'.join(address[-2:])}/blob/{path}"
+        classes = ["sd-btn", "sd-btn-outline-primary"]
+        button = nodes.reference(text=" ".join(self.content), refuri=url, classes=classes)
+        return [nodes.paragraph("", "", button)]
 
 
 def link_published_notebook(
@@ -37,7 +61,7 @@ def link_published_notebook(
     if not is_chapter(pagename):
         _remove_colab(buttons)
         return
-    path = f"{app.config.notebooks_branch}/reader/{slug_of(pagename)}.ipynb"
+    path = published(app.config.notebooks_branch, pagename)
     repository = "/".join(context[key] for key in ("github_user", "github_repo"))
     found = [button for group in _groups(buttons) for button in group if _is_colab(button)]
     if len(found) != 1:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import shutil
 from importlib.metadata import files
 from pathlib import Path
+from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 BUNDLE = "tex-svg.js"
@@ -26,7 +28,24 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     shutil.copyfile(source, target)
 
 
+def only_with_maths(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
+    """Take the bundle from a page without a formula.
+
+    Sphinx counts the formulas of all pages below for the landing page, which has none itself.
+    """
+    if 'class="math' not in context.get("body", ""):
+        context["script_files"] = [one for one in context["script_files"] if not _is_maths(one)]
+
+
+def _is_maths(script: Any) -> bool:
+    body = script.attributes.get("body") or ""
+    return body.startswith("window.MathJax") or str(script.filename or "").endswith(BUNDLE)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
+    app.connect("html-page-context", only_with_maths, priority=900)  # after Sphinx has added it
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,8 +1,8 @@
 """The role ``{taxonomy}`.` `` and the directive `taxonomy-table`, both made from `taxonomy.yml`.
 
-The role writes one line about the chapter that it stands in. The directive writes one of four
-tables: the ``classes`` of all chapters, how they keep the five ``rules``, a ``finder`` (what one
-wants by what one has), or all methods of one survey, ``methods Fan`` or ``methods Dao``.
+The role writes one line about the chapter that it stands in. The directive writes one of three
+tables: the ``classes`` of all chapters, how they keep the five ``rules``, or all methods of one
+survey, ``methods Fan`` or ``methods Dao``.
 """
 
 from __future__ import annotations
@@ -77,18 +77,6 @@ def _rules() -> Iterator[tuple[str, ...]]:
         yield _link(name), "\n    ".join(f"- {one}" for one in verdicts)
 
 
-def _finder() -> Iterator[tuple[str, ...]]:
-    yield "you want", "you have at least", "pages"
-    for wanted in taxonomy.GIVES:
-        before = ""
-        for access, have in taxonomy.ACCESS.items():
-            names = [n for n, place in _pages() if wanted in place.gives and place.access == access]
-            if names:
-                want = "" if before == wanted else f"**{wanted}**"
-                yield want, have, "; ".join(_link(name) for name in names)
-                before = wanted
-
-
 def _methods(survey: str) -> Iterator[tuple[str, ...]]:
     yield "class", "method", "in the survey", "in this book"
     by_slug = {slug_of(name): name for name in BOOK.toc if is_chapter(name)}
@@ -105,7 +93,7 @@ def _methods(survey: str) -> Iterator[tuple[str, ...]]:
 
 
 OPTIONS = {"rules": [":widths: 1 4", ":class: verdicts"]}
-TABLES = {"classes": _classes, "rules": _rules, "finder": _finder, "methods": _methods}
+TABLES = {"classes": _classes, "rules": _rules, "methods": _methods}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -33,13 +33,16 @@ from tools.publish.filter import OPTIONS
 # What the publishing filter can translate, and what it takes apart itself.
 ALLOWED_DIRECTIVES = frozenset(OPTIONS) | {*GATES, "code-cell"}
 FRONT_MATTER_DIRECTIVES = frozenset(
-    ["api", "explorable", "glossary", "nb-exec-table", "tableofcontents", "grid",
-     "grid-item-card", "taxonomy-table"]
+    [
+        "api", "glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item",
+        "grid-item-card", "button-ref", "colab-button", "contents-of-chapters", "explorable", "finder",
+        "subject", "taxonomy-table",
+    ]
 )  # fmt: skip
 ALLOWED_ROLES = frozenset(
     [
         "cite:t", "cite:p", "term", "ref", "doc", "numref", "eq", "math", "glue:text", "runtime",
-        "taxonomy",
+        "taxonomy", "count",
     ]
 )  # fmt: skip
 
@@ -115,31 +118,9 @@ def promise(book: Book, chapter: Chapter) -> list[str]:
     return problems
 
 
-def _glance(chapter: Chapter) -> tuple[int, dict[str, str], list[str]]:
-    """Read the box: its line (0: none), the text of each entry in order, the objectives."""
-    boxes = [b for b in chapter.blocks if "at-a-glance" in b.options.get("class", "").split()]
-    if not boxes or boxes[0].name != "admonition":
-        return 0, {}, []
-    entries: dict[str, str] = {}
-    objectives: list[str] = []
-    last = ""
-    for block in boxes[0].blocks:
-        label = block.strong[0].rstrip(":. ") if block.strong else ""
-        if label and block.text.startswith(block.strong[0]):
-            last = label
-            entries[last] = block.text.removeprefix(block.strong[0])
-        elif last:
-            entries[last] += " " + (block.text or " ".join(block.items))
-        if last == "Objectives" and block.kind == "ordered_list":
-            objectives.extend(block.items)
-        if any(role.name == "runtime" for role in block.roles):
-            entries[last] += " {runtime}"
-    return boxes[0].line, entries, objectives
-
-
 def at_a_glance(book: Book, chapter: Chapter) -> list[str]:
     """The box with its five entries, in order."""
-    line, entries, objectives = _glance(chapter)
+    line, entries, objectives = chapter.glance
     where = chapter.at(line or 1)
     if not line:
         return [f"{where}: an `admonition` of class `at-a-glance` is missing"]
@@ -182,7 +163,7 @@ def length(book: Book, chapter: Chapter) -> list[str]:
 
 def reading_time(book: Book, chapter: Chapter) -> list[str]:
     """The box says how long it takes to read the page, as computed."""
-    line, entries, _ = _glance(chapter)
+    line, entries, _ = chapter.glance
     said = re.search(r"\d+(?= minutes to read)", entries.get("Time", ""))
     computed = round(chapter.minutes)
     if said and int(said[0]) == computed:
@@ -572,7 +553,7 @@ def exercise_mix(book: Book, chapter: Chapter) -> list[str]:
 
 def exercise_meta(book: Book, chapter: Chapter) -> list[str]:
     """The line of kind, difficulty, minutes and objective."""
-    objectives = len(_glance(chapter)[2])
+    objectives = len(chapter.glance[2])
     problems = []
     for exercise in chapter.exercises:
         first = exercise.blocks[0] if exercise.blocks else None
