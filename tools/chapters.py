@@ -350,12 +350,11 @@ class Chapter(Page):
     @cached_property
     def figures(self) -> list[tuple[str, str]]:
         """The name and the caption, as MyST, of every picture outside the exercises."""
-        by_line = {cell.line: cell for cell in self.cells if _has_figure(cell)}
+        by_line = {cell.line: cell.figure for cell in self.cells if _is_shown(cell) and cell.figure}
         found = []
         for block in self.lesson:
             if block.line in by_line:
-                figure = by_line[block.line].metadata["mystnb"]["figure"]
-                found.append((figure["name"], figure["caption"]))
+                found.append((by_line[block.line]["name"], by_line[block.line]["caption"]))
             elif block.name == "figure" and "name" in block.options:
                 found.append((block.options["name"], block.content.strip()))
         return found
