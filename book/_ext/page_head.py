@@ -22,7 +22,7 @@ SECOND_VIEWPORT = '<meta name="viewport" content="width=device-width, initial-sc
 def description_of(doctree: nodes.document) -> str:
     """Return the first paragraph of a page that stands in no box."""
     for paragraph in doctree.findall(nodes.paragraph):
-        if isinstance(paragraph.parent, nodes.section | nodes.document):
+        if isinstance(paragraph.parent, nodes.section | nodes.container):
             return " ".join(paragraph.astext().split())
     return ""
 

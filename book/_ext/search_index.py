@@ -36,16 +36,20 @@ def is_prose(node: nodes.Node) -> bool:
     )
 
 
+def prose(doctree: nodes.document) -> nodes.document:
+    """Return a copy of a page that holds prose only."""
+    page = doctree.deepcopy()
+    for node in list(page.findall(lambda one: not is_prose(one))):
+        node.parent.remove(node)
+    return page
+
+
 class ProseIndex(sphinx.search.IndexBuilder):
     """Sphinx's index without code."""
 
     def feed(self, docname: str, filename: str, title: str, doctree: nodes.document) -> None:
-        """Index a copy of the page that holds prose only."""
-        page = doctree.deepcopy()
-        for node in list(page.findall(lambda one: not is_prose(one))):
-            if node.parent is not None:
-                node.parent.remove(node)
-        super().feed(docname, filename, title, page)
+        """Index the prose of a page."""
+        super().feed(docname, filename, title, prose(doctree))
 
 
 class Keywords(SphinxTransform):

@@ -74,6 +74,8 @@ SUMMARY_LINES = 5
 MIN_CAPTION, MIN_ALT = 20, 20  # characters: shorter ones only name the picture
 MIN_TABLE_CAPTION = 20
 MIN_PAGE_WORDS = 20
+MAX_SIDEBAR = 34  # letters that fit one line
+MIN_DESCRIPTION = 40
 MAX_PAGE_BYTES = 1_000_000
 MAX_TRACKED_BYTES = 5_000_000
 
@@ -721,6 +723,35 @@ def pages_exist(book: Book) -> list[str]:
             if not book.path(name).exists()]  # fmt: skip
 
 
+def sidebar_titles(book: Book) -> list[str]:
+    """The sidebar calls each page by a short name of its own."""
+    titles = list(book.short_titles.values())
+    return [
+        f"_toc.yml: {name} is called {title!r} in the sidebar; accepted: one line of at most "
+        f"{MAX_SIDEBAR} letters that no other page has"
+        for name, title in book.short_titles.items()
+        if len(title) > MAX_SIDEBAR or titles.count(title) > 1
+    ]
+
+
+def keywords(book: Book) -> list[str]:
+    """Every chapter has words for the search, and every word a page."""
+    given, kinds = taxonomy.read_keywords(book.root), taxonomy.read_data(book.root)
+    slugs = {page.slug for page in book.pages}
+    named = [*given, *(slug for of_kind in kinds.values() for slug in of_kind)]
+    problems = [f"book/taxonomy.yml: no page is called {one}" for one in named if one not in slugs]
+    problems += [
+        f"book/taxonomy.yml: {chapter.slug} has no keywords for the search"
+        for chapter in book.chapters
+        if not given.get(chapter.slug)
+    ]
+    return problems + [
+        f"book/taxonomy.yml: {slug} has a keyword twice: {words}"
+        for slug, words in given.items()
+        if len({word.casefold() for word in words}) < len(words)
+    ]
+
+
 def only_toc_files(book: Book) -> list[str]:
     """Otherwise Sphinx would execute every notebook and script below book/."""
     config = yaml.safe_load((book.root / "_config.yml").read_text(encoding="utf-8"))
@@ -762,12 +793,18 @@ class _Resources(HTMLParser):
         super().__init__()
         self.urls: list[str] = []
         self.words: list[str] = []
+        self.meta: list[tuple[str, str]] = []
+        self.has_maths = False
         self._style = False
         self._article = 0
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {key: value or "" for key, value in attrs}
+        if tag == "meta":
+            name = given.get("name") or given.get("property", "")
+            self.meta.append((name, given.get("content", "")))
+        self.has_maths |= "math" in given.get("class", "").split()
         wanted = LOADING.get(tag, ())
         if tag == "link" and not set(given.get("rel", "").split()) & QUIET_LINKS:
             wanted = ("href",)
@@ -837,6 +874,43 @@ def pages_light(book: Book) -> list[str]:
     return problems
 
 
+def heads(book: Book) -> list[str]:
+    """A page's head has one viewport, says what the page is about, and names a picture."""
+    problems, said = [], []
+    for name in book.toc:
+        path = book.html / f"{name}.html"
+        if not path.exists():
+            continue
+        meta = _Resources(path.read_text(encoding="utf-8")).meta
+        keys = [key for key, _ in meta]
+        about = dict(meta).get("description", "")
+        card = urlsplit(dict(meta).get("og:image", "")).path.rpartition("/")[2]
+        problems += [
+            f"{name}.html: {keys.count(key)} tags {key!r}; one is accepted"
+            for key in ("viewport", "description", "og:image")
+            if keys.count(key) != 1
+        ]
+        if len(about) < MIN_DESCRIPTION or about in said:
+            problems.append(f"{name}.html: the description {about!r} is short, or another page's")
+        if not (book.html / "_static" / card).is_file():
+            problems.append(f"{name}.html: og:image names {card!r}, which is not in _static")
+        said.append(about)
+    return problems
+
+
+def maths_loaded(book: Book) -> list[str]:
+    """A page loads MathJax if it has a formula, and only then."""
+    problems = []
+    for path in sorted(book.html.rglob("*.html")):
+        page = _Resources(path.read_text(encoding="utf-8"))
+        loads = any("mathjax" in url for url in page.urls)
+        if loads != page.has_maths:
+            problems.append(
+                f"{path.relative_to(book.html)}: loads MathJax: {loads}; formulas: {page.has_maths}"
+            )
+    return problems
+
+
 def answers_collected(book: Book) -> list[str]:
     """What the pages say about the three subjects stands in `book/answers`, word for word."""
     pages = answers.executed(book.root)
@@ -870,13 +944,15 @@ CHAPTER_RULES: tuple[ChapterRule, ...] = (
 )  # fmt: skip
 BOOK_RULES: tuple[BookRule, ...] = (
     pages_exist, front_matter_markup, methods_run, citations, terms, glossary_order, only_toc_files,
-    tracked_files,
+    sidebar_titles, keywords, tracked_files,
 )  # fmt: skip
 # These read _build/html.
 BUILT_RULES: tuple[BookRule, ...] = (
     no_external_resource,
     pages_built,
     pages_light,
+    heads,
+    maths_loaded,
     answers_collected,
     verdicts_collected,
 )

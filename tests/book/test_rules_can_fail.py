@@ -32,6 +32,10 @@ IMPORT_CELL = "```{code-cell} ipython3\nimport os\n```\n\n## Real data"
 NESTED = "````{note}\n```{code-cell} ipython3\n1\n```\n````\n\n## Real data"
 EXERCISE_4 = ("```{exercise-start} A claim to judge", "## Summary")
 
+HEAD = """<link rel="canonical" href="https://x.org"><meta name="viewport" content="a">
+<meta name="description" content="What the page {name} is about, in one sentence.">
+<meta property="og:image" content="https://x.org/_static/card.png">"""
+
 # rule, file, what is replaced (once), by what, a piece of the message
 HIDDEN = "limit = 3\n```\n\n```{code-cell} ipython3\nprint(limit)\nassert len(grid)"
 BROKEN = [
@@ -139,6 +143,19 @@ BROKEN = [
     ("no_external_resource", "_build/html/a.css", "a{}", "a{b: url(https://x.org/y)}", "x.org/y"),
     ("pages_built", PAGE, "word " * 30, "one", "2 words"),
     ("pages_light", PAGE, "word " * 30, "word " * 250_000, "bytes"),
+    ("sidebar_titles", "_toc.yml", "title: A toy", f"title: {'A toy ' * 9}", "at most 34"),
+    ("sidebar_titles", "_toc.yml", "title: A toy", "title: Glossary", "no other page"),
+    ("keywords", TAXONOMY, "  good-chapter: [toy", "  lost: [toy", "called lost"),
+    ("keywords", TAXONOMY, "  good-chapter: [toy", "  intro: [toy", "no keywords"),
+    ("keywords", TAXONOMY, "images: [good-chapter]", "images: [lost]", "called lost"),
+    ("keywords", TAXONOMY, "[toy, small network]", "[toy, Toy]", "twice"),
+    ("heads", PAGE, "<head>", '<head><meta name="viewport">', "2 tags 'viewport'"),
+    ("heads", PAGE, 'name="description"', 'name="about"', "0 tags 'description'"),
+    ("heads", PAGE, "toy-part/good-chapter is about", "x", "short"),
+    ("heads", PAGE, "toy-part/good-chapter is about", "intro is about", "another page's"),
+    ("heads", PAGE, "card.png", "lost.png", "'lost.png'"),
+    ("maths_loaded", PAGE, "<p>", '<script src="mathjax/a.js"></script><p>', "formulas: False"),
+    ("maths_loaded", PAGE, "<p>", '<p class="math x">', "loads MathJax: False"),
     ("answers_collected", ANSWERS, "benign", "malignant", "python -m tools.answers"),
     ("verdicts_collected", VERDICTS, '"2"', '"3"', "good-chapter is not what the page says"),
     ("verdicts_collected", VERDICTS, "good-chapter", "lost-chapter", "lost-chapter is not"),
@@ -155,10 +172,12 @@ def checkout(tmp_path: Path) -> Path:
     (root / "_build" / "html" / "toy-part").mkdir(parents=True)
     (root / ".gitignore").write_text("_build\n", encoding="utf-8")
     for name in Book(root).toc:
-        page = f'<html><link rel="canonical" href="https://x.org"><article><p>{"word " * 30}'
+        page = f"<html><head>{HEAD.format(name=name)}</head><article><p>{'word ' * 30}"
         page += '<a href="https://x.org">x</a></article></html>'
         (root / "_build" / "html" / f"{name}.html").write_text(page, encoding="utf-8")
     (root / "_build" / "html" / "a.css").write_text("a{}", encoding="utf-8")
+    (root / "_build" / "html" / "_static").mkdir()
+    (root / "_build" / "html" / "_static" / "card.png").touch()
     executed = root / "_build" / "executed" / "good-chapter.ipynb"
     executed.parent.mkdir()
     outputs = [{"metadata": {"xai_course": SAID}}, {"output_type": "stream"}]
