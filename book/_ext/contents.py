@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -28,9 +29,15 @@ IDEAS = "_static/ideas"  # one picture a chapter, by its slug
 SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 
 
+@lru_cache(maxsize=1)  # to read all chapters takes seconds
+def _book(written: tuple[int, ...]) -> Book:
+    return Book(BOOK.root)
+
+
 def _fresh() -> Book:
     """Return the book as it is now: Sphinx may outlive a change of a page."""
-    return Book(BOOK.root)
+    paths = [BOOK.root / "_toc.yml", *BOOK.source.glob("*/*.md")]
+    return _book(tuple(path.stat().st_mtime_ns for path in sorted(paths)))
 
 
 COUNTS = {
@@ -132,7 +139,10 @@ def data(book: Book) -> Iterator[str]:
     rows = [("chapter", "data")]
     for chapter in book.chapters:
         name = f"{{doc}}`{book.short_titles[chapter.name]} </{chapter.name}>`"
-        rows.append((name, " ".join(chapter.glance[1].get("Data", "").split())))
+        text = chapter.glance[1].get("Data", "")
+        for role in chapter.roles:  # the works are cited in the chapter
+            text = text.replace(f" {role.content}", "") if role.name.startswith("cite") else text
+        rows.append((name, " ".join(text.split())))
     yield from _table(rows)
 
 

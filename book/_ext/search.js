@@ -3,6 +3,7 @@
 const PAGES = READING_ORDER;  // filled in by the build
 const QUERY = (new URLSearchParams(window.location.search).get("q") || "").toLowerCase();
 const WORDS = [...new Set(QUERY.split(/[^\p{L}\p{N}]+/u).filter((word) => word.length > 2))];
+const MOST = 15;
 const NO_PROSE = ".headerlink, script, style, pre, table, .cell_input, h1";
 
 // As Sphinx has it, but words in headings count more, and `score` is asked.
@@ -26,7 +27,11 @@ var Scorer = {
 // A page from the disk may not read other pages.
 if (window.location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
-if (typeof Search !== "undefined")
+if (typeof Search !== "undefined") {
+  // The page of every result is read for its excerpt: only the best are shown, which stand last in Sphinx's list.
+  const all = Search._performSearch;
+  Search._performSearch = (...query) => all(...query).slice(-MOST);
+
   Search.htmlToText = (text, anchor) => {
     const article = new DOMParser().parseFromString(text, "text/html").querySelector("article");
     if (!article) return "";
@@ -34,3 +39,4 @@ if (typeof Search !== "undefined")
     const part = anchor && article.querySelector(anchor);
     return (part || article).textContent.replace(/\\[()[\]]/g, "").replace(/\s+/g, " ").trim();
   };
+}
