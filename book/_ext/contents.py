@@ -95,7 +95,7 @@ def _picture(book: Book, chapter: Chapter) -> list[nodes.Node]:
     figures = (block for block in chapter.walk() if block.name == "figure")
     alts = [f.options.get("alt", "") for f in figures if f.text.endswith(path)]
     alt = alts[0] if alts else f"The idea of the chapter: {chapter.blocks[0].text}."
-    return [nodes.image(uri=f"/{path}", alt=alt, loading="lazy")]
+    return [nodes.image(uri=f"/{path}", alt=alt)]
 
 
 def _card(book: Book, number: int, chapter: Chapter) -> nodes.Node:

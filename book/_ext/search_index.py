@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import sphinx.search
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.util.index_entries import split_index_msg
 
 from tools import taxonomy
 from tools.chapters import BOOK, read_toc, slug_of
@@ -50,6 +52,16 @@ class ProseIndex(sphinx.search.IndexBuilder):
     def feed(self, docname: str, filename: str, title: str, doctree: nodes.document) -> None:
         """Index the prose of a page."""
         super().feed(docname, filename, title, prose(doctree))
+
+    def freeze(self) -> dict[str, Any]:
+        """Take the entries of all pages, of which Sphinx forgets those that it did not rewrite."""
+        for docname, entries in self.env.get_domain("index").entries.items():
+            self._index_entries[docname] = sorted(
+                (word, target, main)
+                for kind, value, target, main, _ in entries
+                for word in split_index_msg(kind, value)
+            )
+        return super().freeze()
 
 
 class Keywords(SphinxTransform):

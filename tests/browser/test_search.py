@@ -35,7 +35,7 @@ QUERIES = {
     "adversarial attack": "cases/adversarial-examples",
     "nearest neighbours": "cases/neighbours-and-prototypes",
     "symbolic regression": "reading-weights/symbolic-regression",
-    "which explanation is right": "saliency/ground-truth",
+    "ground truth": "saliency/ground-truth",
     "knowledge distillation": "piecewise-linear/distillation",
 }
 
@@ -99,7 +99,7 @@ def test_an_excerpt_is_prose(context, base) -> None:
 
 @pytest.mark.parametrize(
     ("query", "old", "new"),
-    [("p-value", '"p-value"', '"q-value"'), ("SHAP", '"shap"', '"shop"')],
+    [("p-value", '"p-value"', '"q-value"'), ("PyTorch", '"pytorch"', '"torch"')],
 )
 def test_an_index_without_the_keyword_is_noticed(query, old, new, context, base) -> None:
     """The planted fault: the test above would see it."""
