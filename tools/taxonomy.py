@@ -108,7 +108,7 @@ def named_values(root: Path) -> dict[str, list[str]]:
     return {
         slug: [name for rule in RULES for name in VALUE.findall(entry[rule]["why"])]
         for slug, entry in _entries(root).items()
-        if slug != METHODS
+        if slug not in LISTS
     }
 
 

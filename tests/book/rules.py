@@ -35,8 +35,8 @@ ALLOWED_DIRECTIVES = frozenset(OPTIONS) | {*GATES, "code-cell"}
 FRONT_MATTER_DIRECTIVES = frozenset(
     [
         "api", "glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item",
-        "grid-item-card", "button-ref", "colab-button", "contents-of-chapters", "explorable", "finder",
-        "subject", "taxonomy-table",
+        "grid-item-card", "button-ref", "colab-button", "contents-of-chapters", "explorable",
+        "finder", "subject", "taxonomy-table",
     ]
 )  # fmt: skip
 ALLOWED_ROLES = frozenset(
