@@ -174,9 +174,9 @@ class Contents(SphinxDirective):
         _depend(self.env, book)
         if what == "shelves":
             return list(shelves(self, book))
-        box = nodes.container()
+        box = nodes.container(classes=["listed"])
         self.state.nested_parse(StringList(list(LISTS[what](book)), what), 0, box)
-        return box.children
+        return [box]
 
 
 # --- the three subjects -----------------------------------------------------------------------

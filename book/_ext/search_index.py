@@ -26,11 +26,15 @@ from tools.chapters import BOOK, read_toc, slug_of
 SCORER = Path(__file__).with_name("search.js")
 BEFORE_THE_DOMAINS_READ = 800
 OUTPUT = "cell_output"  # the class of what a cell printed or drew
+# Made from the chapters, which are what a reader looks for.
+MADE = {"shelf", "subject", "finder", "listed"}
 
 
 def is_prose(node: nodes.Node) -> bool:
     """Tell whether a node and what it holds belong into the index."""
     if isinstance(node, nodes.literal_block | nodes.citation | nodes.raw | addnodes.toctree):
+        return False
+    if isinstance(node, nodes.Element) and MADE & set(node.get("classes", [])):
         return False
     # A figure is part of its cell's output; its caption is prose.
     return not (isinstance(node, nodes.container) and OUTPUT in node.get("classes", [])) or any(

@@ -88,7 +88,8 @@ def test_the_index_holds_prose_only() -> None:
     figure = nodes.figure("", nodes.image(uri="a.png"), nodes.caption(text="seen"))
     drawn = nodes.container("", figure, nodes.literal_block(text="array"), classes=["cell_output"])
     code = nodes.literal_block(text="import numpy")
-    page = document(nodes.paragraph(text="words"), code, printed, drawn)
+    card = nodes.container("", nodes.paragraph(text="of a chapter"), classes=["shelf"])
+    page = document(nodes.paragraph(text="words"), code, printed, drawn, card)
     kept = search_index.prose(page).astext()
     assert kept.split() == ["A", "page", "words", "seen"]
     assert "numpy" in page.astext()
