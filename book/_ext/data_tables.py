@@ -26,7 +26,8 @@ def to_table(html: str) -> nodes.table | None:
     if found is None:
         return None
     heads, rows = _one_row_of_heads(_rows(found, "thead")), _rows(found, "tbody")
-    n_columns = max(sum(_span(cell, "colspan") for cell in row) for row in heads + rows)
+    n_columns = max(_n_cells(row) for row in heads + rows)
+    rows = _in_full(rows, n_columns)
     # Names of rows are heads, too: a screen reader says them before each value.
     n_stubs = sum(cell.name == "th" for cell in rows[0]) if rows else 0
     group = nodes.tgroup(cols=n_columns)
@@ -43,9 +44,26 @@ def _rows(table: Tag, part: str) -> list[Row]:
     return [row.find_all(["th", "td"]) for row in table.select(f"{part} tr")]
 
 
+def _in_full(rows: list[Row], n_columns: int) -> list[Row]:
+    """Write a name that stands for several rows into each of them.
+
+    It is read aloud before each value, and on a telephone it stands beside it. Where a cell spans
+    rows, docutils takes the first value of the next row for a head.
+    """
+    full: list[Row] = []
+    for row in rows:
+        n_missing = n_columns - _n_cells(row)
+        full.append([*(full[-1][:n_missing] if full else []), *row])
+    return full
+
+
+def _n_cells(row: Row) -> int:
+    return sum(_span(cell) for cell in row)
+
+
 def _one_row_of_heads(heads: list[Row]) -> list[Row]:
     """Put the names of the index, for which pandas takes a row of their own, into the first row."""
-    if len(heads) < 2 or any(_span(cell, "colspan") > 1 for row in heads for cell in row):
+    if len(heads) < 2 or any(_span(cell) > 1 for row in heads for cell in row):
         return heads
     *above, names = heads
     if any(_text(cell) for cell in names[_n_leading(names) :]) or len(names) != len(above[-1]):
@@ -60,19 +78,19 @@ def _n_leading(row: Row) -> int:
 
 
 def _text(cell: Tag) -> str:
-    text = cell.get_text().strip()
+    text = cell.get_text().strip().replace(" ± ", "\u00a0±\u00a0")  # stays in one line
     return "-" if text in NOTHING else text
 
 
-def _span(cell: Tag, direction: str) -> int:
-    return int(cell.get(direction, 1))
+def _span(cell: Tag) -> int:
+    return int(cell.get("colspan", 1))
 
 
 def _row(cells: Row) -> nodes.row:
     row = nodes.row()
     for cell in cells:
-        spans = {"morecols": _span(cell, "colspan") - 1, "morerows": _span(cell, "rowspan") - 1}
-        entry = nodes.entry("", **{name: more for name, more in spans.items() if more})
+        more = _span(cell) - 1
+        entry = nodes.entry("", **({"morecols": more} if more else {}))
         row += entry
         entry += nodes.paragraph("", _text(cell))
     return row

@@ -42,11 +42,17 @@ def test_heads_of_two_levels_stay_two():
     assert spans == [None, 1, 1]
 
 
-def test_a_name_for_several_rows_spans_them():
-    index = pd.MultiIndex.from_product([["K = 2"], [0, 1]])
-    table = data_tables.to_table(pd.DataFrame({"a": [1, 2]}, index=index).to_html())
-    assert rows(table, nodes.tbody) == [["K = 2", "0", "1"], ["1", "2"]]
-    assert next(next(table.findall(nodes.tbody)).findall(nodes.entry))["morerows"] == 1
+def test_a_name_for_several_rows_stands_in_each():
+    index = pd.MultiIndex.from_product([["K = 2"], ["x", "y"], [0, 1]])
+    table = data_tables.to_table(pd.DataFrame({"a": [1, 2, 3, 4]}, index=index).to_html())
+    names = [["K = 2", "x", "0"], ["K = 2", "x", "1"], ["K = 2", "y", "0"], ["K = 2", "y", "1"]]
+    assert rows(table, nodes.tbody) == [[*name, str(i + 1)] for i, name in enumerate(names)]
+    assert not any("morerows" in cell for cell in table.findall(nodes.entry))
+
+
+def test_an_error_stays_with_its_value():
+    table = data_tables.to_table(pd.DataFrame({"a": ["1.0 ± 0.1"]}).to_html())
+    assert rows(table, nodes.tbody) == [["0", "1.0\u00a0±\u00a00.1"]]
 
 
 def test_other_html_is_left_alone():
