@@ -41,7 +41,7 @@ xaiExplorables.register("question-cube", (root, data, kit) => {
   // --- four panels --------------------------------------------------------------------------------------------------
   kit.invite(
     root,
-    "Press on a row. Then drag the large dot on the blue curve, or move it with the arrow keys: each step halves or " +
+    "Press on a row. Then drag the large dot on the curve, or move it with the arrow keys: each step halves or " +
       "doubles the cube. When do the answers agree? And what becomes of the test when the service rounds?",
   );
   const map = kit.panel(root, { width: 340, height: 330, label: "Rows, the boundary, and the cube around one row" });
@@ -69,7 +69,7 @@ xaiExplorables.register("question-cube", (root, data, kit) => {
   const nearBorders = svg("path", { class: "borders" }, near);
   const nearBoundary = svg("path", { class: "boundary" }, near);
   svg("rect", { class: "cube", x: left + size / 6, y: top + size / 6, width: size / 1.5, height: size / 1.5 }, near);
-  const asked = [0, 1, 2, 3].map((i) => svg("circle", { class: i === 3 ? "test" : "question", r: 6 }, near));
+  const asked = ["row yes chosen", "question", "question", "test"].map((one) => svg("circle", { class: one, r: 6 }, near));
   svg("rect", { class: "edge", x: left, y: top, width: size, height: size }, lens);
   const width = svg("text", { x: left + size / 2, y: 310, "text-anchor": "middle" }, lens);
 

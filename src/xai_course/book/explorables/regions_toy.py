@@ -54,7 +54,7 @@ COLORS = {
     "paper": "var(--pst-color-background, #fff)",
     "muted": "var(--pst-color-text-muted, #48566b)",
     "layer": "var(--blue, #0072b2)",
-    "home": "var(--orange, #d55e00)",
+    "home": "var(--case, #e69f00)",
 }
 
 
