@@ -88,7 +88,9 @@ def test_a_finger_on_the_point_drags_it_and_beside_it_scrolls(browser: Browser) 
         assert scrolled == 0
         assert place[0] == pytest.approx(0.2, abs=0.02)
         assert -0.2 < place[1] < 0.1
-        assert swipe(-100, -60) == (place, pytest.approx(60, abs=30))
+        after, scrolled = swipe(-100, -60)
+        assert after == place
+        assert scrolled > 20  # a quick finger throws the page farther than it goes
 
 
 @pytest.mark.parametrize("page", pages())
