@@ -73,6 +73,8 @@ MIN_KINDS = 3
 SUMMARY_LINES = 5
 MIN_CAPTION, MIN_ALT = 20, 20  # characters: shorter ones only name the picture
 MIN_TABLE_CAPTION = 20
+MIN_LETTERS = 17  # of 640: 9 pixels on a telephone
+MAX_IDEA = 6_000  # bytes
 MIN_PAGE_WORDS = 20
 MAX_SIDEBAR = 34  # letters that fit one line
 MIN_DESCRIPTION = 40
@@ -118,6 +120,29 @@ def promise(book: Book, chapter: Chapter) -> list[str]:
             f"title and promise what the reader will be able to do; found {second.text[:60]!r}"
         )
     return problems
+
+
+def idea(book: Book, chapter: Chapter) -> list[str]:
+    """On the first screen a picture of the chapter's question, below its promise."""
+    name, source = f"fig-{chapter.slug}-idea", f"_static/ideas/{chapter.slug}.svg"
+    third = chapter.blocks[2] if len(chapter.blocks) > 2 else chapter.blocks[-1]
+    where = chapter.at(third.line)
+    if third.name != "figure" or third.options.get("name") != name:
+        return [f"{where}: below the promise must stand the figure {name!r} of /{source}"]
+    if third.text != f"/{source}":
+        return [f"{where}: the picture {third.text!r}; accepted: '/{source}'"]
+    path = book.source / source
+    if not path.is_file():
+        return [f"{where}: there is no book/{source}"]
+    drawing = path.read_text(encoding="utf-8")
+    sizes = [float(size) for size in re.findall(r'font-size(?:="|:\s*)([\d.]+)', drawing)]
+    problems = [] if 'viewBox="0 0 640 220"' in drawing else ["a viewBox other than 0 0 640 220"]
+    problems += [f"letters of {size:g}" for size in sizes if size < MIN_LETTERS]
+    foreign = ("<script", "xlink", "@import", "url(http")
+    problems += [f"{word!r} in it" for word in foreign if word in drawing]
+    if path.stat().st_size > MAX_IDEA:
+        problems.append(f"{path.stat().st_size} bytes, at most {MAX_IDEA} are accepted")
+    return [f"book/{source}: {problem}" for problem in problems]
 
 
 def at_a_glance(book: Book, chapter: Chapter) -> list[str]:
@@ -935,7 +960,7 @@ def verdicts_collected(book: Book) -> list[str]:
 
 
 CHAPTER_RULES: tuple[ChapterRule, ...] = (
-    head, promise, at_a_glance, length, reading_time, code_and_words, place, section_order,
+    head, promise, idea, at_a_glance, length, reading_time, code_and_words, place, section_order,
     closing_sections, allowed_markup, slug,
     first_cell, plain_python, cells_at_top_level, cell_length, imports_covered,
     names_published, figure_metadata, table_metadata,

@@ -20,6 +20,7 @@ PAGE = "_build/html/toy-part/good-chapter.html"
 TAXONOMY = "book/taxonomy.yml"
 ANSWERS = "book/answers/good-chapter.json"
 VERDICTS = "book/verdicts.json"
+IDEA = "book/_static/ideas/good-chapter.svg"
 SAID = {"subject": "patient", "answer": "The mass is benign."}
 GLUED = {"regions": "2", "networks": "1", "rest": "no verdict names it"}
 CODE_CELL = "```{code-cell} ipython3\nlen(grid)\n```\n\n"
@@ -44,6 +45,12 @@ BROKEN = [
     ("head", CHAPTER, "display_name: Python 3", "display_name: R", "display_name"),
     ("promise", CHAPTER, "by hand.\n", "by hand. It is easy.\n", "one sentence"),
     ("promise", CHAPTER, "# A good chapter\n", "## A good chapter\n", "title"),
+    ("idea", CHAPTER, ":name: fig-good-chapter-idea", ":name: fig-other", "below the promise"),
+    ("idea", CHAPTER, "/_static/ideas/good-chapter", "/_static/ideas/other", "accepted"),
+    ("idea", IDEA, 'font-size="18"', 'font-size="12"', "letters of 12"),
+    ("idea", IDEA, "0 0 640 220", "0 0 300 300", "viewBox"),
+    ("idea", IDEA, "</svg>", "<script></script></svg>", "script"),
+    ("idea", IDEA, "</title>", "." * 6000 + "</title>", "bytes"),
     ("at_a_glance", CHAPTER, ":class: at-a-glance", ":class: note", "missing"),
     ("at_a_glance", CHAPTER, "**GPU:** not needed.\n\n", "", "in this order"),
     ("at_a_glance", CHAPTER, "1. Count the", "1. Understand the", "verb"),
