@@ -6,6 +6,7 @@ taken away. Repairs of colours and widths are in `book/_static/book.css`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from docutils import nodes
@@ -14,6 +15,7 @@ from sphinx.config import Config
 
 # docutils writes a list whose items are no list items (axe: aria-required-children, critical).
 CITATION_ROLE, LIST_ITEM_ROLE = ' role="doc-biblioentry"', ' role="listitem"'
+TOGGLE, NAMED_TOGGLE = "<summary>", '<summary aria-label="The pages below this one">'
 
 
 def choose_default_mode(app: Sphinx, config: Config) -> None:
@@ -27,6 +29,11 @@ def is_thebe(script: Any) -> bool:
     return "THEBE_JS_URL" in body or "thebe" in str(script.filename or "")
 
 
+def with_named_toggles(write: Callable[..., Any]) -> Callable[..., str]:
+    """Name the sidebar's toggles, which are an icon alone (axe: summary-name, serious)."""
+    return lambda *args, **options: str(write(*args, **options)).replace(TOGGLE, NAMED_TOGGLE)
+
+
 def repair_page(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
@@ -35,6 +42,7 @@ def repair_page(
     Thebe's constants are written twice, which stops the page's scripts with "already declared".
     """
     context["script_files"] = [one for one in context["script_files"] if not is_thebe(one)]
+    context["generate_toctree_html"] = with_named_toggles(context["generate_toctree_html"])
     if "body" in context:
         context["body"] = context["body"].replace(CITATION_ROLE, LIST_ITEM_ROLE)
 
