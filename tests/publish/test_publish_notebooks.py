@@ -469,5 +469,5 @@ def test_the_fixture_is_read_as_the_book_reads_it(course):
     """Guard the other tests: the small chapter really has the cells they look for."""
     text = (course / "book/part/small-chapter.md").read_text("utf-8")
     notebook = read_myst_markdown_notebook(text)
-    assert sum(cell.cell_type == "code" for cell in notebook.cells) == 14
+    assert sum(cell.cell_type == "code" for cell in notebook.cells) == 15
     assert publish(course, course / "_build")
