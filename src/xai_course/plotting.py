@@ -58,7 +58,7 @@ CASE = "#e69f00"
 #: The grey of the truth, a wide line behind.
 TRUTH = "0.35"
 #: The grey of a control, a thin line.
-CONTROL = "0.6"
+CONTROL = "0.55"
 # Regions of a plane: pale, so that what is drawn on them stands out.
 TINTS = ListedColormap(["#c6dbef", "#f2dfb8", "#c7e3cf", "#e0cfe6", "#d4d4d4", "#f4cfc4"])
 UNSEEN = 0.4  # the grey of regions that are set apart
