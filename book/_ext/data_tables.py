@@ -16,6 +16,7 @@ from myst_nb.core.render import MimeData, NbElementRenderer
 from sphinx.application import Sphinx
 
 NOTHING = {"NaN", "nan", "None", "NaT", "<NA>"}  # what pandas prints where there is no value
+TOGETHER = re.compile(r" ± |(?<=\d) to (?=-?\d)")  # an error and a range stay in one line
 HEADS = re.compile(r'<th class="(head|stub)')
 Row = list[Tag]
 
@@ -78,7 +79,7 @@ def _n_leading(row: Row) -> int:
 
 
 def _text(cell: Tag) -> str:
-    text = cell.get_text().strip().replace(" ± ", "\u00a0±\u00a0")  # stays in one line
+    text = TOGETHER.sub(lambda found: found[0].replace(" ", "\u00a0"), cell.get_text().strip())
     return "-" if text in NOTHING else text
 
 

@@ -55,6 +55,11 @@ def test_an_error_stays_with_its_value():
     assert rows(table, nodes.tbody) == [["0", "1.0\u00a0±\u00a00.1"]]
 
 
+def test_the_ends_of_a_range_stay_together():
+    table = data_tables.to_table(pd.DataFrame({"change": ["0.5 (-0.2 to 1.1)"]}).to_html())
+    assert "(-0.2\u00a0to\u00a01.1)" in table.astext()
+
+
 def test_other_html_is_left_alone():
     assert data_tables.to_table("<p>No table.</p>") is None
 
