@@ -438,7 +438,7 @@ def imports_covered(book: Book, chapter: Chapter) -> list[str]:
 
 def _executed_cells(book: Book, chapter: Chapter) -> list[dict] | None:
     """The executed code cells, if the last build executed this very source."""
-    path = book.root / "_build" / "jupyter_execute" / f"{chapter.name}.ipynb"
+    path = book.root / "_build" / "executed" / f"{chapter.name}.ipynb"
     if not path.exists():
         return None
     notebook = json.loads(path.read_text(encoding="utf-8"))

@@ -296,7 +296,7 @@ def test_execution_decides_what_draws(edited: bool, checkout: Path) -> None:
 
 
 def _write_executed(checkout: Path, cells: list[dict[str, Any]]) -> None:
-    path = checkout / "_build" / "jupyter_execute" / "toy-part" / "good-chapter.ipynb"
+    path = checkout / "_build" / "executed" / "toy-part" / "good-chapter.ipynb"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
 

@@ -37,7 +37,7 @@ def book(tmp_path):
     for name in ("_config.yml", "constraints/lock.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("book/_ext", "book/_static", "src"):
+    for name in ("book/_ext", "book/_static", "book/_templates", "src"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "book" / "references.bib", tmp_path / "book")
     (tmp_path / "_toc.yml").write_text(
