@@ -33,6 +33,9 @@ def title_exercises(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         # The browser's folding needs no script.
         solution["classes"] = [one for one in solution["classes"] if one != "dropdown"]
         solution[0] = _line("summary", "Solution of exercise ", titles[solution["target_label"]])
+    for one in [*doctree.findall(exercise_node), *doctree.findall(solution_node)]:
+        for part in one.findall(nodes.section):
+            part["ids"] = []  # sphinx-exercise calls the text of every exercise alike
     for link in doctree.findall(nodes.reference):
         label = link.get("refid") or link.get("refuri", "").rpartition("#")[2]
         if label in app.env.sphinx_exercise_registry and link.astext().startswith("Exercise ("):

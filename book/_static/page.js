@@ -2,7 +2,8 @@
 // `?print=solutions` prints a page with hints and solutions, which otherwise stay out of print.
 (() => {
   const reach = () => {
-    for (const box of document.querySelectorAll("article div.math")) {
+    const boxes = 'article div.math, article mjx-container[display="true"]';
+    for (const box of document.querySelectorAll(boxes)) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
@@ -17,5 +18,6 @@
     if (asked === "solutions") window.addEventListener("beforeprint", open);
     const article = document.querySelector("article");
     if (article) new ResizeObserver(reach).observe(article);
+    window.MathJax?.startup?.promise.then(reach);
   });
 })();

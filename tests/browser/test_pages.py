@@ -6,6 +6,7 @@ with CI=true they fail instead, so that nothing is skipped unseen.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -84,6 +85,12 @@ def test_accessible(name, theme, visits) -> None:
     """No serious or critical finding of axe-core, with all hints and solutions open."""
     found = visits(name).violations[theme]
     assert not found, lines(found)
+
+
+@on_every_page
+def test_no_name_is_given_twice(name) -> None:
+    names = re.findall(r' id="([^"]+)"', (HTML / f"{name}.html").read_text("utf-8"))
+    assert len(names) == len(set(names)), [one for one in set(names) if names.count(one) > 1]
 
 
 @on_every_page
