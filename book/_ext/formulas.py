@@ -18,9 +18,11 @@ def keep_together(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if mark is None:
             continue
         parent = formula.parent
-        parent.replace(after, nodes.Text(after[mark.end() :]))
+        # By place: texts are compared as strings, and an earlier ", " would be taken for this one.
+        place = parent.index(formula)
+        parent[place + 1] = nodes.Text(after[mark.end() :])
         tied = nodes.inline("", classes=["tied"])
-        parent.replace(formula, tied)
+        parent[place] = tied
         tied += [formula, nodes.Text(mark[0])]
 
 

@@ -14,7 +14,7 @@ from xai_course._validation import check_array
 
 __all__ = ["MOST_SEGMENTS", "PiecewiseLinear", "read_only"]
 
-#: The most segments that an activation may have: a pattern holds their number in one byte.
+#: The most segments that an activation may have; a pattern holds their number in one byte.
 MOST_SEGMENTS = 256
 
 # Up to here one comparison per breakpoint is faster than a binary search.

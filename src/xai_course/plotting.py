@@ -53,7 +53,7 @@ NETWORK = "#000000"
 OURS = "#009e73"
 #: The colour of what a paper prints.
 PAPER = "#cc79a7"
-#: The colour of the case that is explained, the patient, the applicant or the garment: a diamond.
+#: The colour of the case that is explained, the patient, the applicant or the garment, a diamond.
 CASE = "#e69f00"
 #: The grey of the truth, a wide line behind.
 TRUTH = "0.35"

@@ -18,7 +18,7 @@ from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["MOST_FEATURES", "ShapleyValues", "coalitions", "shapley", "shapley_weights"]
 
-#: Up to this number of features all coalitions are evaluated: 32,768 of them for each row of the
+#: Up to this number of features all coalitions are evaluated, which are 32,768 for each row of the
 #: background.
 MOST_FEATURES = 15
 _PERMUTATIONS = 1000
