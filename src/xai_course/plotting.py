@@ -64,6 +64,9 @@ TINTS = ListedColormap(["#c6dbef", "#f2dfb8", "#c7e3cf", "#e0cfe6", "#d4d4d4", "
 UNSEEN = 0.4  # the grey of regions that are set apart
 
 
+LETTERS_AN_INCH = 6.2  # of a line of words, beside its colour bar
+
+
 def use_style() -> None:
     """Set the book's matplotlib style for this session; a notebook draws at twice the pixels."""
     plt.style.use(str(files("xai_course") / "book.mplstyle"))
@@ -282,14 +285,18 @@ def plot_words(
     ax.figure.colorbar(colors, ax=ax, label=unit)
     ax.set_axis_off()
     left, top, box = 0.0, 1.0, {"boxstyle": "square,pad=0.2", "linewidth": 0}
+    # Lines break by letters: rendered widths differ between versions of matplotlib.
+    room = LETTERS_AN_INCH * ax.figure.get_figwidth()
+    n_letters = 0
     for word, value in zip(words, values, strict=True):
         color = "white" if abs(value) > 0.6 * most else "black"
         text = ax.text(left, top, word, color=color, va="top", parse_math=False, bbox=box)
         text.set_transform(ax.transAxes)
         text.get_bbox_patch().set_facecolor(colors.to_rgba(value))
         size = text.get_window_extent().transformed(ax.transAxes.inverted())
-        if left and size.x1 > 1:  # the next line
-            left, top = 0.0, top - 1.8 * size.height
+        if n_letters and n_letters + len(word) > room:  # the next line
+            left, top, n_letters = 0.0, top - 1.8 * size.height, 0
             text.set_position((left, top))
+        n_letters += len(word) + 1
         left += size.width + 0.03
     return ax
