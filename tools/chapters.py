@@ -45,8 +45,6 @@ META = re.compile(
 DIRECTIVE = re.compile(r"^\{(?P<name>[^}]+)\}\s*(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
 LIBRARY = "library/"  # the folder of the pages about the library
-# What a cell says about its looks: captions and descriptions, in the source between two lines.
-LOOKS = re.compile(r"^```\{code-cell\}.*\n---\n(?P<lines>(?:.*\n)*?)---\n", re.MULTILINE)
 # Their content is not MyST.
 VERBATIM = {"code-cell", "math", "bibliography", "nb-exec-table", "tableofcontents"}
 
@@ -360,12 +358,6 @@ class Chapter(Page):
         return found
 
     @property
-    def n_lines(self) -> int:
-        """Lines of the source, without what its cells say about their looks."""
-        text = self.path.read_text(encoding="utf-8")
-        return text.count("\n") - sum(look["lines"].count("\n") for look in LOOKS.finditer(text))
-
-    @property
     def minutes(self) -> float:
         """Minutes to read the page without its exercises, from words, figures and open code."""
         shown = [cell for cell in self.cells if _is_shown(cell)]
@@ -532,7 +524,8 @@ def main() -> None:
     """Print the length of every chapter."""
     print(f"{'chapter':34}{'minutes':>8}{'lines':>7}{'open cells':>11}")
     for one in BOOK.chapters:
-        print(f"{one.slug:34}{one.minutes:8.1f}{one.n_lines:7}{len(one.open_cells):11}")
+        lines = len(one.path.read_text(encoding="utf-8").splitlines())
+        print(f"{one.slug:34}{one.minutes:8.1f}{lines:7}{len(one.open_cells):11}")
 
 
 if __name__ == "__main__":

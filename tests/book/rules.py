@@ -176,8 +176,9 @@ def at_a_glance(book: Book, chapter: Chapter) -> list[str]:
 
 def length(book: Book, chapter: Chapter) -> list[str]:
     """One sitting holds a chapter."""
+    lines = len(chapter.path.read_text(encoding="utf-8").splitlines())
     found = [
-        (chapter.n_lines, "lines", MAX_LINES),
+        (lines, "lines", MAX_LINES),
         (len(chapter.open_cells), "open code cells", MAX_OPEN_CELLS),
         (round(chapter.minutes), "minutes to read", MAX_MINUTES),
     ]

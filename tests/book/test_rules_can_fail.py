@@ -315,16 +315,6 @@ def test_one_table_a_cell(n_tables: int, checkout: Path) -> None:
     assert bool(problems) is (n_tables != 1)
 
 
-def test_looks_are_no_lines(checkout: Path) -> None:
-    chapter = Book(checkout).chapters[0]
-    before = chapter.n_lines
-    text = chapter.path.read_text(encoding="utf-8")
-    chapter.path.write_text(text.replace("  name: tab-toy\n", "  name: tab-toy\n  kind: x\n"))
-    assert Book(checkout).chapters[0].n_lines == before
-    chapter.path.write_text(text.replace("## Real data", "\n## Real data"))
-    assert Book(checkout).chapters[0].n_lines == before + 1
-
-
 def test_every_rule_has_a_mutation() -> None:
     elsewhere = {"slug", "tracked_files"}
     assert set(ALL_RULES) == {row[0] for row in BROKEN} | elsewhere
