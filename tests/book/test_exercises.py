@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import importlib.util
+import re
 import symtable
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,11 +21,13 @@ import pytest
 import torch
 
 from tools.chapters import BOOK, Book, Cell, Chapter, Exercise
-from xai_course.book.checks import CheckFailed
+from xai_course.book.checks import CheckFailed, is_individual, right_answer, verdict, your_numbers
 
 Namespace = dict[str, Any]
 WRONG_FOLDER = Path(__file__).parent / "wrong_answers"
 MIN_WRONG = 2
+STUDENTS = tuple(f"student {i}" for i in range(8))
+MIN_VARIANTS = 5
 
 
 def run(cells: list[Cell], namespace: Namespace) -> Namespace:
@@ -222,6 +225,65 @@ def hidden_tests_can_fail(
     assert caught, f"{exercise.identifier}: the hidden test accepts every planted wrong answer"
 
 
+def every_student_can_pass(exercise: Exercise, namespace: Namespace) -> None:
+    """The solution passes on the instances of each student, or each has an answer by hand."""
+    solution = run(exercise.solutions, run(exercise.stubs, namespace))[answer_name(exercise)]
+    for student in STUDENTS:
+        if is_individual(exercise.identifier):
+            own = right_answer(exercise.identifier, student=student)
+            verdict(exercise.identifier, lambda own=own: own, student=student)
+        else:
+            verdict(exercise.identifier, solution, student=student)
+
+
+def wrong_answers_fail_every_student(
+    exercise: Exercise, wrong: list[tuple[Callable, str]], students: tuple[str, ...] = STUDENTS[:3]
+) -> None:
+    """A planted wrong answer passes for no student; by hand, neither does another's answer."""
+    identifier = exercise.identifier
+    if is_individual(identifier):
+        own = {student: right_answer(identifier, student=student) for student in STUDENTS}
+        wrong = [((lambda answer=answer: answer), "") for answer in own.values()]
+        assert len({repr(answer) for answer in own.values()}) >= MIN_VARIANTS, (
+            f"{identifier}: {len(STUDENTS)} students share fewer than {MIN_VARIANTS} answers"
+        )
+    for student in students:
+        for answer, _ in wrong:
+            if is_individual(identifier) and repr(answer()) == repr(own[student]):
+                continue
+            try:
+                verdict(identifier, answer, student=student)
+            except Exception:  # a wrong answer may fail in any way
+                continue
+            raise AssertionError(f"{identifier}: a wrong answer passes for {student}")
+
+
+def first_message_tells_nothing(identifier: str, wrong: list[tuple[Callable, str]]) -> None:
+    """What is said at the first wrong answer by hand holds no number of the right one.
+
+    A number that the wrong answer has itself, or that the text gives, may be named.
+    """
+    right = numbers_in(repr(plain_numbers(right_answer(identifier))))
+    for answer, _ in wrong:
+        with pytest.raises(CheckFailed) as caught:
+            verdict(identifier, answer)
+        given = numbers_in(repr(plain_numbers(answer())))
+        told = (numbers_in(str(caught.value)) & right) - given
+        assert not told, f"{identifier}: the first message tells {sorted(told)}: {caught.value}"
+
+
+def numbers_in(text: str) -> set[float]:
+    """Return the numbers written in a text, except those that are part of a name."""
+    return {float(n) for n in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w|\.\d)", text)}
+
+
+def plain_numbers(value: Any) -> Any:
+    """Return a value whose text shows plain numbers."""
+    return value.tolist() if hasattr(value, "tolist") else (
+        [plain_numbers(part) for part in value] if isinstance(value, tuple | list) else value
+    )  # fmt: skip
+
+
 # --- the real chapters ----------------------------------------------------------------------------
 
 READERS = Path(__file__).resolve().parents[2] / "_build" / "notebooks" / "reader"
@@ -277,6 +339,32 @@ def test_solution_passes(chapter, exercise, namespace, output) -> None:
 def test_wrong_answers_get_help(chapter, exercise, namespace) -> None:
     wrong = load_wrong_answers(chapter).get(exercise.identifier, [])
     wrong_answers_get_help(exercise, namespace, wrong)
+
+
+@on_every_exercise
+def test_every_student_can_pass(chapter, exercise, namespace) -> None:
+    every_student_can_pass(exercise, namespace)
+    wrong = load_wrong_answers(chapter).get(exercise.identifier, [])
+    wrong_answers_fail_every_student(exercise, wrong)
+
+
+BY_HAND = [
+    (c, e)
+    for c, e in CASES
+    if e.blocks[0].text.startswith("by hand") and "():\n" in e.stubs[-1].source
+]
+
+
+@pytest.mark.parametrize(("chapter", "exercise"), BY_HAND, ids=[e.identifier for _, e in BY_HAND])
+def test_answers_by_hand_are_drawn_and_not_told(chapter, exercise, capsys) -> None:
+    assert is_individual(exercise.identifier), f"{exercise.identifier}: see draw, question, right"
+    first_message_tells_nothing(
+        exercise.identifier, load_wrong_answers(chapter).get(exercise.identifier, [])
+    )
+    your_numbers(exercise.identifier, student="")
+    assert "those of the text" in capsys.readouterr().out
+    your_numbers(exercise.identifier, student="S 1")
+    assert numbers_in(capsys.readouterr().out)
 
 
 @on_every_exercise

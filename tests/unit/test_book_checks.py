@@ -3,6 +3,8 @@
 import importlib
 import pkgutil
 import re
+from collections import Counter
+from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 import torch
 
 from xai_course.book import checks
-from xai_course.book.checks import CheckFailed, check, exercise
+from xai_course.book.checks import CheckFailed, check, exercise, right_answer, your_numbers
+from xai_course.book.draws import for_student, student_generator, student_seed
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -26,6 +29,7 @@ from xai_course.book.expect import (
 def sample_exercise(monkeypatch):
     """Register an exercise whose answer is a function that returns 3."""
     monkeypatch.setattr(checks, "_CHECKS", dict(checks._CHECKS))
+    monkeypatch.setattr(checks, "_TRIES", Counter())
 
     @exercise("ex-sample-1")
     def _(answer):
@@ -48,8 +52,99 @@ def test_right_answer(sample_exercise, capsys):
 
 
 def test_wrong_answer_raises_with_the_id(sample_exercise):
-    with pytest.raises(CheckFailed, match=r"^ex-sample-1: The number should be 3, got 4\.$"):
+    with pytest.raises(CheckFailed, match=r"^ex-sample-1: The number: 4 is not right\.$"):
         check(sample_exercise, lambda: 4)
+
+
+def said(exercise_id, answer, **options):
+    with pytest.raises(CheckFailed) as caught:
+        check(exercise_id, answer, **options)
+    return str(caught.value)
+
+
+def test_what_is_right_is_told_after_three_tries_and_to_readers_only(sample_exercise):
+    brief, told = (
+        "ex-sample-1: The number: 4 is not right.",
+        "ex-sample-1: The number should be 3, got 4.",
+    )
+    assert [said(sample_exercise, lambda: 4) for _ in range(4)] == [brief, brief, told, told]
+    check(sample_exercise, lambda: 3)
+    assert said(sample_exercise, lambda: 4) == brief
+    for _ in range(5):
+        assert said(sample_exercise, lambda: 4, student="") == brief
+
+
+def test_a_function_of_instances_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(checks, "_CHECKS", dict(checks._CHECKS))
+
+    @exercise("ex-sample-2")
+    def _(answer):
+        assert_equal(answer(2), 4, "The square of 2")
+
+    assert said("ex-sample-2", lambda x: x).endswith("The square of 2 should be 4, got 2.")
+
+
+@pytest.fixture
+def drawn_exercise(monkeypatch):
+    """Register an exercise by hand that has a number of its own for each student."""
+    monkeypatch.setattr(checks, "_CHECKS", dict(checks._CHECKS))
+    monkeypatch.setattr(checks, "_TRIES", Counter())
+
+    @exercise(
+        "ex-sample-3",
+        draw=lambda rng: {"n": int(rng.integers(10, 10**6))},
+        question="n = {n}.",
+        right=lambda n=3: 2 * n,
+    )
+    def _(answer, n=3):
+        assert_equal(answer(), 2 * n, "Twice the number")
+        return "Twice."
+
+    return "ex-sample-3"
+
+
+def test_each_student_has_numbers_of_their_own(drawn_exercise, capsys):
+    assert right_answer(drawn_exercise) == right_answer(drawn_exercise, student="") == 6
+    own = {name: right_answer(drawn_exercise, student=name) for name in ("Ada", "Bo", "Cy")}
+    assert len({6, *own.values()}) == 4
+    assert right_answer(drawn_exercise, student="  ADA ") == own["Ada"]
+    check(drawn_exercise, lambda: own["Bo"], student="bo")
+    assert said(drawn_exercise, lambda: own["Bo"], student="cy").endswith(
+        f": {own['Bo']} is not right."
+    )
+    capsys.readouterr()
+    your_numbers(drawn_exercise, student="Bo")
+    assert (
+        f"For Bo, in place of the numbers above: n = {own['Bo'] // 2}." in capsys.readouterr().out
+    )
+
+
+def test_numbers_of_the_text(drawn_exercise, sample_exercise, capsys):
+    your_numbers(drawn_exercise, student=" ")
+    your_numbers(sample_exercise, student="Bo")
+    assert capsys.readouterr().out == "The numbers are those of the text.\n" * 2
+    with pytest.raises(ValueError, match="no numbers that are drawn"):
+        right_answer(sample_exercise)
+
+
+def test_draw_question_and_right_come_together():
+    with pytest.raises(ValueError, match="come together"):
+        exercise("ex-sample-4", draw=lambda rng: {})
+
+
+def test_instances_are_drawn_for_a_student_within_the_block_only():
+    def first():
+        return student_generator(2).random(), student_seed(7)
+
+    readers = first()
+    assert readers == (np.random.default_rng(2).random(), 7)
+    with for_student("Ada"):
+        own = first()
+        with for_student("ada "):
+            assert first() == own
+    with for_student("Bo"):
+        assert first()[0] not in (own[0], readers[0])
+    assert first() == readers
 
 
 def test_not_attempted_only_prints(sample_exercise, capsys):
@@ -82,12 +177,20 @@ def test_notebook_shows_the_message_without_a_traceback():
     assert CheckFailed("ex-1: wrong")._render_traceback_() == ["CheckFailed: ex-1: wrong"]
 
 
+@contextmanager
+def tells(pattern):
+    """Expect an error whose full message, the one with the right value, matches."""
+    with pytest.raises(CheckFailed) as caught:
+        yield
+    assert re.search(pattern, caught.value.told), caught.value.told
+
+
 @pytest.mark.parametrize(
     ("actual", "expected"),
     [(3.5, 3), ("3", 3), (None, 3), (True, 1), (np.True_, 1), ([3], 3), (np.array([3, 3]), 3)],
 )
 def test_assert_equal_tells_values_apart(actual, expected):
-    with pytest.raises(CheckFailed, match="The answer should be"):
+    with tells("The answer should be"):
         assert_equal(actual, expected, "The answer")
 
 
@@ -107,7 +210,7 @@ def test_assert_equal_accepts(actual, expected):
     ],
 )
 def test_assert_close_says_what_differs(actual, message):
-    with pytest.raises(CheckFailed, match=message):
+    with tells(message):
         assert_close(actual, [[1.0, 2.0]], "The result")
 
 
@@ -125,7 +228,7 @@ def test_assert_close_says_what_differs(actual, message):
     ],
 )
 def test_assert_close_reads_any_kind_of_answer(actual, message):
-    with pytest.raises(CheckFailed, match=message):
+    with tells(message):
         assert_close(actual, [1.0, 2.0], "The result")
 
 
@@ -135,7 +238,7 @@ def test_assert_close_accepts_every_kind_of_numbers():
         assert_close(right, [1 / 3, np.inf], "The result")
     assert_close(pd.Series([1 / 3], index=["a"]), [1 / 3], "The result")
     assert_close(np.float32(1 / 3), 1 / 3, "A number of float32")
-    with pytest.raises(CheckFailed, match=r"got 0\.33335\d, expected 0\.333333"):
+    with tells(r"got 0\.33335\d, expected 0\.333333"):
         assert_close(np.float32(1 / 3 + 2e-5), 1 / 3, "A number of float32")
 
 
@@ -144,12 +247,13 @@ def test_assert_equal_compares_entries():
     assert_equal(torch.tensor([0, 3]), [0, 3], "The numbers")
     assert_equal([(1, 0), (0, 1)], [[1, 0], [0, 1]], "The pairs")
     for wrong in ([0], [0, 3, 5], [[0], [0, 3]], [True, True], {0, 3}, "03"):
-        with pytest.raises(CheckFailed, match=r"The numbers should be \[0, 3\], got"):
+        with tells(r"The numbers should be \[0, 3\], got"):
             assert_equal(wrong, [0, 3], "The numbers")
 
 
 def test_an_answer_may_change_what_it_is_given(monkeypatch):
     monkeypatch.setattr(checks, "_CHECKS", dict(checks._CHECKS))
+    monkeypatch.setattr(checks, "_TRIES", Counter())
     given = np.arange(3.0), [1, 2]
 
     @exercise("ex-sample-2")

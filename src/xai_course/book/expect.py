@@ -24,7 +24,19 @@ __all__ = [
 
 
 class CheckFailed(AssertionError):
-    """An answer is wrong; the message says what differs and by how much."""
+    """An answer is wrong.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, without what is right.
+    told : str, optional
+        The same with the right value, for who has tried long enough. Defaults to `message`.
+    """
+
+    def __init__(self, message: str, told: str | None = None) -> None:
+        super().__init__(message)
+        self.told = message if told is None else told
 
     def _render_traceback_(self) -> list[str]:
         # IPython asks for this: a learner needs the message, not the library's call stack.
@@ -43,7 +55,8 @@ def assert_equal(actual: Any, expected: Any, what: str) -> None:
         What is compared, as the subject of the message.
     """
     if not _same(actual, np.asarray(expected)):
-        raise CheckFailed(f"{what} should be {shown(expected)}, got {shown(actual)}.")
+        told = f"{what} should be {shown(expected)}, got {shown(actual)}."
+        raise CheckFailed(f"{what}: {shown(actual)} is not right.", told)
 
 
 def _same(actual: Any, expected: np.ndarray) -> bool:
@@ -85,9 +98,11 @@ def assert_close(actual: Any, expected: Any, what: str, tolerance: float = 1e-9)
         worst = np.unravel_index(difference.argmax(), difference.shape)
         where = f" at index {tuple(map(int, worst))}" if worst else ""
         n_wrong = int((difference > tolerance).sum())
+        wrong = f"{what}: {n_wrong} of {difference.size} value(s) differ"
+        got, right = _apart(found[worst], expected[worst])
         raise CheckFailed(
-            f"{what}: {n_wrong} of {difference.size} value(s) differ. The largest difference is"
-            f"{where}: {_apart(found[worst], expected[worst])}."
+            f"{wrong}, most of all{where}: got {got}." if worst else f"{what}: {got} is not right.",
+            f"{wrong}. The largest difference is{where}: got {got}, expected {right}.",
         )
 
 
@@ -176,13 +191,13 @@ def _is_single(found: Any) -> bool:
     return getattr(found, "dtype", None) == np.float32
 
 
-def _apart(found: float, expected: float) -> str:
+def _apart(found: float, expected: float) -> tuple[str, str]:
     """Return both numbers with so many digits that they differ."""
     for digits in (6, 9, 12, 17):
         pair = f"{found:.{digits}g}", f"{expected:.{digits}g}"
         if pair[0] != pair[1]:
             break
-    return f"got {pair[0]}, expected {pair[1]}"
+    return pair
 
 
 def plain(result: Any) -> Any:

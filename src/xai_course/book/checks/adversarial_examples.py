@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator, student_seed
 from xai_course.book.expect import (
     assert_close,
     close_to,
@@ -45,7 +46,7 @@ def three_distances(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def projected_gradient(answer: Callable[..., Any]) -> str:
     """Compare with the definition on networks with and without kinks, and with tiny slopes."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     cases = [(3, 0.3, 0.2, 4), (5, 0.1, 0.04, 7), (4, 0.2, 0.2, 1), (6, 0.25, 0.05, 9)]
     for seed, (n, size, step, n_steps) in enumerate(cases):
         network = _network(n, seed)
@@ -63,7 +64,7 @@ def projected_gradient(answer: Callable[..., Any]) -> str:
 
 def _network(n: int, seed: int) -> nn.Sequential:
     with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+        torch.manual_seed(student_seed(seed))
         return nn.Sequential(nn.Linear(n, 8), nn.ReLU(), nn.Linear(8, 3))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     close_to,
@@ -59,7 +60,7 @@ def sign_audit(answer: Callable[..., Any]) -> str:
     ]
     for what, coef, counts, expected in cases:
         _compare_audit(answer, np.array(coef), np.array(counts), expected, f"with {what}")
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for _ in range(20):
         coef = np.round(rng.normal(0.8, 1.0, size=(9, 4)))
         counts = rng.integers(1, 60, size=9)
@@ -100,7 +101,7 @@ def paired_share(answer: Callable[..., Any]) -> str:
         ("one region", np.zeros(12, dtype=int), segments),
         ("the largest cell in the way of two others", *split),
     ]
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     cases += [
         ("random groups", rng.integers(0, n, size=90), rng.integers(0, 3, size=90))
         for n in (2, 3, 4, 4)

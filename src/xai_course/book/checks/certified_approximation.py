@@ -11,6 +11,7 @@ import numpy as np
 from xai_course.activations import PiecewiseLinear
 from xai_course.approximation import SMOOTH_ACTIVATIONS, approximate
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_parts
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -44,7 +45,7 @@ def not_certified(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def bound_anywhere(answer: Callable[..., Any]) -> str:
     """Compare with the library for several depths and activations."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     for name, sizes in [("tanh", (2, 3, 1)), ("sigmoid", (3, 6, 4, 2)), ("elu", (4, 5, 5, 5, 3))]:
         pairs = list(zip(sizes[1:], sizes[:-1], strict=True))
         weights = [rng.normal(size=pair) for pair in pairs]
@@ -63,7 +64,7 @@ def bound_anywhere(answer: Callable[..., Any]) -> str:
 @exercise(f"ex-{SLUG}-3")
 def unwrap(answer: Callable[..., Any]) -> str:
     """Compare with the library for ReLU, hard tanh and approximations."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     activations = [
         PiecewiseLinear.relu(),
         PiecewiseLinear.hardtanh(),

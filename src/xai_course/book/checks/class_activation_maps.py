@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -66,7 +67,7 @@ def box_around(answer: Callable[..., Any]) -> str:
     _box(answer, touching, 0.5, "a map with two pieces that touch at a corner")
     _box(answer, high - 5.0, 0.4, "a map of negative values")
     _box(answer, 1e-3 * high, 0.4, "a map of small values")
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     for share in (0.2, 0.5, 0.8):
         _box(answer, rng.normal(size=(7, 5)), share, "a random map")
     return "The boxes agree on seven maps."
@@ -97,7 +98,7 @@ def contrast_maps(answer: Callable[..., Any]) -> str:
 
 def _instances(seed: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return random features, weights and targets of several shapes."""
-    rng = np.random.default_rng(seed)
+    rng = student_generator(seed)
     return [
         (
             rng.uniform(size=(n, k, height, width)),

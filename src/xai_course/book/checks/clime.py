@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, assert_equal, close_to, expect_parts
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -45,7 +46,7 @@ def boundaries(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def region_radius(answer: Callable[..., Any]) -> str:
     """Compare with the half-spaces that the library computes."""
-    rng = np.random.default_rng(5)
+    rng = student_generator(5)
     for _ in range(20):
         W, b, x = rng.normal(size=(6, 3)), rng.normal(size=6), rng.normal(size=3)
         network = PiecewiseLinearNetwork([W, np.ones((1, 6))], [b, np.zeros(1)])
@@ -65,7 +66,7 @@ def region_radius(answer: Callable[..., Any]) -> str:
 @exercise(f"ex-{SLUG}-3")
 def weighted_ridge(answer: Callable[..., Any]) -> str:
     """Compare with scikit-learn, where weights, penalty or intercept decide."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     Z = rng.integers(0, 2, size=(60, 5)).astype(float)
     y = Z @ rng.normal(size=5) + 7 + rng.normal(scale=0.3, size=60)
     s = rng.uniform(0.1, 2, size=60)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     close_to,
@@ -133,7 +134,7 @@ def _reference(
 @exercise(f"ex-{SLUG}-3", none_is_an_answer=True)
 def nearest_in_region(answer: Callable[..., Any]) -> str:
     """Compare distances with an exact search in boxes, and look at regions without an answer."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     for n in (2, 3, 1, 5, 4):
         units = rng.uniform(0.5, 3, size=n)
         x, w = rng.normal(size=n) - 1, rng.normal(size=n)

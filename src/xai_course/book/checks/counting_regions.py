@@ -11,6 +11,7 @@ import numpy as np
 
 from xai_course import regions
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -26,7 +27,7 @@ SLUG = "counting-regions"
 @exercise(f"ex-{SLUG}-1")
 def count_by_crossings(answer: Callable[..., int]) -> str:
     """Compare with the enumeration in boxes that miss some lines and some crossings."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     tries = []
     for n, half in [(1, 1.0), (3, 10.0), (6, 0.5), (9, 1.0), (12, 100.0)]:
         W, b = rng.normal(size=(n, 2)), rng.normal(size=n)
@@ -67,7 +68,7 @@ def two_bounds(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-3")
 def bend_of(answer: Callable[..., Any]) -> str:
     """Compare on random pieces, in other units of area and output."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     flat = answer(np.ones((3, 2)), np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0]))
     what = "The bend of a linear function"
     assert_close(expect_number(flat, what), 0.0, what, 1e-6)
@@ -101,7 +102,7 @@ def count_models(answer: Callable[..., int]) -> str:
     if found == 2:
         raise CheckFailed("Two regions with equal coefficients and unequal intercepts differ too.")
     assert_equal(found, 3, "The number of models in a table of four regions")
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     models = rng.normal(size=(20, 4))
     # Each copy is a little off, on both sides of wherever somebody may round.
     copies = np.repeat(models, 30, axis=0) + rng.uniform(-1e-7, 1e-7, size=(600, 4))

@@ -11,6 +11,7 @@ import torch
 from scipy.special import log_softmax
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator, student_seed
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_number, expect_parts
 
 SLUG = "distillation"
@@ -38,7 +39,7 @@ def hot_and_cold(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def kd_loss(answer: Callable[..., Any]) -> str:
     """Compare the parts one by one, then both together, then logits that overflow."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     student, teacher = rng.normal(scale=3, size=(2, 20, 4))
     labels = rng.integers(0, 4, size=20)
     _compare_loss(answer, student, teacher, labels, 1.0, 3.0, "with the label only")
@@ -123,7 +124,7 @@ class _CountedLoss:
 
 
 def _pupil(seed: int) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
-    draw = torch.Generator().manual_seed(seed)
+    draw = torch.Generator().manual_seed(student_seed(seed))
     student = torch.nn.Sequential(
         torch.nn.Linear(3, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)
     ).double()
@@ -158,7 +159,7 @@ def _trained(
 @exercise(f"ex-{SLUG}-4")
 def consistency_bounds(answer: Callable[..., Any]) -> str:
     """Compare for good, middling and bad classifiers."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     drawn = rng.uniform(size=(5, 2)).round(3).tolist()
     for a, b in [(0.8916, 0.8980), (0.7, 0.5), (0.3, 0.4), (1.0, 0.6), (0.0, 0.0), *drawn]:
         found = expect_array(answer(a, b), (2,), "two numbers, the least and the most")

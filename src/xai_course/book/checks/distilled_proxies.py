@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -54,7 +55,7 @@ def _remains(values: np.ndarray, k: int) -> float:
 def grow(answer: Callable[..., Any]) -> str:
     """Add up the steps and compare with boosting, for stumps of two kinds and several rates."""
     for seed, (n, rate) in enumerate([(1, 0.5), (12, 0.3), (25, 1.0), (40, 0.1)]):
-        rng = np.random.default_rng(seed)
+        rng = student_generator(seed)
         X = rng.normal(size=(60, 3))
         z = 2 * X[:, 0] + np.sin(3 * X[:, 1]) + 1.5
         _grown(answer, X, z, n, rate, _at_quantiles)
@@ -127,7 +128,7 @@ def _means(x: np.ndarray, rest: np.ndarray, place: float) -> tuple[float, float]
 @exercise(f"ex-{SLUG}-3", none_is_an_answer=True)
 def next_rule(answer: Callable[..., Any]) -> str:
     """Compare with the objective of the whole set, computed with and without each rule."""
-    rng, stopped = np.random.default_rng(3), 0
+    rng, stopped = student_generator(3), 0
     for _ in range(30):
         covers = rng.uniform(size=(7, 40)) < rng.uniform(0.1, 0.6, size=(7, 1))
         miss = rng.binomial(covers.sum(axis=1), 0.15)

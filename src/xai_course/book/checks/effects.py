@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     Counted,
     assert_close,
@@ -48,7 +49,7 @@ def three_averages(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def ale(answer: Callable[..., Any]) -> str:
     """Compare on sums, on products of dependent features, on empty bins and at the edges."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     X = rng.normal(size=(60, 3))
     X[:, 1] = X[:, 0] + 0.1 * rng.normal(size=60)
     product = Counted(lambda X: X[:, 0] * X[:, 1] + np.sin(X[:, 2]))
@@ -156,7 +157,7 @@ def _stand_ins(
 @exercise(f"ex-{SLUG}-4")
 def invented_share(answer: Callable[..., Any]) -> str:
     """Compare on a diagonal, on a cloud without correlation and on one with."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     first = rng.normal(size=40)
     bound = np.column_stack([first, first + 0.2 * rng.normal(size=40)])
     for X, name in (

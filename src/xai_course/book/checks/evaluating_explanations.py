@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_number, expect_parts
 
 SLUG = "evaluating-explanations"
@@ -92,7 +93,7 @@ def _one_power(answer: Callable[..., Any], n: int, effect: float, case: str) -> 
         asked.append((int(arm), int(size)))
         return 0.6 + 0.1 * (effect * arm + rng.normal(size=size))
 
-    found = expect_number(answer(draw, n, n_studies, np.random.default_rng(n)), "The power")
+    found = expect_number(answer(draw, n, n_studies, student_generator(n)), "The power")
     if not 0 <= found <= 1:
         raise CheckFailed(f"The power is a share between 0 and 1; got {found:g}.")
     expected = _power(n, effect)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_parts
 
 SLUG = "fuzzy-rules"
@@ -41,7 +42,7 @@ def rules_by_hand(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def conclusions(answer: Callable[..., Any]) -> str:
     """Compare with least squares on random shares, with and without noise."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     for k, d, noise in ((3, 2, 0.0), (2, 1, 0.5), (1, 3, 0.5), (5, 2, 0.5)):
         shares, X = rng.dirichlet(np.ones(k), 80), rng.normal(size=(80, d))
         inputs = np.column_stack([np.ones(80), X])
@@ -72,7 +73,7 @@ def _weighted(inputs: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarr
 @exercise(f"ex-{SLUG}-3")
 def interactive_or(answer: Callable[..., Any]) -> str:
     """Compare with sums of log-odds, for one degree and for many."""
-    rng = np.random.default_rng(5)
+    rng = student_generator(5)
     for n, k in ((6, 2), (4, 1), (5, 3), (3, 12)):
         degrees = rng.uniform(0.05, 0.95, (n, k))
         z = np.log(degrees / (1 - degrees)).sum(axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import norm
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     close_to,
@@ -51,7 +52,7 @@ def score_loss_and_curvature(answer: Callable[[], Any]) -> str:
 
 def _layers() -> list[tuple[np.ndarray, ...]]:
     """Return W, b, v and two inputs of networks with one hidden layer."""
-    rng = np.random.default_rng(0)
+    rng = student_generator(0)
     sizes = [(30, 5), (3, 1), (4, 2), (200, 20)]
     return [
         (

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     close_to,
@@ -65,7 +66,7 @@ def _metric(a: Any, b: Any) -> np.ndarray:
 
 def _subjects(seed: int) -> list[SimpleNamespace]:
     """Return subjects with other numbers of rows, some of them without an answer."""
-    rng = np.random.default_rng(seed)
+    rng = student_generator(seed)
     subjects = []
     for n, missing in ((4, [1]), (7, []), (5, [0, 2, 4])):
         answers = {name: rng.normal(size=(n, 3)) for name in ("shapley", "contributions")}
@@ -117,7 +118,7 @@ def scoring_loop(answer: Callable[..., Any]) -> str:
 @exercise(f"ex-{SLUG}-3")
 def difference(answer: Callable[..., Any]) -> str:
     """Compare with the paired difference of the trainings' means."""
-    rng = np.random.default_rng(0)
+    rng = student_generator(0)
     for n_trainings, n_rows in ((3, 10), (2, 1), (8, 4)):
         hard = rng.normal(size=(n_trainings, 1))
         a, b = (hard + rng.normal(0, 0.3, (n_trainings, n_rows)) + k for k in (0.2, 0))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -39,7 +40,7 @@ def error_and_share(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def share_of_constant(answer: Callable[..., Any]) -> str:
     """Compare on skewed values, on several networks, and on constant ones."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     network = rng.exponential(size=(6, 101)) * np.arange(1, 7)[:, None]
     explanation = network + rng.normal(scale=0.2, size=network.shape)
     error = np.abs(network - explanation).mean(axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_parts
 
 SLUG = "influence"
@@ -40,7 +41,7 @@ def third_point(answer: Callable[[], Any]) -> str:
 def weights_without(answer: Callable[..., Any]) -> str:
     """Compare with a Newton step on the other rows, one at a time."""
     for seed, (n, d, penalty) in enumerate([(12, 3, 1.0), (30, 2, 0.1), (8, 5, 4.0), (1, 1, 1.0)]):
-        rng = np.random.default_rng(seed)
+        rng = student_generator(seed)
         Z = np.column_stack([rng.normal(size=(n, d - 1)) * 2, np.ones(n)])
         y = rng.integers(0, 2, size=n)
         w = _minimum(Z, y, np.ones(n), penalty)
@@ -109,7 +110,7 @@ def _minimum(Z: np.ndarray, y: np.ndarray, kept: np.ndarray, penalty: float) -> 
 def tracin(answer: Callable[..., Any]) -> str:
     """Compare on random gradients of one to four checkpoints."""
     for seed, (n_points, n, size) in enumerate([(3, 5, 4), (1, 3, 2), (4, 6, 7)]):
-        rng = np.random.default_rng(seed)
+        rng = student_generator(seed)
         G, g = rng.normal(size=(n_points, n, size)), rng.normal(size=(n_points, size))
         rates = rng.uniform(0.1, 1, size=n_points).round(2)
         given = [*G.copy()], [*g.copy()], rates.tolist()

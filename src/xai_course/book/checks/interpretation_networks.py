@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_number
 from xai_course.inet import LambdaNets, closed_form_moments
 
@@ -20,7 +21,7 @@ NO_GRADIENT = "Return a tensor that torch has computed, without NumPy, `.item()`
 def soft_loss(answer: Any) -> str:
     """Compare value and gradients with the mean absolute error of the mixture."""
     for seed, (n_nets, s, m, n_points) in enumerate([(5, 3, 6, 40), (1, 1, 4, 7), (8, 2, 3, 20)]):
-        rng = np.random.default_rng(seed)
+        rng = student_generator(seed)
         coef, logits, monomials, answers = (
             torch.as_tensor(rng.normal(size=shape))
             for shape in ((n_nets, s), (n_nets, s, m), (n_points, m), (n_nets, n_points))
@@ -87,7 +88,7 @@ def _compare_gradients(found: Any, leaves: list[Any], wanted: Any, what: str) ->
 def straight_through(answer: Any) -> str:
     """Compare the value with the arg-max, and the gradient with that of the softmaxes."""
     for seed, shape in enumerate([(4, 3, 6), (1, 1, 2), (7, 5, 56)]):
-        rng = np.random.default_rng([2, seed])
+        rng = student_generator([2, seed])
         chance = torch.as_tensor(rng.dirichlet(np.ones(shape[-1]), size=shape[:-1]))
         found = expect_array(answer(chance), shape, f"chances of the same shape, {shape}")
         hard = _one_hot(chance)
@@ -122,7 +123,7 @@ def network_mean(answer: Callable[..., Any]) -> str:
     for case, (w, b) in single.items():
         _compare_mean(answer, np.array([w]), np.array([b]), np.array([2.0]), 0.0, case)
     _compare_mean(answer, np.array([1.0]), np.array([-2.0]), np.array([2.0]), 0.7, "(output bias)")
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for width in (3, 15):
         w, b, a = rng.normal(size=(3, width))
         _compare_mean(answer, w, b, a, rng.normal(), f"of a network with {width} units")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     Counted,
     assert_close,
@@ -54,7 +55,7 @@ def two_words(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def lime(answer: Callable[..., Any]) -> str:
     """Compare with the normal equations on random networks and masks."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for n, m, width in ((40, 5, 0.25), (9, 12, 0.4), (200, 3, 0.1), (30, 6, 5.0)):
         masks = rng.integers(0, 2, (n, m)).astype(float)
         masks[0] = 1
@@ -114,7 +115,7 @@ def _ridge(Z: Any, y: Any, s: Any, price: float) -> tuple[np.ndarray, float]:
 @exercise(f"ex-{SLUG}-3")
 def pick(answer: Callable[..., Any]) -> str:
     """Compare with a plain greedy search on sparse tables, one of them large."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     for n, d, kept, budget in ((8, 6, 2, 3), (30, 12, 3, 4), (5, 9, 2, 5), (1000, 40, 4, 5)):
         W = rng.normal(size=(n, d)) * 3 ** rng.normal(size=d)
         hidden = np.argsort(np.argsort(rng.random((n, d)), axis=1), axis=1) >= kept

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -24,7 +25,7 @@ SLUG = "masks-and-rationales"
 @exercise(f"ex-{SLUG}-1")
 def occlusion(answer: Callable[..., Any]) -> str:
     """Compare on sums and maxima, with squares that overlap, leave gaps and have another colour."""
-    rng = np.random.default_rng(1)
+    rng = student_generator(1)
     weights = rng.normal(size=(6, 8))
     linear = lambda images: (images * weights).sum((1, 2))  # noqa: E731
     crooked = lambda images: np.maximum(images[:, 1:4].max((1, 2)), 1.1 * images[:, 0, 0])  # noqa: E731
@@ -91,7 +92,7 @@ def the_price(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-3")
 def linear_penalty(answer: Callable[..., Any]) -> str:
     """Compare with the closed form on several sizes, on a sure classifier and on part of a row."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     for n, d, k in [(1, 3, 2), (7, 4, 3), (5, 6, 10)]:
         W, b, X = rng.normal(size=(k, d)), rng.normal(size=k), rng.normal(size=(n, d))
         A = np.arange(d) % 2.0
@@ -118,7 +119,7 @@ def linear_penalty(answer: Callable[..., Any]) -> str:
 @exercise(f"ex-{SLUG}-4")
 def second_opinion(answer: Callable[..., Any]) -> str:
     """Compare on drawn decisions, on networks that never agree and on masks that do nothing."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     for n in (6, 40, 200):
         own, own_after, other, other_after = rng.integers(3, size=(4, n))
         other[: n // 2] = own[: n // 2]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array, expect_parts
 from xai_course.examples import conformity, prototypes
 
@@ -51,7 +52,7 @@ def another_row(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def conformity_of(answer: Callable[..., Any]) -> str:
     """Compare with the library on random layers without ties."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for n, widths, n_classes, k in ((30, (3, 2), 2, 5), (20, (4,), 3, 1), (25, (2, 6, 3), 4, 7)):
         layers = [rng.normal(size=(n, w)) * 10.0**-i for i, w in enumerate(widths)]
         queries = [rng.normal(size=(6, w)) * 10.0**-i for i, w in enumerate(widths)]
@@ -87,7 +88,7 @@ def conformity_of(answer: Callable[..., Any]) -> str:
 @exercise(f"ex-{SLUG}-3")
 def greedy_prototypes(answer: Callable[..., Any]) -> str:
     """Compare with the library on random kernels."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     for n, m in ((12, 4), (30, 6), (9, 9)):
         X = np.vstack([rng.normal(size=(n - n // 3, 2)), 3 + 0.3 * rng.normal(size=(n // 3, 2))])
         kernel = np.exp(-((X[:, None] - X) ** 2).sum(axis=2))

@@ -9,6 +9,7 @@ from unittest import mock
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -47,7 +48,7 @@ def three_neurons(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def canonical(answer: Callable[..., Any]) -> str:
     """Look at length, function and order, then at a neuron of zeros."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     W, b, v = rng.normal(size=(6, 3)), rng.normal(size=6), rng.normal(size=6)
     v[0], W[0], b[0] = 0.01, 100 * W[0], 100 * b[0]  # small outside, large inside
     _judge_canonical(answer, W, b, v, "")
@@ -74,7 +75,7 @@ def _judge_canonical(
     if any(np.isnan(part).any() for part in found):
         raise CheckFailed(f"The file{where} holds NaN: a length was zero.")
     mine = LambdaNets(*(part[None] for part in found), [0.0])
-    X = np.random.default_rng(0).uniform(-1, 1, (50, W.shape[1]))
+    X = student_generator(0).uniform(-1, 1, (50, W.shape[1]))
     gap = np.abs(mine.predict(X) - expected.predict(X)).max()
     tolerance = max(1e-9, precision(found))
     if gap > tolerance:
@@ -100,7 +101,7 @@ def to_dense(answer: Callable[..., Any]) -> str:
     if close_to(found, [0.5, 0, 2, 0]):
         raise CheckFailed("A monomial that is chosen twice has the sum of both coefficients.")
     assert_close(found, [0.5, 0, 3, 0], "The dense form where a monomial repeats")
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     coef, index = rng.normal(size=30), rng.integers(0, 20, size=30)
     expected = np.bincount(index, coef, minlength=20)
     found = answer(np.concatenate([coef, index]), 20)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     Counted,
     assert_close,
@@ -46,7 +47,7 @@ def four_answers(answer: Callable[[], Any]) -> str:
 def fit_and_test(answer: Callable[..., Any]) -> str:
     """Compare in one region, then with a border that only the last class feels."""
     for seed, (d, n_classes, edge) in enumerate([(3, 4, 0.5), (6, 2, 0.1), (1, 3, 2.0)]):
-        rng = np.random.default_rng(seed)
+        rng = student_generator(seed)
         W, b, x = rng.normal(size=(d, n_classes)), rng.normal(size=n_classes), rng.normal(size=d)
         coef, value, miss = _asked(answer, lambda X, W=W, b=b: X @ W + b, x, edge, rng)
         expected, level = (W[:, 1:] - W[:, :1]).T, (x @ W + b)[1:] - (x @ W + b)[0]
@@ -59,7 +60,7 @@ def fit_and_test(answer: Callable[..., Any]) -> str:
         if abs(miss) > 1e-9:
             raise CheckFailed(f"All answers come from one region, and your miss is {miss:.1g}.")
     for seed in range(3):
-        rng = np.random.default_rng(seed)
+        rng = student_generator(seed)
         W, x = rng.normal(size=(4, 3)), rng.normal(size=4)
 
         def bent(X: np.ndarray, W: np.ndarray = W, x: np.ndarray = x) -> np.ndarray:
@@ -138,7 +139,7 @@ def _bends(places: list[float], bends: list[float]) -> Callable[[np.ndarray], np
 
 def _random_network(seed: int) -> tuple[PiecewiseLinearNetwork, np.ndarray]:
     """Return a network with one input and its kinks in [-1, 1], none weak and none close."""
-    rng = np.random.default_rng(seed)
+    rng = student_generator(seed)
     while True:
         network = PiecewiseLinearNetwork(
             [rng.normal(size=(8, 1)), rng.normal(size=(5, 8)), rng.normal(size=(1, 5))],
@@ -161,7 +162,7 @@ def _find(
 ) -> None:
     budget = 200 + 60 * len(expected)
     ask = Counted(lambda t: function(np.ravel(t)))
-    found = np.asarray(answer(ask, -1.0, 1.0, np.random.default_rng(0)))
+    found = np.asarray(answer(ask, -1.0, 1.0, student_generator(0)))
     if found.shape != expected.shape:
         raise CheckFailed(f"On {what}: {found.size} kinks found, there are {expected.size}.")
     if (np.diff(found) < 0).any():
@@ -174,7 +175,7 @@ def _find(
 @exercise(f"ex-{SLUG}-4")
 def coefficient_bounds(answer: Callable[..., Any]) -> str:
     """Compare with the extremes over all corners of the box of log-odds."""
-    rng = np.random.default_rng(6)
+    rng = student_generator(6)
     for d in (1, 3):
         steps = rng.uniform(-1, 1, size=(d + 1, d))
         p, delta = rng.uniform(0.1, 0.9, size=d + 1), 0.04

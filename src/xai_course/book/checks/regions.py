@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.regions import Region
@@ -39,7 +40,7 @@ def region_below(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def cut(answer: Callable[..., Any]) -> str:
     """Cut polygons along lines through them, past them, and through their corners."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0]])
     tries = [
         ("A line through the middle of a rectangle", square, [1.0, 0.0], -1.0),
@@ -105,7 +106,7 @@ class _WithoutList(PiecewiseLinearNetwork):
 def proven(answer: Callable[..., Any]) -> str:
     """Show right lists, and lists that are wrong in one way each."""
     for seed, box in [(0, ((-1.0, 1.0), (-1.0, 1.0))), (1, ((-2.0, 1.0), (0.0, 2.0)))]:
-        rng = np.random.default_rng(seed)
+        rng = student_generator(seed)
         sizes = (2, 4, 5, 1)
         weights = [rng.normal(size=(m, n)) for n, m in pairwise(sizes)]
         biases = [rng.normal(size=m) / 2 for m in sizes[1:]]
@@ -180,7 +181,7 @@ def room_above(answer: Callable[..., Any]) -> str:
     if not np.isinf(found[1:]).all():
         raise CheckFailed(f"Nothing bounds features 1 and 2 above; got {found[1:]}, not infinity.")
     assert_close(found[0], 2.0, "The room of feature 0")
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     for _ in range(10):
         A, x = rng.normal(size=(12, 4)), rng.normal(size=4)
         b = A @ x + rng.uniform(0.1, 1, size=12)

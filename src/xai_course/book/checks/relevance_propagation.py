@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_parts
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -35,7 +36,7 @@ def by_hand(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def epsilon_step(answer: Callable[..., Any]) -> str:
     """Compare with sums over single contributions, at several sizes of epsilon."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for n, n_in, n_out in [(1, 3, 2), (4, 2, 5), (3, 3, 3)]:
         a, W = rng.normal(size=(n, n_in)), rng.normal(size=(n_out, n_in))
         b, R = rng.normal(size=n_out), rng.normal(size=(n, n_out))
@@ -70,7 +71,7 @@ def _step(
 @exercise(f"ex-{SLUG}-3")
 def rescale(answer: Callable[..., Any]) -> str:
     """Compare with products of chords along all paths, for one to three hidden layers."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     for hidden in [(4,), (5, 4), (4, 4, 3)]:
         sizes = (3, *hidden, 1)
         network = PiecewiseLinearNetwork(
@@ -122,7 +123,7 @@ def _chords(network: PiecewiseLinearNetwork, x: np.ndarray, baseline: np.ndarray
 @exercise(f"ex-{SLUG}-4")
 def likeness(answer: Callable[..., Any]) -> str:
     """Compare with NumPy's correlation, for methods that know the class and one that does not."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     X, towards = rng.normal(size=(5, 12)), rng.normal(size=(3, 12)) + 2
     methods = {
         "gives each class its own map": lambda X, k: X * towards[k] + k,

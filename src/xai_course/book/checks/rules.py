@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array, expect_parts
 
 SLUG = "rules"
@@ -42,7 +43,7 @@ def one_unit(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def cluster_averages(answer: Callable[..., Any]) -> str:
     """Compare on lists where the order, the nearer cluster and the border matter."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     cases: list[tuple[list[float], float]] = [
         ([0.0, 1.0, 0.6, 0.2], 0.5),
         ([0.0, 0.5, 0.75, 1.5], 0.5),
@@ -101,7 +102,7 @@ def _clusters(
 @exercise(f"ex-{SLUG}-3", none_is_an_answer=True)
 def extremes(answer: Callable[..., Any]) -> str:
     """Compare on random layers, with tight limits, negative ends and no solution."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     empty = 0
     for trial in range(12):
         n, m = [(2, 1), (3, 2), (4, 4)][trial % 3]

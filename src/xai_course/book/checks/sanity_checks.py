@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import pearsonr, spearmanr
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     close_to,
@@ -56,7 +57,7 @@ def _similarities(
 @exercise(f"ex-{SLUG}-1")
 def cascading_randomisation(answer: Callable[..., Any]) -> str:
     """Compare with the cascade on networks of two to four layers."""
-    rng = np.random.default_rng(0)
+    rng = student_generator(0)
     for sizes in ([6, 5, 1], [9, 8, 8, 1], [20, 10, 6, 4, 1]):
         trained, fresh = ([rng.normal(size=(n, m)) for m, n in pairwise(sizes)] for _ in range(2))
         x, n = rng.normal(size=sizes[0]), len(trained)
@@ -133,7 +134,7 @@ def _radius(W: np.ndarray, b: np.ndarray, x: np.ndarray, norm: float) -> float:
 @exercise(f"ex-{SLUG}-3")
 def radius_of_one_layer(answer: Callable[..., Any]) -> str:
     """Compare with the distance to the nearest border in three norms."""
-    rng = np.random.default_rng(1)
+    rng = student_generator(1)
     duals = {1: np.inf, 2: 2, np.inf: 1}
     for n_neurons, n_features, n_dead in [(1, 2, 0), (30, 5, 0), (8, 3, 3), (2, 4, 2)]:
         W, b = rng.normal(size=(n_neurons, n_features)), rng.normal(size=n_neurons)

@@ -8,38 +8,62 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_parts
 from xai_course.exact.shapley import coalitions, shapley_weights
 
 SLUG = "shapley"
 
 
-@exercise(f"ex-{SLUG}-1")
-def share_by_hand(answer: Callable[[], Any]) -> str:
+def _of_three(on: np.ndarray, ab: int = 2, b: int = 3, ac: int = 1) -> np.floating:
+    """Return the network's output for rows of zeros and ones, shape (n, 3)."""
+    pair, other = (np.maximum(0, on[:, 0] + on[:, k] - 1) for k in (1, 2))
+    return ab * pair + b * on[:, 1] - ac * other
+
+
+def _values_and_shares(**numbers: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return all eight values, the shares, and what leaving one out takes away."""
+    v = _of_three(coalitions(3).astype(float), **numbers)
+    return v, shapley_weights(3) @ v, v[-1] - v[[6, 5, 3]]
+
+
+def _draw_network(rng: np.random.Generator) -> dict[str, int]:
+    # Twice the second pair: neither a's share nor a's part of leave one out is zero.
+    ac = int(rng.integers(1, 5))
+    return {"ab": 2 * ac + int(rng.integers(1, 4)), "b": int(rng.integers(3, 9)), "ac": ac}
+
+
+def _right_shares(**numbers: int) -> tuple[float, ...]:
+    _, shares, left_out = _values_and_shares(**numbers)
+    return (*shares.tolist(), float(left_out.sum()))
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_network,
+    question="f(a, b, c) = {ab} max(0, a + b - 1) + {b} b - {ac} max(0, a + c - 1).",
+    right=_right_shares,
+)
+def share_by_hand(answer: Callable[[], Any], **numbers: int) -> str:
     """Compare with the formula, from the network itself."""
     what = "four numbers: the shares of a, b and c, and the sum of leave one out"
     *shares, alone = expect_parts(answer(), 4, what)
-    v = np.array([_of_three(*on) for on in coalitions(3).astype(float)])
-    left_out = v[-1] - v[[6, 5, 3]]
+    v, expected, left_out = _values_and_shares(**numbers)
     if close_to(shares, left_out):
         raise CheckFailed("This is leave one out. Take the mean over all six orders.")
     if close_to(shares, v[[1, 2, 4]]):
         raise CheckFailed(
             "This is what each feature adds to nothing. Take the mean over all orders."
         )
-    assert_close(shares, shapley_weights(3) @ v, "The shares of a, b and c")
+    assert_close(shares, expected, "The shares of a, b and c")
     assert_close(alone, left_out.sum(), "The sum of leave one out")
-    return "The shares add up to 4, leave one out to more."
-
-
-def _of_three(a: float, b: float, c: float) -> float:
-    return 2 * max(0.0, a + b - 1) + 3 * b - max(0.0, a + c - 1)
+    return "The shares add up to the output, leave one out to more."
 
 
 @exercise(f"ex-{SLUG}-2")
 def shapley_from_coalitions(answer: Callable[..., Any]) -> str:
     """Compare on random games of one to six players."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for n in (3, 1, 2, 5, 6):
         v = rng.normal(size=2**n).round(3)
         found = expect_array(answer(v.copy()), (n,), f"{n} shares for {2**n} coalitions")
@@ -68,7 +92,7 @@ def shapley_from_coalitions(answer: Callable[..., Any]) -> str:
 def sample_shapley(answer: Callable[..., Any]) -> str:
     """Compare with exact values, and the errors with the spread of single draws."""
     what = "two things, the shares and their standard errors"
-    line, rng = np.array([1.0, -2.0, 0.5]), np.random.default_rng(3)
+    line, rng = np.array([1.0, -2.0, 0.5]), student_generator(3)
     x, rows = rng.normal(size=3), rng.normal(size=(1, 3))
     shares, errors = expect_parts(answer(lambda Z: Z @ line, x, rows, 20, rng), 2, what)
     if close_to(shares, line * (rows[0] - x)):
@@ -76,7 +100,7 @@ def sample_shapley(answer: Callable[..., Any]) -> str:
     assert_close(shares, line * (x - rows[0]), "The shares of a linear function")
     assert_close(errors, np.zeros(3), "The standard errors of a linear function")
     for seed, (n, n_orders) in enumerate([(4, 2000), (3, 800)]):
-        _sampled(answer, n, n_orders, np.random.default_rng(10 + seed), what)
+        _sampled(answer, n, n_orders, student_generator(10 + seed), what)
     return "Shares and standard errors are right, with interactions and with several rows."
 
 
@@ -91,7 +115,7 @@ def _sampled(
     shares, errors = expect_parts(answer(f, x.copy(), rows.copy(), n_orders, rng), 2, what)
     shares = expect_array(shares, (n,), f"{n} shares")
     errors = expect_array(errors, (n,), f"{n} standard errors")
-    draws = _draws(f, x, rows, 4000, np.random.default_rng(0))
+    draws = _draws(f, x, rows, 4000, student_generator(0))
     mixed = np.where(coalitions(n)[:, None], x, rows)
     exact = shapley_weights(n) @ f(mixed.reshape(-1, n)).reshape(-1, len(rows)).mean(axis=1)
     one = draws.std(axis=0, ddof=1)

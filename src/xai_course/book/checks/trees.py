@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -46,7 +47,7 @@ def count_leaves(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def next_question(answer: Callable[..., Any]) -> str:
     """Compare with the library, on random networks of one to three hidden layers."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for sizes in ((3, 2, 1), (2, 3, 2, 1), (4, 2, 3, 2, 2)):
         shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
         weights = [rng.normal(size=shape) for shape in shapes]
@@ -93,18 +94,18 @@ def _question(network: PiecewiseLinearNetwork, states: np.ndarray) -> tuple[np.n
 def sample_near(answer: Callable[..., Any]) -> str:
     """Check the box, the distances, and that the area near the rows is filled evenly."""
     for seed, units in enumerate(([1.0, 1.0], [1.0, 1000.0])):
-        rng = np.random.default_rng(seed)
+        rng = student_generator(seed)
         crowd = rng.normal(size=(120, 2)) * 0.3  # many rows, whose surroundings overlap
         few = rng.uniform(2, 6, size=(100, 2))
         _sampled(answer, np.concatenate([crowd, few]) * units, 600, seed)
-    three = np.random.default_rng(5).normal(size=(60, 3))
+    three = student_generator(5).normal(size=(60, 3))
     _sampled(answer, three, 50, 7)
     return "All points lie near the rows, in any unit, and fill the area there evenly."
 
 
 def _sampled(answer: Callable[..., Any], X: np.ndarray, n: int, seed: int) -> None:
     d = X.shape[1]
-    found = answer(X.copy(), n, np.random.default_rng(seed))
+    found = answer(X.copy(), n, student_generator(seed))
     found = expect_array(found, (n, d), f"{n} points with {d} features")
     low, high, scale = X.min(axis=0), X.max(axis=0), X.std(axis=0)
     tree = cKDTree(X / scale)
@@ -124,7 +125,7 @@ def _sampled(answer: Callable[..., Any], X: np.ndarray, n: int, seed: int) -> No
         raise CheckFailed("Some points lie outside the box of the rows, in original units.")
     if len(np.unique(found, axis=0)) < n:
         raise CheckFailed("Some points occur twice: draw a new batch each time.")
-    rng = np.random.default_rng(99)
+    rng = student_generator(99)
     many = rng.uniform(low, high, (60_000, d))
     distance, _ = tree.query(many / scale)
     usual = distance[distance <= typical]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_parts
 
 SLUG = "trusting-local-models"
@@ -42,7 +43,7 @@ def perfect_by_luck(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def auc_and_error(answer: Callable[..., Any]) -> str:
     """Compare with the placements of random rows, with and without ties."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for n, n_positive, ties in [(5, 2, True), (12, 4, False), (40, 30, True), (300, 120, False)]:
         y = rng.permutation(np.arange(n) < n_positive).astype(int)
         scores = rng.normal(size=n) + y

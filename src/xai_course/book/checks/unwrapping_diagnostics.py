@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, assert_equal, close_to, expect_parts, shown
 
 SLUG = "unwrapping-diagnostics"
@@ -93,7 +94,7 @@ class _Rows:
 @exercise(f"ex-{SLUG}-2")
 def global_mse(answer: Callable[..., Any]) -> str:
     """Compare with plain definitions on rows that count their products."""
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     for n_models, n_rows, width in [(4, 30, 3), (1, 7, 2), (20, 50, 7), (500, 200, 4)]:
         table = np.column_stack([np.ones(n_rows), rng.normal(size=(n_rows, width - 1))])
         y, theta = rng.normal(size=n_rows), rng.normal(size=(n_models, width))
@@ -133,7 +134,7 @@ def readable_regions(answer: Callable[..., Sequence[int]]) -> str:
         raise CheckFailed(f"Regions 0 and 3 have exactly 3 rows, which is at least 3; got {found}.")
     assert_equal(found, [0, 3], "The regions with at least 3 rows and both classes")
     assert_equal(_numbers(answer(labels, y, 1)), [0, 3, 5], "The regions with both classes")
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     labels, y = rng.geometric(0.1, 400), rng.integers(0, 2, 400)
     both = [k for k in np.unique(labels) if len(set(y[labels == k])) == 2]
     size = {int(k): int((labels == k).sum()) for k in both}

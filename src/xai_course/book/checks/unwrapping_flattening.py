@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, assert_equal, expect_array
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping.flattening import _random_network, flatten_models
@@ -44,7 +45,7 @@ def roof(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def flat_start(answer: Callable[..., Any]) -> str:
     """Compare with steps 1 to 3 of Algorithm 2 on random models."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for n_models, n_features in [(2, 1), (4, 3)]:
         coef, intercept = rng.normal(size=(n_models, n_features)), rng.normal(size=n_models)
         X, y = rng.normal(size=(80, n_features)), rng.normal(size=80) + 5
@@ -90,7 +91,7 @@ def _name_the_output_layer(
 @exercise(f"ex-{SLUG}-3")
 def louder(answer: Callable[..., Any]) -> str:
     """Compare functions, hidden layers and the neurons that must not change."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     X = rng.normal(size=(50, 3)) * 3
     for k, s in [(0, 12.0), (3, 0.25)]:
         network = _random_network(3, 4, rng)

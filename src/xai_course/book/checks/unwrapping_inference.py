@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, assert_equal, close_to, expect_array
 from xai_course.unwrapping.glm import fit_glm
 from xai_course.unwrapping.inference import inference_table
@@ -38,7 +39,7 @@ def four_rows(answer: Callable[[], Any]) -> str:
 @exercise(f"ex-{SLUG}-2")
 def printed_penalty(answer: Callable[..., Any]) -> str:
     """Compare with rounded tables of ridge fits and of maximum likelihood."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     for slopes in ([1.0, -2.0, 0.5], [0.8, 1.5]):
         X = rng.normal(size=(200, len(slopes))) + 0.5
         y = (rng.random(200) < 1 / (1 + np.exp(-(X @ slopes)))).astype(int)
@@ -66,12 +67,12 @@ def printed_penalty(answer: Callable[..., Any]) -> str:
 @exercise(f"ex-{SLUG}-3")
 def honest_test(answer: Callable[..., Any]) -> str:
     """Watch which rows choose the clusters, and compare with a test on all others."""
-    rng = np.random.default_rng(5)
+    rng = student_generator(5)
     for n, d, cluster in [(60, 2, 0), (81, 3, 1), (100, 1, 1)]:
         X = rng.normal(size=(n, d))
         y = X[:, 0] ** 2 + rng.normal(size=n)
         order = np.argsort(y)  # the rows come sorted
-        _one_test(answer, X[order], y[order], cluster, np.random.default_rng(n))
+        _one_test(answer, X[order], y[order], cluster, student_generator(n))
     return "The rows that chose the cluster stay out of the test, in three cases."
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_parts
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import UnwrapperRegressor
@@ -18,7 +19,7 @@ SLUG = "unwrapping-interpretation"
 @exercise(f"ex-{SLUG}-1")
 def summaries(answer: Callable[..., Any]) -> str:
     """Compare with the library on random networks, for several features."""
-    rng = np.random.default_rng(1)
+    rng = student_generator(1)
     for n_features, n_hidden, n_rows in [(3, 4, 40), (1, 3, 12), (5, 6, 80)]:
         _, X, unwrapper = _unwrapped(rng, n_features, n_hidden, n_rows)
         coef, intercept = unwrapper.coef_[:, 0], unwrapper.intercept_[:, 0]
@@ -71,7 +72,7 @@ def wrong_sign(answer: Callable[..., Any]) -> str:
     slopes, counts = np.array([-1.0, 2.0, 0.0, -3.0]), np.array([6, 2, 1, 1])
     for sign, expected in [(-1, (0.25, 0.2)), (1, (0.5, 0.7))]:
         _compare_pair(answer(slopes, counts, sign), expected, f"four regions and sign {sign:+d}")
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     for sign in (-1, 1):
         slopes, counts = rng.normal(size=30), rng.integers(1, 50, size=30)
         wrong = np.sign(slopes) == -sign
@@ -91,7 +92,7 @@ def _compare_pair(found: Any, expected: tuple[float, float], where: str) -> None
 @exercise(f"ex-{SLUG}-3")
 def importance_from_gradients(answer: Callable[..., Any]) -> str:
     """Compare with the library on standardised columns, in units of all sizes."""
-    rng = np.random.default_rng(2)
+    rng = student_generator(2)
     for n_features, n_hidden, n_rows in [(1, 4, 30), (3, 6, 50), (5, 9, 80)]:
         network, Z, _ = _unwrapped(rng, n_features, n_hidden, n_rows)
         Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -36,7 +37,7 @@ def merge_once(answer: Callable[..., Any]) -> str:
     # One group is wide: its mean is near the third region, and none of its members is.
     wide = np.array([[-5.0], [5.0], [0.5], [6.5]])
     _compare_merge(answer, wide, np.array([0, 0, 1, 2]), every[:4, :4], "Where a group is wide")
-    rng = np.random.default_rng(1)
+    rng = student_generator(1)
     for _ in range(12):
         n = int(rng.integers(6, 12))
         links = rng.random((n, n)) < 0.3
@@ -149,7 +150,7 @@ def purity_and_recall(answer: Callable[..., Any]) -> str:
     if close_to(found, expected[:, ::-1]):
         raise CheckFailed("The columns are the wrong way round: purity first, then recall.")
     assert_close(found, expected, "Purity and recall of three clusters")
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     clusters, segments = rng.integers(0, 4, size=300), rng.integers(0, 3, size=300)
     expected = []
     for k in range(4):

@@ -10,6 +10,7 @@ import numpy as np
 
 from xai_course import drift
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -35,7 +36,7 @@ def cusum(answer: Callable[..., Any]) -> str:
     hand = [-1.0, 0.0, 1.0, 1.5, 2.0, 0.0, -1.5, -3.0]
     _sums(answer, hand, 3, 0.5, "of the series -1, 0, 1, 1.5, 2, 0, -1.5, -3")
     for seed, (n, n_reference, slack) in enumerate([(60, 20, 0.5), (200, 40, 0.25), (30, 2, 0.0)]):
-        rng = np.random.default_rng([1, seed])
+        rng = student_generator([1, seed])
         values = rng.normal(3, 2, size=n)
         values[2 * n // 3 :] += 3 * rng.choice([-1, 1])
         what = f"of a random series with a reference of {n_reference} and a slack of {slack}"
@@ -95,7 +96,7 @@ def _one_side(z: np.ndarray, slack: float) -> np.ndarray:
 @exercise(f"ex-{SLUG}-2")
 def hold(answer: Callable[..., LambdaNets]) -> str:
     """Compare the slice's answers with those of the whole network."""
-    rng = np.random.default_rng(4)
+    rng = student_generator(4)
     shapes = (3, 6, 4), (3, 6), (3, 6), (3,)
     nets = LambdaNets(*(rng.normal(size=shape) for shape in shapes))
     X = rng.random((20, 4))
@@ -126,7 +127,7 @@ def named_changes(answer: Callable[..., Any]) -> str:
         raise CheckFailed("The largest change in absolute size comes first.")
     assert_equal(sorted(names), sorted(order), "The monomials, in any order,")
     assert_close([c for _, c in pairs], [0.9, -0.4, -0.1], "The changes")
-    rng = np.random.default_rng(3)
+    rng = student_generator(3)
     old, new = rng.normal(size=(2, 56))
     exponents = monomial_exponents(5, 3)
     index = [5, 30, 55]
@@ -164,7 +165,7 @@ def batches_ahead(answer: Callable[..., float]) -> str:
     early = soon.copy()
     early[0, :4] = 9  # four streams with an alarm before the change
     assert_equal(_number(answer, calm, calm, late, early, 1), 2.0, "The lead with early alarms")
-    rng = np.random.default_rng(5)
+    rng = student_generator(5)
     for _ in range(10):
         arrays = [rng.exponential(size=(30, 40)) for _ in range(4)]
         arrays[2][12:] += 4

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import (
     assert_close,
     assert_equal,
@@ -91,7 +92,7 @@ class _Asked:
 @exercise(f"ex-{SLUG}-3")
 def ask_around(answer: Callable[..., Any]) -> str:
     """Compare on linear functions, where the fit is exact, and on functions with a bend."""
-    rng = np.random.default_rng(7)
+    rng = student_generator(7)
     for n_features, n in ((1, 5), (3, 40), (8, 60)):
         slope, x = rng.normal(size=n_features), rng.normal(size=n_features) + 2
         asked = _Asked(lambda rows, slope=slope: 1.5 + rows @ slope)
@@ -126,7 +127,7 @@ def ask_around(answer: Callable[..., Any]) -> str:
 def _explanation(
     answer: Callable[..., Any], asked: _Asked, x: np.ndarray, radius: float, n: int
 ) -> tuple[np.floating, np.ndarray]:
-    given = answer(asked, x.copy(), radius, n, np.random.default_rng(n))
+    given = answer(asked, x.copy(), radius, n, student_generator(n))
     value, slopes = expect_parts(given, 2, "two things, the fitted value at x and the slopes")
     if asked.calls != 1:
         raise CheckFailed(f"Ask for all rows in one call; ask was called {asked.calls} time(s).")
