@@ -1,62 +1,10 @@
-"""Which names a notebook's cells read and bind, seen in their bytecode and without running them."""
+"""What the cells of a notebook lack once other cells are gone."""
 
 from __future__ import annotations
 
-import builtins
-import dis
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import CodeType
+from collections.abc import Mapping, Sequence
 
-KNOWN = frozenset(dir(builtins)) | {"__name__", "__file__", "display", "get_ipython"}
-
-
-@dataclass(frozen=True)
-class Names:
-    """The global names of one cell.
-
-    Attributes
-    ----------
-    read
-        Read at once, before the cell itself binds them.
-    used
-        Read by functions, whenever these are called.
-    bound
-        Bound by the cell: assigned, imported or defined.
-    """
-
-    read: frozenset[str]
-    used: frozenset[str]
-    bound: frozenset[str]
-
-
-def names(source: str) -> Names:
-    """Return the names of one cell; none where it is not plain Python."""
-    try:
-        code = compile(source, "cell", "exec")
-    except SyntaxError:
-        return Names(frozenset(), frozenset(), frozenset())
-    read, bound = set(), set()
-    for step in dis.get_instructions(code):
-        if step.opname in ("STORE_NAME", "STORE_GLOBAL"):
-            bound.add(step.argval)
-        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL") and step.argval not in bound:
-            read.add(step.argval)
-    used = set()
-    for inner in _inside(code):
-        for step in dis.get_instructions(inner):
-            if step.opname == "STORE_GLOBAL":
-                bound.add(step.argval)
-            elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
-                used.add(step.argval)
-    return Names(frozenset(read - KNOWN), frozenset(used - bound - KNOWN), frozenset(bound))
-
-
-def _inside(code: CodeType) -> Iterator[CodeType]:
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield constant
-            yield from _inside(constant)
+from xai_course.grading.names import names
 
 
 def missing_names(cells: Sequence[tuple[str, bool]]) -> dict[int, dict[str, int | None]]:

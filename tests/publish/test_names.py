@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import small_book  # noqa: F401 (puts the repository on the path)
 
-from tools.names import missing_names, names
+from tools.names import missing_names
+from xai_course.grading.names import names
 
 KEPT, DROPPED = True, False
 
