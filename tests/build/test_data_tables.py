@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 from docutils import nodes
+from extensions import extension
 
-from tools.chapters import BOOK
-
-SPEC = importlib.util.spec_from_file_location("data_tables", BOOK.source / "_ext/data_tables.py")
-data_tables = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(data_tables)
+data_tables = extension("data_tables")
 
 
 def rows(table: nodes.table, part: type[nodes.Element]) -> list[list[str]]:

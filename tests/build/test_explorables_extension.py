@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from types import SimpleNamespace
 
 import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 from docutils.parsers.rst import directives
+from extensions import extension
 
 from tools.chapters import BOOK
-from xai_course.book.explorables import regions_toy
+from xai_course.book.explorables import frame, regions_toy
 
-SPEC = importlib.util.spec_from_file_location("explorables", BOOK.source / "_ext/explorables.py")
-extension = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(extension)
+explorables = extension("explorables")
 
 
 class App:
@@ -44,13 +42,13 @@ class App:
 )
 def test_a_page_loads_what_it_shows(body: str, wanted: list[str]) -> None:
     app = App()
-    extension.load_here(app, "a-page", "page.html", {"body": body}, None)
+    explorables.load_here(app, "a-page", "page.html", {"body": body}, None)
     assert app.files == [f"explorables/{name}" for name in wanted]
 
 
 def test_a_page_without_a_text_loads_nothing() -> None:
     app = App()
-    extension.load_here(app, "search", "search.html", {}, None)
+    explorables.load_here(app, "search", "search.html", {}, None)
     assert app.files == []
 
 
@@ -60,7 +58,7 @@ def test_jupyter_book_loads_them_on_every_page_and_is_told_not_to() -> None:
         "html_css_files": ["book.css", "explorables/kit.css"],
         "html_js_files": [("explorables/kit.js", {}), "other.js", ("another.js", {})],
     }
-    extension.load_nowhere(None, config)
+    explorables.load_nowhere(None, config)
     assert config == {
         "html_css_files": ["book.css"],
         "html_js_files": ["other.js", ("another.js", {})],
@@ -69,13 +67,13 @@ def test_jupyter_book_loads_them_on_every_page_and_is_told_not_to() -> None:
 
 def test_the_directive_writes_what_a_cell_would_show() -> None:
     read = []
-    directives.register_directive("explorable", extension.Explorable)
+    directives.register_directive("explorable", explorables.Explorable)
     source = ".. explorable:: regions-toy\n   :alt: A square cut into 22 regions.\n"
     page = publish_doctree(
         source, settings_overrides={"env": SimpleNamespace(note_dependency=read.append)}
     )
     (found,) = page.findall(nodes.raw)
-    text = extension.explorables.frame(
+    text = frame(
         "regions-toy", regions_toy.data(), regions_toy.still(), "A square cut into 22 regions."
     )
     assert found.astext() == text

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
+from extensions import extension
 
-from tools.chapters import BOOK
-
-SPEC = importlib.util.spec_from_file_location("folded_code", BOOK.source / "_ext/folded_code.py")
-folded_code = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(folded_code)
+folded_code = extension("folded_code")
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from extensions import extension
 
-from tools.chapters import BOOK
-
-SPEC = importlib.util.spec_from_file_location("formulas", BOOK.source / "_ext/formulas.py")
-formulas = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(formulas)
+formulas = extension("formulas")
 
 
 @pytest.mark.parametrize(
@@ -25,3 +20,16 @@ def test_ties(after: str, tied: list[str]) -> None:
     assert document.astext() == f"So x{after}"
     found = [one.astext() for one in document.findall(nodes.inline) if "tied" in one["classes"]]
     assert found == tied
+
+
+def test_equal_commas_stay_each_with_its_own_formula() -> None:
+    """The text between two formulas is the same as the text before them."""
+    parts = [("x", ", "), ("y", ", "), ("z", ", and ")]
+    paragraph = nodes.paragraph("", "", nodes.Text(", "))
+    for formula, after in parts:
+        paragraph += [nodes.math("", formula), nodes.Text(after)]
+    document = new_document("page")
+    document += paragraph
+    formulas.keep_together(None, document, "page")
+    assert document.astext() == ", x, y, z, and "
+    assert [one.astext() for one in paragraph] == [", ", "x,", " ", "y,", " ", "z,", " and "]

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from types import ModuleType
-
 import pytest
 from docutils import nodes
+from extensions import extension
 from sphinx.util.docutils import new_document
 
 from tools import taxonomy
 from tools.chapters import BOOK, slug_of
-
-
-def extension(name: str) -> ModuleType:
-    """Load one extension of the book."""
-    spec = importlib.util.spec_from_file_location(name, BOOK.source / "_ext" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)  # one of them imports another
-    spec.loader.exec_module(module)
-    return module
-
 
 contents, finder = extension("contents"), extension("finder")
 page_head, search_index = extension("page_head"), extension("search_index")
