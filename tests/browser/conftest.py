@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
-from visits import CHROMIUM_OPTIONS, HOW_TO_INSTALL, HTML, served
+from playwright.sync_api import Browser, Page, sync_playwright
+from visits import CHROMIUM_OPTIONS, HOW_TO_INSTALL, HTML, served, watched
 
 from tools.pdf import chromium
 
@@ -34,3 +34,10 @@ def browser() -> Iterator[Browser]:
         one = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
         yield one
         one.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page, with no other test's cache."""
+    with watched(browser) as watch:
+        yield watch.context.new_page()

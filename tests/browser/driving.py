@@ -95,9 +95,13 @@ class Shown:
         handle.scroll_into_view_if_needed()
         box = handle.locator(".ring").bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        self.page.mouse.move(x, y)
+        self.pull((x, y), (x + right, y + down))
+
+    def pull(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse at one place of the window, and let it go at another."""
+        self.page.mouse.move(*start)
         self.page.mouse.down()
-        self.page.mouse.move(x + right, y + down, steps=3)
+        self.page.mouse.move(*end, steps=4)
         self.page.mouse.up()
 
 
@@ -118,26 +122,28 @@ def opened(
     options
         Of the browser's context.
     """
-    watch = watched(browser, **options)
-    page = watch.context.new_page()
-    shown = Shown(page, page.locator(f'[data-explorable="{name}"]'))
-    page.on("pageerror", lambda error: shown.problems.append(str(error)))
-    page.on("console", lambda m: shown.problems.append(m.text) if m.type == "error" else None)
-    if spoil:
-        script, right, wrong = spoil
-        text = (HTML / "_static" / "explorables" / f"{script}.js").read_text("utf-8")
-        if text.count(right) != 1:  # no AssertionError, which a test of a wrong script waits for
-            raise ValueError(f"{right!r} does not stand once in {script}.js")
-        answer = {"body": text.replace(right, wrong), "content_type": "text/javascript"}
-        page.route(f"**/{script}.js*", lambda route: route.fulfill(**answer))
-    page.goto(address)
-    if options.get("java_script_enabled", True):
-        settle(page)
-    yield shown
-    blocked = watch.blocked
-    watch.context.close()
+    with watched(browser, **options) as watch:
+        page = watch.context.new_page()
+        shown = Shown(page, page.locator(f'[data-explorable="{name}"]'))
+        page.on("pageerror", lambda error: shown.problems.append(str(error)))
+        page.on("console", lambda m: shown.problems.append(m.text) if m.type == "error" else None)
+        if spoil:
+            _replace(page, *spoil)
+        page.goto(address)
+        if options.get("java_script_enabled", True):
+            settle(page)
+        yield shown
     assert not shown.problems
-    assert not blocked
+    assert not watch.blocked
+
+
+def _replace(page: Page, script: str, right: str, wrong: str) -> None:
+    """Give a page a script with one piece changed."""
+    text = (HTML / "_static" / "explorables" / f"{script}.js").read_text("utf-8")
+    if text.count(right) != 1:  # no AssertionError, which a test of a wrong script waits for
+        raise ValueError(f"{right!r} does not stand once in {script}.js")
+    answer = {"body": text.replace(right, wrong), "content_type": "text/javascript"}
+    page.route(f"**/{script}.js*", lambda route: route.fulfill(**answer))
 
 
 # --- the kit --------------------------------------------------------------------------------------

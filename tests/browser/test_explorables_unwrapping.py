@@ -61,10 +61,7 @@ def slide(shown: Shown, share: float) -> None:
     def place(part: float) -> float:
         return box["x"] + THUMB + part * (box["width"] - 2 * THUMB)
 
-    shown.page.mouse.move(place((value - least) / (most - least)), y)
-    shown.page.mouse.down()
-    shown.page.mouse.move(place(share), y, steps=4)
-    shown.page.mouse.up()
+    shown.pull((place((value - least) / (most - least)), y), (place(share), y))
 
 
 # The waterfall
@@ -198,17 +195,12 @@ def check_tests(shown: Shown, n: int, kind: str, draw: int) -> None:
     assert f"{every.count('a')} of {len(every):,}, {every.count('a') / len(every):.1%} ± " in said
     assert f" ± {one['error']:.1%}." in said
     shares = np.array([own.count(letter) for letter in ascii_lowercase[:20]]) / len(own)
-    heights = (
+    tops, heights = (
         shown.box.locator("svg")
         .first.locator("rect")
-        .evaluate_all("all => all.map(one => Number(one.getAttribute('height')))")
+        .evaluate_all("all => ['y', 'height'].map(key => all.map(one => +one.getAttribute(key)))")
     )
     assert np.array(heights) / sum(heights) == pytest.approx(shares)
-    tops = (
-        shown.box.locator("svg")
-        .first.locator("rect")
-        .evaluate_all("all => all.map(one => Number(one.getAttribute('y')))")
-    )
     assert min(tops) > 40  # below the title
 
 

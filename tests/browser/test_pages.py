@@ -12,17 +12,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 from playwright.sync_api import Browser, Locator
-from visits import (
-    HTML,
-    NARROW,
-    ROOT,
-    Visit,
-    chapters,
-    pages,
-    settle,
-    visit,
-    watched,
-)
+from visits import HTML, NARROW, ROOT, Visit, chapters, pages, settle, visit
 
 from tools.chapters import is_chapter
 
@@ -100,10 +90,8 @@ def test_fits_a_telephone(name, visits) -> None:
 
 
 @on_every_chapter
-def test_opens_from_the_disk(name, browser) -> None:
+def test_opens_from_the_disk(name, page) -> None:
     """Maths and pictures need no server."""
-    watch = watched(browser)
-    page = watch.context.new_page()
     page.goto((HTML / f"{name}.html").as_uri())
     settle(page)
     formulas = page.locator("article .math").count()
@@ -111,15 +99,12 @@ def test_opens_from_the_disk(name, browser) -> None:
     loaded = page.eval_on_selector_all(
         "article img", "all => all.map(one => one.complete && one.naturalWidth > 0)"
     )
-    watch.context.close()
     assert typeset == formulas > 0
     assert loaded
     assert all(loaded)
 
 
-def test_search_finds_a_glossary_term(browser, base) -> None:
-    watch = watched(browser)
-    page = watch.context.new_page()
+def test_search_finds_a_glossary_term(page, base) -> None:
     page.goto(f"{base}glossary.html")
     term = page.locator("dl.glossary dt").first.evaluate("one => one.firstChild.textContent")
     page.goto(f"{base}search.html")
@@ -128,7 +113,6 @@ def test_search_finds_a_glossary_term(browser, base) -> None:
     field.press("Enter")
     page.locator("ul.search li a").first.wait_for(timeout=SLOWEST)
     found = page.locator("ul.search li a").evaluate_all("all => all.map(one => one.href)")
-    watch.context.close()
     assert any("glossary.html" in address for address in found), found
 
 
@@ -156,9 +140,7 @@ def content(solution: Locator) -> Locator:
 
 
 @on_every_chapter
-def test_solutions_are_folded_and_open(name, browser, base) -> None:
-    watch = watched(browser)
-    page = watch.context.new_page()
+def test_solutions_are_folded_and_open(name, page, base) -> None:
     page.goto(f"{base}{name}.html")
     settle(page)
     solutions = page.locator("article .solution").all()
@@ -173,17 +155,13 @@ def test_solutions_are_folded_and_open(name, browser, base) -> None:
         lines[-1].focus()
         page.keyboard.press(key)
         assert content(solutions[-1]).is_visible() is visible
-    watch.context.close()
 
 
 @on_every_chapter
-def test_exercises_are_numbered_headings(name, browser, base) -> None:
-    watch = watched(browser)
-    page = watch.context.new_page()
+def test_exercises_are_numbered_headings(name, page, base) -> None:
     page.goto(f"{base}{name}.html")
     chapter = page.locator("article h1 .section-number").inner_text().strip(". ")
     heads = page.locator("article .exercise > :is(h3, h4)").all_inner_texts()
-    watch.context.close()
     assert [head.partition(":")[0] for head in heads] == [
         f"Exercise {chapter}.{n}" for n in range(1, len(heads) + 1)
     ]
@@ -191,9 +169,7 @@ def test_exercises_are_numbered_headings(name, browser, base) -> None:
 
 
 @on_every_chapter
-def test_no_formula_without_need_is_a_stop_of_the_tab_key(name, browser, base) -> None:
-    watch = watched(browser)
-    page = watch.context.new_page()
+def test_no_formula_without_need_is_a_stop_of_the_tab_key(name, page, base) -> None:
     page.goto(f"{base}{name}.html")
     settle(page)
     stops = page.locator("article .math [tabindex='0'], article .math[tabindex='0']")
@@ -201,13 +177,10 @@ def test_no_formula_without_need_is_a_stop_of_the_tab_key(name, browser, base) -
         "all => all.filter(one => one.scrollWidth <= one.clientWidth).length"
     )
     assert needless == 0
-    watch.context.close()
 
 
 @pytest.mark.parametrize("asked", ["", "?print=solutions"])
-def test_print_has_solutions_where_they_are_asked_for(asked, browser, base) -> None:
-    watch = watched(browser)
-    page = watch.context.new_page()
+def test_print_has_solutions_where_they_are_asked_for(asked, page, base) -> None:
     page.goto(f"{base}{chapters()[0]}.html{asked}")
     settle(page)
     page.emulate_media(media="print")
@@ -215,13 +188,10 @@ def test_print_has_solutions_where_they_are_asked_for(asked, browser, base) -> N
     solution = page.locator("article .solution").first
     assert content(solution).is_visible() is bool(asked)
     assert page.locator("article .exercise").first.is_visible()
-    watch.context.close()
 
 
 @on_every_chapter
-def test_hints_are_folded_and_open(name, browser, base) -> None:
-    watch = watched(browser)
-    page = watch.context.new_page()
+def test_hints_are_folded_and_open(name, page, base) -> None:
     page.goto(f"{base}{name}.html")
     hints = page.locator("article details.sd-dropdown")
     assert hints.count() > 0
@@ -229,4 +199,3 @@ def test_hints_are_folded_and_open(name, browser, base) -> None:
     hints.first.locator("summary").focus()
     page.keyboard.press("Enter")
     assert hints.first.evaluate("one => one.open")
-    watch.context.close()

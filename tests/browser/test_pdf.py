@@ -6,8 +6,7 @@ import re
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser
-from visits import HTML, chapters, watched
+from visits import HTML, chapters
 
 from tools import pdf
 
@@ -56,13 +55,10 @@ def test_solutions_are_printed_where_asked(solutions, two) -> None:
     assert all(one.has_attr("open") is solutions for one in found)
 
 
-def test_the_pdf_has_an_outline_and_pages(two, browser: Browser, tmp_path) -> None:
+def test_the_pdf_has_an_outline_and_pages(two, page, tmp_path) -> None:
     path = HTML.parent / "two.html"
     path.write_text(pdf.whole_book(HTML, two, False), "utf-8")
-    watch = watched(browser)
-    page = watch.context.new_page()
     pdf.print_pdf(page, path, tmp_path / "two.pdf")
-    watch.context.close()
     path.unlink()
     made = (tmp_path / "two.pdf").read_bytes()
     assert b"/Outlines" in made

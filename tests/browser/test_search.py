@@ -44,9 +44,15 @@ QUERIES = {
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    watch = watched(browser)
-    yield watch.context
-    watch.context.close()
+    with watched(browser) as watch:
+        yield watch.context
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page of its own, with the index that the tests before it have loaded."""
+    with context.new_page() as one:
+        yield one
 
 
 def results(page: Page, base: str, query: str) -> list[dict[str, str]]:
@@ -65,35 +71,27 @@ def names(page: Page, base: str, query: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("query", "wanted"), QUERIES.items())
-def test_the_page_is_among_the_first(query, wanted, context, base) -> None:
-    page = context.new_page()
+def test_the_page_is_among_the_first(query, wanted, page, base) -> None:
     found = names(page, base, query)
-    page.close()
     assert wanted in found[:FIRST], found[:6]
 
 
 @pytest.mark.parametrize("code", ["ndarray", "figsize", "dtype"])
-def test_code_is_not_indexed(code, context, base) -> None:
-    page = context.new_page()
+def test_code_is_not_indexed(code, page, base) -> None:
     found = names(page, base, code)
-    page.close()
     assert not [name for name in found if is_chapter(name)]
 
 
-def test_a_tie_goes_to_the_earlier_chapter(context, base) -> None:
+def test_a_tie_goes_to_the_earlier_chapter(page, base) -> None:
     """Both name the keyword."""
-    page = context.new_page()
     found = names(page, base, "captum")
-    page.close()
     assert found[:FIRST] == ["saliency/gradients", "saliency/ground-truth"]
 
 
-def test_an_excerpt_is_prose(context, base) -> None:
-    page = context.new_page()
+def test_an_excerpt_is_prose(page, base) -> None:
     results(page, base, "superpixel")
     page.locator("ul.search p.context").first.wait_for(timeout=SLOWEST)
     excerpt = page.locator("ul.search p.context").first.inner_text()
-    page.close()
     assert "superpixel" in excerpt.lower()
     assert "import " not in excerpt
     assert "Contents" not in excerpt
@@ -103,12 +101,10 @@ def test_an_excerpt_is_prose(context, base) -> None:
     ("query", "old", "new"),
     [("p-value", '"p-value"', '"q-value"'), ("PyTorch", '"pytorch"', '"torch"')],
 )
-def test_an_index_without_the_keyword_is_noticed(query, old, new, context, base) -> None:
+def test_an_index_without_the_keyword_is_noticed(query, old, new, page, base) -> None:
     """The planted fault: the test above would see it."""
-    page = context.new_page()
     page.route("**/searchindex.js*", lambda route: route.fulfill(
         content_type="text/javascript", body=route.fetch().text().replace(old, new)
     ))  # fmt: skip
     found = names(page, base, query)
-    page.close()
     assert QUERIES[query] not in found[:FIRST]

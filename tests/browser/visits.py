@@ -124,10 +124,12 @@ class Watched:
             route.abort()
 
 
-def watched(browser: Browser, **options: Any) -> Watched:
-    """Open a context with an empty cache."""
+@contextmanager
+def watched(browser: Browser, **options: Any) -> Iterator[Watched]:
+    """Open a context with an empty cache, and close it afterwards."""
     options.setdefault("viewport", {"width": 1280, "height": 900})
-    return Watched(browser.new_context(reduced_motion="reduce", **options))
+    with browser.new_context(reduced_motion="reduce", **options) as context:
+        yield Watched(context)
 
 
 def settle(page: Page) -> None:
@@ -212,20 +214,19 @@ def visit(browser: Browser, base: str, name: str, screenshots: Path = SCREENSHOT
     seen = Visit(name)
     folder = screenshots / name.replace("/", "--")
     folder.mkdir(parents=True, exist_ok=True)
-    watch = watched(browser)
-    page = watch.context.new_page()
-    _listen(page, seen)
-    page.goto(f"{base}{name}.html")
-    settle(page)
-    page.add_style_tag(content=STILL)
-    errors, failed = list(seen.errors), list(seen.failed)
-    _screenshots(page, folder, "desktop", ("light", "dark"))
-    page.evaluate(OPEN_ALL)
-    _measure(page, seen)
-    page.set_viewport_size({"width": NARROW, "height": 844})
-    seen.narrow_width = page.evaluate("document.documentElement.scrollWidth")
-    seen.overflowing = page.evaluate(OVERFLOWING, NARROW)
-    _screenshots(page, folder, "narrow", ("light", "dark") if EVERY_PICTURE else ("light",))
-    seen.blocked, seen.errors, seen.failed = watch.blocked, errors, failed
-    watch.context.close()
+    with watched(browser) as watch:
+        page = watch.context.new_page()
+        _listen(page, seen)
+        page.goto(f"{base}{name}.html")
+        settle(page)
+        page.add_style_tag(content=STILL)
+        errors, failed = list(seen.errors), list(seen.failed)
+        _screenshots(page, folder, "desktop", ("light", "dark"))
+        page.evaluate(OPEN_ALL)
+        _measure(page, seen)
+        page.set_viewport_size({"width": NARROW, "height": 844})
+        seen.narrow_width = page.evaluate("document.documentElement.scrollWidth")
+        seen.overflowing = page.evaluate(OVERFLOWING, NARROW)
+        _screenshots(page, folder, "narrow", ("light", "dark") if EVERY_PICTURE else ("light",))
+        seen.blocked, seen.errors, seen.failed = watch.blocked, errors, failed
     return seen
