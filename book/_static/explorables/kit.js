@@ -137,6 +137,41 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
     return group;
   }
 
+  // --- a box of two inputs --------------------------------------------------------------------------------------
+
+  const MAP = { x: 42, y: 16, width: 276, height: 276 }; // inside of panels 340 wide
+  const LENS = { x: 32, y: 16, width: 276, height: 276 };
+  const span = ({ x, y, width, height }) => [[x, x + width], [y + height, y]];
+
+  /** The path through some points, not closed; `x` and `y` are scales. */
+  const trace = (points, x, y, digits = 2) =>
+    `M${points.map((p) => `${x(p[0]).toFixed(digits)},${y(p[1]).toFixed(digits)}`).join("L")}`;
+
+  /** A panel that shows a box of two inputs. What is put into `ground` lies below the axes; `cover` lays a surface over
+   * what is drawn so far, where a press can be heard. */
+  function plane(parent, { box, height, label }) {
+    const map = panel(parent, { width: 340, height, label });
+    const [x, y] = span(MAP).map((range, i) => linear(box[i], range));
+    const ground = svg("g", {}, map);
+    axes(map, { x, y, xTicks: [-1, 0, 1], yTicks: [-1, 0, 1], xLabel: "x₁" });
+    svg("text", { x: 12, y: 158, text: "x₂" }, map);
+    return { map, ground, x, y, cover: () => svg("rect", { class: "surface", ...MAP }, map) };
+  }
+
+  /** A panel that shows one place of such a box enlarged. What is put into `near` ends at the edge, `width` is the line
+   * below, and `around(point, half)` are the two scales with which so much on each side of a point is seen. */
+  function lens(parent, { height, label }) {
+    const glass = panel(parent, { width: 340, height, label });
+    const id = unique("lens");
+    svg("rect", LENS, svg("clipPath", { id }, glass));
+    const near = svg("g", { "clip-path": `url(#${id})` }, glass);
+    svg("rect", { class: "edge", ...LENS }, glass);
+    const width = svg("text", { x: LENS.x + LENS.width / 2, y: 310, "text-anchor": "middle" }, glass);
+    const around = (point, half) =>
+      span(LENS).map((range, i) => linear([point[i] - half, point[i] + half], range));
+    return { glass, near, width, around };
+  }
+
   // --- a point to drag ------------------------------------------------------------------------------------------
 
   /** A point that moves by mouse, finger and keys.
@@ -322,7 +357,8 @@ Colab the still picture stays. `xai_course.book.explorables` writes the page's p
 
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const tools = {
-    format, floats, set, svg, html, clear, panel, linear, log, turn, axes, handle, slider, choice, tick, button, invite, calm,
+    format, floats, set, svg, html, clear, panel, linear, log, turn, axes, trace, plane, lens,
+    handle, slider, choice, tick, button, invite, calm,
   };
 
   function mount(frame) {

@@ -2,7 +2,7 @@
 xaiExplorables.register("question-cube", (root, data, kit) => {
   "use strict";
   const { unpacked } = xaiExplorables.networks;
-  const { format, svg, set, html, clear } = kit;
+  const { format, svg, set, html, clear, trace } = kit;
   const [SMALLEST, EXACT, AGREES] = [-30, 16, 1e-9]; // the edge is a power of two; digits; the page's tolerance
   const net = unpacked(data.network);
   let [row, draw, digits, power, shown] = [0, 0, EXACT, 0, false];
@@ -44,34 +44,28 @@ xaiExplorables.register("question-cube", (root, data, kit) => {
     "Press on a row. Then drag the large dot on the curve, or move it with the arrow keys: each step halves or " +
       "doubles the cube. When do the answers agree? And what becomes of the test when the service rounds?",
   );
-  const map = kit.panel(root, { width: 340, height: 330, label: "Rows, the boundary, and the cube around one row" });
-  const lens = kit.panel(root, { width: 340, height: 330, label: "The cube with its questions, enlarged" });
+  const { map, ground, x, y, cover } = kit.plane(root, {
+    box: data.box, height: 330, label: "Rows, the boundary, and the cube around one row",
+  });
+  const { near, width, around } = kit.lens(root, { height: 330, label: "The cube with its questions, enlarged" });
   const chart = kit.panel(root, { width: 340, height: 256, label: "By how much the equations disagree, by edge" });
   const profile = kit.panel(root, { width: 340, height: 256, label: "Rise of the log-odds along x1, from the row on" });
-  const path = (points, sx, sy) => points.map((p) => `${sx(p[0]).toFixed(2)},${sy(p[1]).toFixed(2)}`).join("L");
 
-  const [x, y] = [kit.linear(data.box[0], [42, 318]), kit.linear(data.box[1], [292, 16])];
   const regions = net.regions(data.box);
-  const outlines = (sx, sy, some) => some.map((one) => `M${path(one.corners, sx, sy)}Z`).join("");
-  const borders = svg("path", { class: "borders", d: outlines(x, y, regions) }, map);
-  svg("path", { class: "boundary", d: `M${path(data.corners, x, y)}Z` }, map);
+  const outlines = (sx, sy, some) => some.map((one) => `${trace(one.corners, sx, sy)}Z`).join("");
+  const borders = svg("path", { class: "borders", d: outlines(x, y, regions) }, ground);
+  svg("path", { class: "boundary", d: `${trace(data.corners, x, y)}Z` }, ground);
   const dots = data.rows.map((p) => {
     const kind = net.sums(p).at(-1)[0] > 0 ? "yes" : "no";
-    return svg("circle", { class: `row ${kind}`, cx: x(p[0]), cy: y(p[1]), r: 3 }, map);
+    return svg("circle", { class: `row ${kind}`, cx: x(p[0]), cy: y(p[1]), r: 3 }, ground);
   });
-  kit.axes(map, { x, y, xTicks: [-1, 0, 1], yTicks: [-1, 0, 1], xLabel: "x₁" });
-  svg("text", { x: 12, y: 158, text: "x₂" }, map);
   const frame = svg("rect", { class: "cube" }, map);
 
-  const [clip, left, top, size] = ["question-cube-lens", 32, 16, 276];
-  svg("rect", { x: left, y: top, width: size, height: size }, svg("clipPath", { id: clip }, lens));
-  const near = svg("g", { "clip-path": `url(#${clip})` }, lens);
   const nearBorders = svg("path", { class: "borders" }, near);
   const nearBoundary = svg("path", { class: "boundary" }, near);
-  svg("rect", { class: "cube", x: left + size / 6, y: top + size / 6, width: size / 1.5, height: size / 1.5 }, near);
+  const [sx, sy] = around([0, 0], 0.75); // in edges of the cube: a quarter is seen beside it
+  svg("rect", { class: "cube", x: sx(-0.5), y: sy(0.5), width: sx(0.5) - sx(-0.5), height: sy(-0.5) - sy(0.5) }, near);
   const asked = ["row yes chosen", "question", "question", "test"].map((one) => svg("circle", { class: one, r: 6 }, near));
-  svg("rect", { class: "edge", x: left, y: top, width: size, height: size }, lens);
-  const width = svg("text", { x: left + size / 2, y: 310, "text-anchor": "middle" }, lens);
 
   const across = kit.linear([SMALLEST, 0], [50, 322]);
   const high = kit.log([1e-16, 100], [204, 22]);
@@ -130,8 +124,8 @@ xaiExplorables.register("question-cube", (root, data, kit) => {
     const line = [-1, 1].map((step) => [step, step * slopes[0] * edge]);
     const most = Math.max(1e-12, ...hidden.map((p) => Math.abs(p[1])));
     const v = kit.linear([-1.1 * most, 1.1 * most], [204, 22]);
-    set(recoveredLine, { d: slopes.every(Number.isFinite) ? `M${path(line, t, v)}` : null });
-    set(hiddenLine, { d: `M${path(hidden, t, v)}` });
+    set(recoveredLine, { d: slopes.every(Number.isFinite) ? trace(line, t, v) : null });
+    set(hiddenLine, { d: trace(hidden, t, v) });
     clear(scales);
     const ticks = [[most, format(most, "+.1g")], [0, "0"], [-most, format(-most, "+.1g")]];
     kit.axes(scales, { x: t, y: v, xTicks: [-1, 0, 1], yTicks: ticks, xLabel: "x₁, in edges from the row" });
@@ -142,16 +136,13 @@ xaiExplorables.register("question-cube", (root, data, kit) => {
     const here = recover(edge);
     const [px, py] = data.rows[row];
     set(frame, { x: x(px - edge / 2), y: y(py + edge / 2), width: x(edge) - x(0), height: y(0) - y(edge) });
-    const [sx, sy] = [
-      kit.linear([px - 0.75 * edge, px + 0.75 * edge], [left, left + size]),
-      kit.linear([py - 0.75 * edge, py + 0.75 * edge], [top + size, top]),
-    ];
+    const [sx, sy] = around([px, py], 0.75 * edge);
     const close = regions.filter((one) => {
       const far = (i) => [Math.min(...one.corners.map((p) => p[i])), Math.max(...one.corners.map((p) => p[i]))];
       return [px, py].every((at, i) => far(i)[0] < at + edge && far(i)[1] > at - edge);
     });
     set(nearBorders, { d: outlines(sx, sy, close) });
-    set(nearBoundary, { d: `M${path(data.corners, sx, sy)}Z` });
+    set(nearBoundary, { d: `${trace(data.corners, sx, sy)}Z` });
     [[px, py], ...questions(edge)].forEach((p, i) => set(asked[i], { cx: sx(p[0]), cy: sy(p[1]) }));
     width.textContent = `the cube has the edge ${format(edge, ".3g")}`;
     for (const node of [borders, nearBorders, errorLine, errorName, hiddenLine, hiddenName])
@@ -187,7 +178,7 @@ xaiExplorables.register("question-cube", (root, data, kit) => {
     label: "Row", min: 0, max: data.rows.length - 1, step: 1, value: row, words: (value) => String(value + 1),
     change: (value) => ((row = value), again()),
   });
-  set(svg("rect", { class: "surface", x: 42, y: 16, width: 276, height: 276 }, map), {
+  set(cover(), {
     on: {
       click: (event) => {
         const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(map.getScreenCTM().inverse());

@@ -17,14 +17,11 @@ xaiExplorables.register("regions-toy", (root, data, kit) => {
   );
 
   // --- the map ----------------------------------------------------------------------------------------------------
-  const map = kit.panel(root, { width: 340, height: 336, label: "The input and its region" });
-  const x = kit.linear(data.box[0], [42, 318]);
-  const y = kit.linear(data.box[1], [292, 16]);
-  const plane = svg("g", { class: "plane" }, map);
-  const names = svg("g", { class: "numbers", "aria-hidden": "true" }, map);
-  kit.axes(map, { x, y, xTicks: [-1, 0, 1], yTicks: [-1, 0, 1], xLabel: NAMES[0] });
-  svg("text", { x: 12, y: 158, text: NAMES[1] }, map);
-  const outline = (corners) => `M${corners.map((p) => `${x(p[0]).toFixed(2)},${y(p[1]).toFixed(2)}`).join("L")}Z`;
+  const { map, ground, x, y, cover } = kit.plane(root, {
+    box: data.box, height: 336, label: "The input and its region",
+  });
+  const plane = svg("g", { class: "plane" }, ground);
+  const names = svg("g", { class: "numbers", "aria-hidden": "true" }, ground);
 
   /** Write each neuron's number where its line leaves the box. */
   function number() {
@@ -116,15 +113,14 @@ xaiExplorables.register("regions-toy", (root, data, kit) => {
       const share = region.pattern[1].reduce((sum, one) => sum + one, 0) / 4;
       const isDead = region.pattern.some((layer) => layer.every((one) => !one));
       const style = `--share: ${isDead ? 0 : 12 + 40 * share}%`;
-      return { ...region, node: svg("path", { d: outline(region.corners), class: "region", style }, plane) };
+      return { ...region, node: svg("path", { d: `${kit.trace(region.corners, x, y)}Z`, class: "region", style }, plane) };
     });
     number();
   }
 
   rebuild();
-  const surface = svg("rect", { class: "surface", x: 42, y: 16, width: 276, height: 276 }, map);
   const handle = kit.handle({
-    parent: map, surface, x, y, at: { x: data.point[0], y: data.point[1] }, step: 0.02, shape: "cross",
+    parent: map, surface: cover(), x, y, at: { x: data.point[0], y: data.point[1] }, step: 0.02, shape: "cross",
     label: "Input of the network",
     words: (at) => `x1 = ${format(at.x, ".2f")}, x2 = ${format(at.y, ".2f")}`,
     move: show,

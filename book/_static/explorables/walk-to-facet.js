@@ -33,11 +33,12 @@ xaiExplorables.register("walk-to-facet", (root, data, kit) => {
   );
 
   // --- two panels: the box, and a lens around the row ---------------------------------------------------------------
-  const map = kit.panel(root, { width: 340, height: 336, label: "All regions, and the row" });
-  const lens = kit.panel(root, { width: 340, height: 336, label: "The row's region, enlarged" });
-  const [x, y] = [kit.linear(data.box[0], [42, 318]), kit.linear(data.box[1], [292, 16])];
-  const [center, half] = [[170, 154], 138];
-  const outline = (corners, sx, sy) => `M${corners.map((p) => `${sx(p[0]).toFixed(1)},${sy(p[1]).toFixed(1)}`).join("L")}Z`;
+  const { map, ground, x, y, cover } = kit.plane(root, {
+    box: data.box, height: 336, label: "All regions, and the row",
+  });
+  const { glass, near, width, around } = kit.lens(root, { height: 336, label: "The row's region, enlarged" });
+  const center = around([0, 0], 1).map((scale) => scale(0));
+  const outline = (corners, sx, sy) => `${kit.trace(corners, sx, sy, 1)}Z`;
   const KINDS = ["none", "tests", "rows"];
   const layer = (parent) => new Map(KINDS.map((name) => [name, svg("path", { class: `region ${name}` }, parent)]));
   function fill(paths, some, sx, sy) {
@@ -47,16 +48,10 @@ xaiExplorables.register("walk-to-facet", (root, data, kit) => {
     }
   }
 
-  const whole = layer(map);
-  kit.axes(map, { x, y, xTicks: [-1, 0, 1], yTicks: [-1, 0, 1], xLabel: "x₁" });
-  svg("text", { x: 12, y: 158, text: "x₂" }, map);
+  const whole = layer(ground);
   const frame = svg("rect", { class: "frame" }, map);
 
-  const clip = `${root.parentNode.dataset.explorable}-lens`;
-  const box = { x: center[0] - half, y: center[1] - half, width: 2 * half, height: 2 * half };
-  svg("rect", box, svg("clipPath", { id: clip }, lens));
-  const near = svg("g", { "clip-path": `url(#${clip})` }, lens);
-  const around = layer(near);
+  const close = layer(near);
   const behind = svg("path", { class: "region behind" }, near);
   const home = svg("path", { class: "region home" }, near);
   const dots = svg("path", { class: "dots" }, near);
@@ -65,8 +60,6 @@ xaiExplorables.register("walk-to-facet", (root, data, kit) => {
   const arrow = svg("line", { class: "arrow", x1: center[0], y1: center[1] }, near);
   const walked = svg("line", { class: "walked", x1: center[0], y1: center[1] }, near);
   const hit = svg("circle", { class: "hit", r: 5 }, near);
-  svg("rect", { class: "edge", ...box }, lens);
-  const width = svg("text", { x: center[0], y: 310, "text-anchor": "middle" }, lens);
 
   // --- the walk -----------------------------------------------------------------------------------------------------
   /** The end of the region on the way: how far, which neuron, and the local models on both sides. */
@@ -114,11 +107,10 @@ xaiExplorables.register("walk-to-facet", (root, data, kit) => {
     const end = walk(point, direction);
     const [here, there] = [find(point), end.next && byKey.get(key(end.next))];
     const span = SPANS.find((one) => one > 1.1 * (end.far ?? Infinity)) || SPANS[SPANS.length - 1];
-    const sx = kit.linear([row.x - span, row.x + span], [center[0] - half, center[0] + half]);
-    const sy = kit.linear([row.y - span, row.y + span], [center[1] + half, center[1] - half]);
+    const [sx, sy] = around(point, span);
 
     const inside = ([low, high], middle) => low < middle + span && high > middle - span;
-    fill(around, regions.filter((one) => inside(one.bounds[0], row.x) && inside(one.bounds[1], row.y)), sx, sy);
+    fill(close, regions.filter((one) => inside(one.bounds[0], row.x) && inside(one.bounds[1], row.y)), sx, sy);
     set(home, { d: here ? outline(here.corners, sx, sy) : null });
     set(behind, { d: there ? outline(there.corners, sx, sy) : null });
     const seen = rows.filter((p) => Math.abs(p[0] - row.x) < span && Math.abs(p[1] - row.y) < span);
@@ -144,14 +136,13 @@ xaiExplorables.register("walk-to-facet", (root, data, kit) => {
   }
 
   const paint = () => fill(whole, regions, x, y);
-  const surface = svg("rect", { class: "surface", x: 42, y: 16, width: 276, height: 276 }, map);
   const mover = kit.handle({
-    parent: map, surface, x, y, at: row, step: 0.01, label: "The row",
+    parent: map, surface: cover(), x, y, at: row, step: 0.01, label: "The row",
     words: (at) => `x1 = ${format(at.x, ".2f")}, x2 = ${format(at.y, ".2f")}`,
     move: (at) => ((row = at), show()),
   });
   kit.handle({
-    parent: lens, x: kit.turn(), at: { x: angle }, step: 3, label: "Direction of the walk", surface: near,
+    parent: glass, x: kit.turn(), at: { x: angle }, step: 3, label: "Direction of the walk", surface: near,
     words: (at) => `${format(at.x, ".0f")} degrees`,
     to: (at) => [0, 1].map((i) => center[i] + WALK * [Math.cos, (t) => -Math.sin(t)][i]((at.x * Math.PI) / 180)),
     from: ([left, top]) => ({ x: (Math.atan2(center[1] - top, left - center[0]) * 180) / Math.PI }),
