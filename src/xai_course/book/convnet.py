@@ -8,17 +8,16 @@ sister has ReLU and max pooling in the same places, so that its saliency can be 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from xai_course import data
-from xai_course.book.networks import WEIGHTS, read_weights, write_weights
-from xai_course.training import TrainedClassifier, train_classifier
+from xai_course.book.classifiers import read_classifier, train_on_cpu, write_classifier
+from xai_course.book.networks import WEIGHTS
+from xai_course.training import TrainedClassifier
 
 __all__ = ["convnet", "lenet", "load_convnet", "load_lenet"]
 
@@ -145,25 +144,14 @@ def load_convnet() -> TrainedClassifier:
 
 
 def _load(name: str) -> TrainedClassifier:
-    tensors, log = read_weights(name, f"python -m xai_course.book.convnet {name}")
-    module = _NETWORKS[name]()
-    module.load_state_dict({key: torch.from_numpy(array) for key, array in tensors.items()})
-    return TrainedClassifier(module.eval(), log)
+    return read_classifier(_NETWORKS[name](), name, f"python -m xai_course.book.convnet {name}")
 
 
 def _train(name: str, progress: bool = False) -> TrainedClassifier:
     if name not in _NETWORKS:
         raise ValueError(f"There is no network {name!r}. There are {' and '.join(_NETWORKS)}.")
     X, _, y, _ = data.load("fashion_mnist").split()
-    start = time.perf_counter()
-    settings = {"device": "cpu", "progress": progress, **_SETTINGS}
-    trained = train_classifier(_NETWORKS[name](), X, y, seed=0, **settings)
-    log = trained.log | {
-        "training_rows": len(y),
-        "seconds": round(time.perf_counter() - start, 1),
-        "versions": {"numpy": np.__version__, "torch": torch.__version__},
-    }
-    return TrainedClassifier(trained.module, log)
+    return train_on_cpu(_NETWORKS[name](), X, y, seed=0, progress=progress, **_SETTINGS)
 
 
 def _main() -> None:
@@ -172,10 +160,7 @@ def _main() -> None:
     parser.add_argument("--folder", type=Path, default=WEIGHTS)
     arguments = parser.parse_args()
     for name in arguments.names or _NETWORKS:
-        trained = _train(name, progress=True)
-        weights = {key: tensor.numpy() for key, tensor in trained.module.state_dict().items()}
-        write_weights(arguments.folder, name, weights, trained.log)
-        print(f"{name}: best epoch {trained.log['best_epoch']}, {trained.log['seconds']} s")
+        write_classifier(arguments.folder, name, _train(name, progress=True))
 
 
 if __name__ == "__main__":

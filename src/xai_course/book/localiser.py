@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from xai_course._validation import check_choice
-from xai_course.book.networks import WEIGHTS, read_weights, write_weights
+from xai_course.book.classifiers import read_classifier, train_on_cpu, write_classifier
+from xai_course.book.networks import WEIGHTS
 from xai_course.data import Dataset, canvas_garments
-from xai_course.training import TrainedClassifier, train_classifier
+from xai_course.training import TrainedClassifier
 
 __all__ = ["load_localiser", "localiser", "train_localiser"]
 
@@ -90,15 +89,8 @@ def train_localiser(
         If the pooling is unknown.
     """
     X, _, y, _ = canvases.split()
-    module, start = localiser(pooling, seed=seed), time.perf_counter()
-    how = {"seed": seed, "device": "cpu", "progress": progress, **_SETTINGS}
-    trained = train_classifier(module, X, y, **how)
-    log = trained.log | {
-        "training_rows": len(y),
-        "seconds": round(time.perf_counter() - start, 1),
-        "versions": {"numpy": np.__version__, "torch": torch.__version__},
-    }
-    return TrainedClassifier(trained.module, log)
+    module = localiser(pooling, seed=seed)
+    return train_on_cpu(module, X, y, seed=seed, progress=progress, **_SETTINGS)
 
 
 def load_localiser(pooling: str = "average") -> TrainedClassifier:
@@ -123,10 +115,8 @@ def load_localiser(pooling: str = "average") -> TrainedClassifier:
     -----
     Explained in the chapter *class-activation-maps*.
     """
-    module = localiser(pooling)
-    tensors, log = read_weights(_name(pooling), "python -m xai_course.book.localiser")
-    module.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
-    return TrainedClassifier(module.eval(), log)
+    command = "python -m xai_course.book.localiser"
+    return read_classifier(localiser(pooling), _name(pooling), command)
 
 
 def _name(pooling: str) -> str:
@@ -140,10 +130,7 @@ def _main() -> None:
     canvases = canvas_garments()
     for pooling in POOLINGS:
         trained = train_localiser(canvases, pooling, progress=True)
-        weights = {name: tensor.numpy() for name, tensor in trained.module.state_dict().items()}
-        write_weights(folder, _name(pooling), weights, trained.log)
-        log = trained.log
-        print(f"{_name(pooling)}: best epoch {log['best_epoch']}, {log['seconds']} s")
+        write_classifier(folder, _name(pooling), trained)
 
 
 if __name__ == "__main__":
