@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -17,6 +19,8 @@ __all__ = [
     "expect_array",
     "expect_number",
     "expect_parts",
+    "forbid",
+    "forbidden",
     "plain",
     "precision",
     "shown",
@@ -156,6 +160,25 @@ def expect_number(found: Any, what: str) -> np.floating:
     if array is None or array.shape or isinstance(found, bool | np.bool_):
         raise CheckFailed(f"{what} should be one number, got {shown(found)}.")
     return array[()]
+
+
+_FORBIDDEN: list[tuple[str, str]] = []
+
+
+@contextmanager
+def forbid(name: str, message: str) -> Iterator[None]:
+    """Let the call of a name of the library, ``module.Class.attribute``, fail within the block."""
+    _FORBIDDEN.append((name, message))
+    try:
+        with mock.patch(name, side_effect=CheckFailed(message)):
+            yield
+    finally:
+        _FORBIDDEN.pop()
+
+
+def forbidden() -> list[tuple[str, str]]:
+    """Return what is forbidden now and what is said of it, for answers in another process."""
+    return list(_FORBIDDEN)
 
 
 def shown(value: Any) -> str:

@@ -47,8 +47,8 @@ class NotIsolatedError(RuntimeError):
 class Limits:
     """What one submission may use: seconds for a cell or a call, and for all; bytes; processes."""
 
-    call: float = 30.0
-    total: float = 120.0
+    call: float = 45.0
+    total: float = 180.0
     memory: int = 2**31
     disk: int = 2**27
     processes: int = 32

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from xai_course.book.expect import (
     expect_array,
     expect_number,
     expect_parts,
+    forbid,
     precision,
 )
 from xai_course.inet import LambdaNets, closed_form_moments
@@ -60,10 +60,10 @@ def canonical(answer: Callable[..., Any]) -> str:
 def _judge_canonical(
     answer: Callable[..., Any], W: np.ndarray, b: np.ndarray, v: np.ndarray, where: str
 ) -> None:
-    forbidden = CheckFailed("Do not call the library: scale and sort the neurons yourself.")
+    alone = "Do not call the library: scale and sort the neurons yourself."
     with (
         np.errstate(invalid="ignore", divide="ignore"),
-        mock.patch.object(LambdaNets, "canonical", side_effect=forbidden),
+        forbid("xai_course.inet.lambda_nets.LambdaNets.canonical", alone),
     ):
         found = answer(W.copy(), b.copy(), v.copy())
     parts = zip("Wbv", expect_parts(found, 3, "three things: W, b and v"), (W, b, v), strict=True)
