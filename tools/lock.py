@@ -38,7 +38,7 @@ def main() -> int:
                 "--report",
                 str(report),
                 *BY_HAND,
-                f"{ROOT}[book,test,grading,cluster]",
+                f"{ROOT}[book,test,grading,nbgrader,cluster]",
             ),
         ]
         status = subprocess.run(command, check=False).returncode

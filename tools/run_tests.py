@@ -42,6 +42,7 @@ STAGES = (
     Stage("format", (PYTHON, "-m", "ruff", "format", "--check", ".")),
     Stage("packages", (PYTHON, "-m", "pip", "check")),
     Stage("library", (*PYTEST, "tests/unit", "--doctest-modules", "src")),
+    Stage("grading", (*PYTEST, "tests/grading")),
     Stage("notebooks", (PYTHON, "-m", "tools.publish"), ("book",)),
     # Every chapter runs a second time here, as the notebook that readers get and with the versions
     # of Colab's latest runtime; it must print and draw what it printed and drew in the book.

@@ -13,7 +13,7 @@ import pytest
 from small_book import ROOT, environment, read
 
 from tools.publish.__main__ import main
-from tools.publish.grading import make_strict
+from tools.publish.variants import with_option
 
 SLUG = "small-chapter"
 RIGHT = {
@@ -40,8 +40,8 @@ WRONG = {
         ("other(f)", "other(f)"),
     ],
 )
-def test_make_strict(source, expected):
-    assert make_strict(source) == expected
+def test_with_option(source, expected):
+    assert with_option(source, "strict", "True") == expected
 
 
 def test_cell_metadata(published):
@@ -64,7 +64,7 @@ def test_cell_metadata(published):
         "solution": False,
         "task": False,
     }
-    assert 'check("ex-small-chapter-1", n_regions, strict=True)' in (
+    assert 'check("ex-small-chapter-1", n_regions, student=STUDENT, strict=True)' in (
         marks["ex-small-chapter-1-check"].source
     )
     assert marks["ex-small-chapter-2-written"].metadata.nbgrader.points == 3

@@ -173,7 +173,7 @@ def test_one_version() -> None:
     [
         ("python >=3.11,<3.14", "python >=3.10,<3.14", "python allows"),
         ("python >=3.11,<3.14", "python >=3.40", "nothing"),
-        ("[book,test,grading,cluster]", "[book,test]", "extras"),
+        ("[book,test,grading,nbgrader,cluster]", "[book,test]", "extras"),
         ("- -e .", "- numpy\n      - -e .", "one -e"),
         ("  - make\n", "", "needed"),
         ("conda-forge", "defaults", "channel"),

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
 LIBRARY = "xai_course"
 BACKSTAGE = f"{LIBRARY}.book"
+GRADING = f"{LIBRARY}.grading"  # a program that compares with the backstage's checks
 
 # A method may reach up for the convenience of its callers, at the time when it is called. Each pair
 # is the module that holds the method and the one that it asks.
@@ -89,9 +90,15 @@ def test_no_module_of_the_library_knows_the_backstage():
     knowing = {
         name: sorted(one for one in uses(tree) if one.startswith(BACKSTAGE))
         for name, tree in TREES.items()
-        if not name.startswith(BACKSTAGE)
+        if not name.startswith((BACKSTAGE, GRADING))
     }
     assert {name: found for name, found in knowing.items() if found} == {}
+
+
+def test_nobody_imports_the_grader():
+    for name, tree in TREES.items():
+        if not name.startswith(GRADING):
+            assert not [one for one in uses(tree) if one.startswith(GRADING)], name
 
 
 def test_the_library_imports_no_program_beside_it():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.resources import files
@@ -10,7 +9,7 @@ from typing import Any
 
 from tools.publish.chapter import Chapter, Code, Exercise, Text
 from tools.publish.errors import PublishError
-from tools.publish.variants import ANSWER, Cell, exercise_cells, layout
+from tools.publish.variants import ANSWER, Cell, exercise_cells, layout, with_option
 
 CONFIG = f'''"""nbgrader's settings for the exercises of the book, written by tools.publish."""
 
@@ -25,23 +24,27 @@ c.ExecutePreprocessor.timeout = 300
 c.OverwriteCells.add_missing_cells = True
 '''
 
-README = """# An nbgrader course
+README = """# A course made from the book
 
-Each folder in `source` is one chapter of the book as an assignment. In this folder, with nbgrader
-and the book's library installed:
+Each folder in `source` is one chapter of the book as an assignment. With the book's library and its
+extra `grading` installed:
 
-    nbgrader generate_assignment SLUG    # release/SLUG: no solutions, no hidden tests
-    python check_submissions.py          # mends and names what would stop or spoil the grading
-    nbgrader autograde SLUG --create     # marks submitted/STUDENT/SLUG/SLUG.ipynb
-    nbgrader generate_feedback SLUG      # feedback/STUDENT/SLUG
+    python -m xai_course.grading release . SLUG    # release/SLUG: no solutions, no hidden tests
+    python -m xai_course.grading grade .           # marks submitted/STUDENT/SLUG/*.ipynb
+    python -m xai_course.grading marks .           # once more, after the prose is marked
 
 After the first, hand out `release/SLUG/SLUG.ipynb`, which also runs in Colab, and put what comes
-back in `submitted/STUDENT/SLUG/`. Answers in prose are marked by hand (`nbgrader formgrader`);
-their model answer and marking guide are in `source`.
+back in `submitted/STUDENT/SLUG/`. The second writes `feedback/STUDENT/SLUG.html`, the answers in
+prose beside their guides in `marking/SLUG/EXERCISE.html`, and the marks in `marks.csv` and in a
+table for each platform. A class list, `class.csv`, has the columns `student` (the folder's name),
+`name`, `email` and `id`; with it, `release --individual` writes a notebook for each student.
 
 A part of an exercise that a program marks, and a part that a person marks, are each worth the
-exercise's difficulty in points. Tests that a student changed or deleted are restored before
-grading.
+exercise's difficulty in points; change `points` in `source` for others.
+
+The same folder works with nbgrader: `nbgrader generate_assignment SLUG`, then
+`python check_submissions.py` and `nbgrader autograde SLUG --create`. nbgrader runs submissions with
+your rights.
 
 Writing a new edition into this folder keeps every file that you changed.
 """
@@ -100,7 +103,8 @@ def _answer_cell(exercise: Exercise, cell: Cell, answer: str) -> Cell:
 
 def _test_cell(exercise: Exercise, cell: Cell, hidden: list[str]) -> Cell:
     # The import comes again, so that an answer cannot bring its own `check`.
-    source = f"from xai_course.book import check\n\n{make_strict(cell.source)}"
+    strict = with_option(cell.source, "strict", "True")
+    source = f"from xai_course.book import check\n\n{strict}"
     if hidden:
         tests = "\n".join(hidden)
         source += f"\n### BEGIN HIDDEN TESTS\n{tests}\n### END HIDDEN TESTS"
@@ -115,25 +119,6 @@ def _written_cell(exercise: Exercise, cell: Cell, model: str) -> Cell:
         f"{exercise.label}-written", grade=True, solution=True, points=exercise.difficulty
     )
     return replace(cell, source=f"{ANSWER}\n\n{model}", metadata={**cell.metadata, **marks})
-
-
-def make_strict(source: str) -> str:
-    """Return a check cell whose calls of `check` fail where nothing was attempted."""
-    lines = [line.encode() for line in source.split("\n")]
-    calls = [
-        node
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") == "check"
-        and all(keyword.arg != "strict" for keyword in node.keywords)
-    ]
-    for call in sorted(
-        calls, key=lambda call: (call.end_lineno, call.end_col_offset), reverse=True
-    ):
-        last = call.keywords[-1].value if call.keywords else call.args[-1]
-        row, column = last.end_lineno - 1, last.end_col_offset  # in bytes
-        lines[row] = lines[row][:column] + b", strict=True" + lines[row][column:]
-    return b"\n".join(lines).decode()
 
 
 def _marks(

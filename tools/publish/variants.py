@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,9 +14,14 @@ import nbformat
 from tools.publish.chapter import Chapter, Code, Exercise, Item, Solution, Text
 from tools.publish.filter import BIBLIOGRAPHY, folded
 from tools.publish.project import Project
+from xai_course.book.checks import is_individual
 
 VARIANTS = ("reader", "student", "instructor")
+OF_A_CLASS = ("student", "nbgrader")
 ANSWER = "Your answer:"
+# The grader finds this line, and writes a name into it where a class gets a notebook for each.
+STUDENT = """# Leave this as it is: if it holds your name, some exercises have numbers of your own.
+STUDENT = \"\""""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ def notebook(
         *([_overview(chapter)] if variant == "instructor" and chapter.exercises else []),
         *cells[:first_code],
         Cell("code", setup, "set-up", "set-up"),
+        *([Cell("code", STUDENT, "student", "student")] if variant in OF_A_CLASS else []),
         *cells[first_code:],
         Cell("markdown", _licence(project), "licence", "licence"),
     ]
@@ -85,9 +92,53 @@ def exercise_cells(exercise: Exercise, variant: str) -> list[Cell]:
     assert isinstance(first, Text)  # chapter.py has read the first line from it
     items = [Text(f"{heading}\n\n{first.markdown}", first.line), *rest]
     cells = _plain_cells(items, "exercise", exercise.label)
-    if variant == "student" and exercise.is_open:
-        cells.append(Cell("markdown", ANSWER, "answer", f"{exercise.label}/written"))
+    if variant == "student":
+        cells = list(_for_a_class(cells, exercise.label))
+        if exercise.is_open:
+            cells.append(Cell("markdown", ANSWER, "answer", f"{exercise.label}/written"))
     return cells
+
+
+def _for_a_class(cells: list[Cell], label: str) -> Iterator[Cell]:
+    """Yield an exercise's cells, which ask for the student's own numbers and check with them."""
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        if "check" in tags:
+            yield replace(cell, source=with_option(cell.source, "student", "STUDENT"))
+            continue
+        if "exercise" in tags and _has_own_numbers(label):
+            source = (
+                "from xai_course.book import your_numbers\n\n"
+                f'your_numbers("{label}", student=STUDENT)'
+            )
+            yield Cell("code", source, "numbers", f"{label}/numbers")
+        yield cell
+
+
+def _has_own_numbers(label: str) -> bool:
+    try:
+        return is_individual(label)
+    except ValueError:  # a check of an instructor's own, which the library does not know
+        return False
+
+
+def with_option(source: str, name: str, value: str) -> str:
+    """Return a cell whose calls of `check` have one more option, where they lack it."""
+    lines = [line.encode() for line in source.split("\n")]
+    calls = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "check"
+        and all(keyword.arg != name for keyword in node.keywords)
+    ]
+    for call in sorted(
+        calls, key=lambda call: (call.end_lineno, call.end_col_offset), reverse=True
+    ):
+        last = call.keywords[-1].value if call.keywords else call.args[-1]
+        row, column = last.end_lineno - 1, last.end_col_offset  # in bytes
+        lines[row] = lines[row][:column] + f", {name}={value}".encode() + lines[row][column:]
+    return b"\n".join(lines).decode()
 
 
 def _plain_cells(items: Iterable[Text | Code], role: str, label: str | None) -> list[Cell]:
@@ -191,4 +242,13 @@ def _with_ids(chapter: Chapter, cells: list[Cell]) -> Iterator[nbformat.Notebook
         yield new(source=cell.source, metadata=cell.metadata, id=f"{cell.role}-{digest}")
 
 
-__all__ = ["ANSWER", "VARIANTS", "Cell", "Item", "exercise_cells", "layout", "notebook"]
+__all__ = [
+    "ANSWER",
+    "VARIANTS",
+    "Cell",
+    "Item",
+    "exercise_cells",
+    "layout",
+    "notebook",
+    "with_option",
+]

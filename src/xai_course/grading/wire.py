@@ -67,7 +67,7 @@ class Peer:
 
     def ask(self, message: dict[str, Any]) -> Any:
         """Send a question and serve the other side until its answer comes."""
-        self._send(message)
+        self._send(_packed(message))
         return self.listen()
 
     def listen(self) -> Any:
@@ -79,15 +79,17 @@ class Peer:
             if "raise" in message:
                 raise self._error(message)
             try:
-                reply = {"return": self.encode(self._serve(message))}
+                reply = _packed({"return": self.encode(self._serve(message))})
             except Exception as error:
                 self.raised.append(error)
-                reply = {
-                    "raise": type(error).__name__,
-                    "says": str(error)[:2000],
-                    "mine": len(self.raised) - 1,
-                    "theirs": getattr(error, "mine", None),
-                }
+                reply = _packed(
+                    {
+                        "raise": type(error).__name__,
+                        "says": str(error)[:2000],
+                        "mine": len(self.raised) - 1,
+                        "theirs": getattr(error, "mine", None),
+                    }
+                )
             self._send(reply)
 
     def _serve(self, message: dict[str, Any]) -> Any:
@@ -206,11 +208,8 @@ class Peer:
 
     # --- bytes ---
 
-    def _send(self, message: dict[str, Any]) -> None:
-        text = json.dumps(message).encode()
-        if len(text) > MAX_BYTES:
-            raise WireError("the answer is too large to be sent")
-        data = memoryview(struct.pack("<I", len(text)) + text)
+    def _send(self, message: bytes) -> None:
+        data = memoryview(message)
         try:
             while data:
                 self._when_ready(writing=True)
@@ -248,6 +247,14 @@ class Peer:
         if not any(ready):
             raise WireError("it did not end in time")
         return True
+
+
+def _packed(message: dict[str, Any]) -> bytes:
+    """Return a message as it travels: its length, and JSON."""
+    text = json.dumps(message).encode()
+    if len(text) > MAX_BYTES:
+        raise ValueError("this is too large to be sent")
+    return struct.pack("<I", len(text)) + text
 
 
 def _layers(parts: list[tuple[str, list[np.ndarray]]]) -> Any:
