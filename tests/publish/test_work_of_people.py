@@ -64,6 +64,14 @@ def test_the_command_names_what_it_keeps(course, tmp_path, capsys):
     assert (tmp_path / "gradebook.db").read_text() == "marks"
 
 
+@pytest.mark.parametrize("option", ["--output", "--course"])
+def test_no_folder_of_a_person_may_lie_in_the_build(course, capsys, option):
+    folder = course / "_build/mine"
+    assert main(["--root", str(course), option, str(folder)]) == 1
+    assert "lies in _build, which is removed and built again" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize(
     "work",
     [

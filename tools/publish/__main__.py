@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     build = options.build or options.root / "_build"
     output = options.output or build / "notebooks"
     try:
+        _check_folders(build, options.output, options.course)
         files = publish(options.root.resolve(), build)
     except PublishError as error:
         print(f"publish: {error}", file=sys.stderr)
@@ -42,7 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
     if options.course is None:
         _write(output, notebooks)
     _write(options.course or output / COURSE, course)
+    if options.output is None and options.course is None:
+        print("These belong to the build. To work in them: make notebooks DIR=../my-notebooks")
     return 0
+
+
+def _check_folders(build: Path, *named: Path | None) -> None:
+    """Refuse a person's folder among what was built: `make clean` and `make test` remove that."""
+    for folder in filter(None, named):
+        if folder.resolve().is_relative_to(build.resolve()):
+            raise PublishError(
+                f"{folder} lies in {build.name}, which is removed and built again. Name a folder "
+                "outside of it, such as ../my-notebooks."
+            )
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
