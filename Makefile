@@ -9,7 +9,7 @@ export PYTHONHASHSEED ?= 0
 # A notebook's pictures need the backend that its kernel chooses.
 unexport MPLBACKEND
 
-.PHONY: help env book notebooks course folder-missing preview pdf test nbval properties mutants lint lock clean colab-check
+.PHONY: help env book notebooks course release folder-missing preview pdf test nbval properties mutants lint lock clean colab-check
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -24,14 +24,18 @@ book: env
 
 ## make notebooks    reader, student and instructor notebooks, in _build/notebooks or in DIR=...
 notebooks: book
-	@$(PY) -m tools.publish $(if $(DIR),--output "$(DIR)")
+	@$(PY) -m tools.publish $(if $(DIR),--output "$(DIR)") $(if $(WHEEL),--wheel "$(WHEEL)")
 
 ## make course       a course for nbgrader, in DIR=...
 course: $(if $(DIR),book,folder-missing)
-	@$(PY) -m tools.publish --course "$(DIR)"
+	@$(PY) -m tools.publish --course "$(DIR)" $(if $(WHEEL),--wheel "$(WHEEL)")
+
+## make release      the library, the notebooks, the site and the archives of this edition, in DIR=...
+release: $(if $(DIR),book,folder-missing)
+	@$(PY) -m tools.publish --release "$(DIR)"
 
 folder-missing:
-	@echo "Name the course's folder, outside of this one: make course DIR=../my-course"; exit 1
+	@echo "Name a folder, outside of this one: make course DIR=../my-course"; exit 1
 
 ## make pdf          the book as one PDF, in _build/book.pdf (with hints and solutions: SOLUTIONS=yes)
 pdf: book

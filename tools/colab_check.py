@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools.publish.errors import PublishError  # noqa: E402
 from tools.publish.setup_cell import CONSTRAINTS, colab_pins  # noqa: E402
+from tools.publish.wheel import build_wheel  # noqa: E402
 
 PINNED = ("numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "statsmodels")
 RUNTIMES = ("3.12", "3.13")  # the Pythons of Colab's two runtimes; the versions are of that Python
@@ -68,17 +68,6 @@ def run(command: list[str | Path], **options: object) -> str:
     if result.returncode:
         raise PublishError((result.stdout + result.stderr).strip()[-3000:])
     return result.stdout
-
-
-def build_wheel(folder: Path) -> Path:
-    """Build the library's wheel from a copy, so that nothing is left in the repository."""
-    copy = folder / "source"
-    junk = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    shutil.copytree(ROOT / "src", copy / "src", ignore=junk)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
-    run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy])
-    return next(folder.glob("xai_course-*.whl"))
 
 
 def make_environment(folder: Path, runtime: str) -> Path:
@@ -164,7 +153,7 @@ def check(notebooks: list[tuple[Path, Path]], runtime: str) -> bool:
         folder = Path(name)
         hidden = ("PYTHONPATH", "VIRTUAL_ENV", "MPLBACKEND", "XAI_COURSE_DATA")
         environment = {key: value for key, value in os.environ.items() if key not in hidden}
-        environment["XAI_COURSE_SOURCE"] = str(build_wheel(folder))
+        environment["XAI_COURSE_SOURCE"] = str(build_wheel(ROOT, folder))
         python = make_environment(folder / "venv", runtime)
         for published, executed in notebooks:
             notebook = expected(published, executed)

@@ -36,7 +36,7 @@ FRONT_MATTER_DIRECTIVES = frozenset(
     [
         "api", "glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item",
         "grid-item-card", "button-ref", "colab-button", "contents-of-chapters", "explorable",
-        "finder", "subject", "taxonomy-table",
+        "errata", "finder", "subject", "taxonomy-table",
     ]
 )  # fmt: skip
 ALLOWED_ROLES = frozenset(

@@ -38,7 +38,7 @@ def any_book(request, tmp_path_factory):
     if request.param == "small":
         return Project.read(request.getfixturevalue("course")), request.getfixturevalue("published")
     try:
-        publish(ROOT, ROOT / "_build")
+        publish(Project.read(ROOT), ROOT / "_build")
     except PublishError as error:
         if FIRST in str(error):
             pytest.skip(str(error))
@@ -63,6 +63,7 @@ def damaged(course, tmp_path):
 def edit(damaged):
     """Return a function that changes prose of the chapter and publishes everything."""
     from tools.publish.__main__ import publish
+    from tools.publish.project import Project
 
     chapter = damaged / "book/part/small-chapter.md"
 
@@ -70,6 +71,6 @@ def edit(damaged):
         text = chapter.read_text("utf-8")
         assert old in text
         chapter.write_text(text.replace(old, new), "utf-8")
-        return publish(damaged, damaged / "_build")
+        return publish(Project.read(damaged), damaged / "_build")
 
     return change

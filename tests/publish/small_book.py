@@ -29,8 +29,12 @@ def environment() -> dict[str, str]:
 def copy_course(folder: Path) -> Path:
     """Copy the small book, with the repository's own extensions and constraints, to `folder`."""
     shutil.copytree(FIXTURES / "course", folder, dirs_exist_ok=True)
-    for extension in ("colab_link", "data_tables"):
+    for extension in ("colab_link", "data_tables", "errata"):
         shutil.copy(ROOT / f"book/_ext/{extension}.py", folder / "book/_ext")
+    shutil.copy(ROOT / "book/errata.md", folder / "book")
+    shutil.copytree(FIXTURES / "lib/xai_course", folder / "src/xai_course")
+    for name in ("README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
     (folder / "constraints").mkdir(exist_ok=True)
     shutil.copy(ROOT / "constraints/colab.txt", folder / "constraints")
     return folder

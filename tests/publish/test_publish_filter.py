@@ -11,7 +11,7 @@ from tools.chapters import slug_of
 from tools.publish.errors import PublishError, SourceError
 from tools.publish.markdown import PARSER, is_directive
 
-PAGE = "https://xai-course.github.io/xai-course/part/small-chapter.html"
+PAGE = "https://xai-course.github.io/xai-course/latest/part/small-chapter.html"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def prose(reader):
         "$$\ny = a x + b\n\\tag{1.1}$$",
         "$$\n\\begin{aligned}\na &= b \\\\\nc &= d\n\\end{aligned} \\tag{1.2}\n$$",
         "$$ z = 1 $$",
-        "![A black square.](https://xai-course.github.io/xai-course/_images/square.svg)\n\n"
+        "![A black square.](https://xai-course.github.io/xai-course/latest/_images/square.svg)\n\n"
         "*Fig. 1.1. A square, after [Ribeiro et al. (2016)]",
         "*Table 1.1. A small table of [regions]",
         "| second |  |",
@@ -47,15 +47,15 @@ def prose(reader):
         '<a id="ex-small-chapter-1"></a>**Exercise small-chapter-1. Count the regions**',
         "- Marco Tulio Ribeiro, Sameer Singh, and Carlos Guestrin.",
         # roles
-        "and [regions](https://xai-course.github.io/xai-course/glossary.html#term-activation-region)",
+        "and [regions](https://xai-course.github.io/xai-course/latest/glossary.html#term-activation-region)",
         f"see [A small chapter]({PAGE}#small-chapter), [the top]({PAGE}#small-chapter)",
-        "[the glossary](https://xai-course.github.io/xai-course/glossary.html)",
+        "[the glossary](https://xai-course.github.io/xai-course/latest/glossary.html)",
         f"[Fig. 1.2]({PAGE}#fig-line), [picture 1.1]({PAGE}#fig-square)",
         f"[Table 1.1]({PAGE}#tab-small) and [(1.1)]({PAGE}#equation-eq-line)",
         "hand $a < b$.",
         "; [Sudjianto and Müller, 2020](https://arxiv.org/abs/2011.04041)) agree",
         "mean is 1.23 of 7.",
-        "[the time on the status page](https://xai-course.github.io/xai-course/status.html)",
+        "[the time on the status page](https://xai-course.github.io/xai-course/latest/status.html)",
         f"[the first exercise]({PAGE}#ex-small-chapter-1)",
         # kept byte for byte
         "*emphasis*, a `` {ref}`code span` ``,",

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tools.publish.project import Project
 from tools.publish.record import RECORD
 from tools.publish.setup_cell import colab_pins, setup_cell
 from tools.publish.variants import VARIANTS
+from tools.publish.wheel import Wheel
 from tools.publish.write import publish_files
 
 SLUGS = ("small-chapter", "second-chapter")
@@ -171,8 +173,9 @@ def test_setup_cell_is_the_template_and_the_first_code(course, published):
     for path in published.rglob("*.ipynb"):
         first = next(cell for cell in read(path).cells if cell.cell_type == "code")
         assert first.source == expected
-    assert len(expected.split("\n")) <= 55
-    assert "@" not in expected.replace("xai-course @ ", "")
+    assert len(expected.split("\n")) <= 60
+    assert "@" not in expected
+    assert "# This notebook is of no release" in expected
     for forbidden in ("drive.mount", "git clone", "chdir"):
         assert forbidden not in expected
 
@@ -195,9 +198,15 @@ def test_setup_cell_prints_versions_and_installs_nothing(course):
     assert result.stdout.strip().endswith("on cpu")
 
 
-def without_library(course: Path) -> str:
+def released_cell(course: Path) -> str:
+    """Return the set-up cell of a release."""
+    wheel = Wheel("xai_course-9.8.7-py3-none-any.whl", "0" * 64)
+    return setup_cell(replace(Project.read(course), wheel=wheel))
+
+
+def without_library(cell: str) -> str:
     """Return a set-up cell that finds no library."""
-    return setup_cell(Project.read(course)).replace('"xai_course")', '"xai_course_is_missing")')
+    return cell.replace('"xai_course")', '"xai_course_is_missing")')
 
 
 NO_NETWORK = "WARNING: Retrying after connection broken by 'NewConnectionError('"
@@ -219,7 +228,7 @@ def test_setup_cell_says_what_is_wrong(course, tmp_path, said, sentence):
         "import subprocess, types\n"
         f"subprocess.run = lambda *_, **__: types.SimpleNamespace(returncode=1, stdout={said!r})\n"
     )
-    result = run_setup(failing + without_library(course), TMPDIR=str(tmp_path))
+    result = run_setup(failing + without_library(released_cell(course)), TMPDIR=str(tmp_path))
     assert result.returncode == 1
     last = result.stderr.strip().split("\n")[-1]
     assert last.startswith(f"RuntimeError: xai_course was not installed: {sentence}")
@@ -236,14 +245,24 @@ def test_setup_cell_says_what_is_wrong(course, tmp_path, said, sentence):
 )
 def test_pip_says_what_the_setup_cell_looks_for(course, source, sentence):
     variables = {"XAI_COURSE_SOURCE": source, "PIP_NO_INDEX": "1", "PIP_RETRIES": "0"}
-    result = run_setup(without_library(course), **variables)
+    result = run_setup(without_library(released_cell(course)), **variables)
     assert f"RuntimeError: xai_course was not installed: {sentence}" in result.stderr
 
 
-def test_setup_cell_stops_at_another_edition(course):
-    code = setup_cell(Project.read(course)).replace(
-        'EDITION, FIXED = "9.8.7"', 'EDITION, FIXED = "9.9"'
+def test_between_two_releases_the_cell_installs_from_a_folder_or_says_what_is_missing(course):
+    code = without_library(setup_cell(Project.read(course)))
+    result = run_setup(code, XAI_COURSE_SOURCE="")
+    assert result.returncode == 1
+    assert "xai_course is missing, and this notebook of no release names none." in result.stderr
+    told = "import subprocess\nsubprocess.run = lambda pip, **_: print(pip) or exit()\n"
+    assert (
+        "'-q', '/my/xai-course', '-c'"
+        in run_setup(told + code, XAI_COURSE_SOURCE="/my/xai-course").stdout
     )
+
+
+def test_setup_cell_stops_at_another_edition(course):
+    code = released_cell(course).replace('EDITION, FIXED = "9.8.7"', 'EDITION, FIXED = "9.9"')
     result = run_setup(code)
     assert result.returncode == 1
     assert "This notebook is of edition 9.9, the xai_course here of 9.8.7." in result.stderr
@@ -284,7 +303,7 @@ subprocess.run = run
     ],
 )
 def test_setup_cell_adds_packages_but_moves_none(course, after, fits):
-    code = without_library(course)
+    code = without_library(released_cell(course))
     installing, _, _ = code.partition("import numpy, torch")
     result = run_setup(PIP % (after,) + installing)
     assert (result.returncode == 0) is fits
@@ -375,7 +394,8 @@ def test_run_from_top_to_bottom(published, tmp_path):
 
 def test_colab_button_names_a_notebook_that_exists(course, published):
     pattern = (
-        r"https://colab\.research\.google\.com/github/xai-course/xai-course/blob/notebooks/(.+)"
+        r"https://colab\.research\.google\.com/github/xai-course/xai-course/blob/notebooks/"
+        r"v9\.8\.7/(.+)"
     )
     pages = course / "_build/html"
     seen = set()
@@ -390,7 +410,7 @@ def test_colab_button_names_a_notebook_that_exists(course, published):
             assert (published / name).is_file()
             seen.add(name)
             download = page.select_one(".btn-download-published-notebook-button")
-            assert download["href"].endswith(f"/raw/notebooks/{name}")
+            assert download["href"].endswith(f"/raw/notebooks/v9.8.7/{name}")
     assert seen == {f"reader/{slug}.ipynb" for slug in SLUGS}
 
 
@@ -404,6 +424,7 @@ def test_a_chapter_without_a_colab_button_is_a_warning(caplog):
 
         class config:
             notebooks_branch = "notebooks"
+            edition = "v9.8.7"
 
     context = {"header_buttons": [], "github_user": "o", "github_repo": "r"}
     colab_link.LOGGER.logger.addHandler(caplog.handler)
@@ -418,8 +439,10 @@ def test_links_at_the_top_and_licences_at_the_end(published):
     title, _, links = cells[0].source.split("\n")
     assert title == "# A small chapter"
     assert links.startswith(
-        "[This page in the book](https://xai-course.github.io/xai-course/part/small-chapter.html)"
+        "[This page in the book](https://xai-course.github.io/xai-course/latest/part/"
+        "small-chapter.html)"
         " · [Source](https://github.com/xai-course/xai-course/blob/main/book/part/small-chapter.md)"
+        " · [Errata of this edition](https://xai-course.github.io/xai-course/latest/errata.html)"
         " · [Report a problem](https://github.com/xai-course/xai-course/issues/new?"
     )
     assert "CC BY 4.0" in cells[-1].source
@@ -470,4 +493,4 @@ def test_the_fixture_is_read_as_the_book_reads_it(course):
     text = (course / "book/part/small-chapter.md").read_text("utf-8")
     notebook = read_myst_markdown_notebook(text)
     assert sum(cell.cell_type == "code" for cell in notebook.cells) == 15
-    assert publish(course, course / "_build")
+    assert publish(Project.read(course), course / "_build")

@@ -12,6 +12,7 @@ from tools.publish.citations import Bibliography
 from tools.publish.errors import PublishError
 from tools.publish.grading import assignment_cells, course_files
 from tools.publish.project import Project
+from tools.publish.release import release
 from tools.publish.setup_cell import setup_cell
 from tools.publish.variants import VARIANTS, layout, notebook
 from tools.publish.write import publish_files
@@ -29,12 +30,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--course", type=Path, help="write the nbgrader course only, to this folder"
     )
+    parser.add_argument("--wheel", type=Path, help="the library of a release, for its hash")
+    parser.add_argument("--release", type=Path, help="write all of an edition to this folder")
+    parser.add_argument("--pip-option", action="append", default=[], help="for --release")
     options = parser.parse_args(arguments)
     build = options.build or options.root / "_build"
     output = options.output or build / "notebooks"
     try:
         _check_folders(build, options.output, options.course)
-        files = publish(options.root.resolve(), build)
+        project = Project.read(options.root.resolve())
+        if options.release is not None:
+            release(project, build, options.release, publish, options.pip_option)
+            print(f"the edition {project.edition} is in {options.release}")
+            return 0
+        files = publish(project.for_release(options.wheel) if options.wheel else project, build)
     except PublishError as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1
@@ -68,7 +77,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
         )
 
 
-def publish(root: Path, build: Path) -> dict[str, str]:
+def publish(project: Project, build: Path) -> dict[str, str]:
     """Return every file to be written, by its path in the output folder.
 
     Nothing is written, so that an error in the last chapter leaves the others as they were.
@@ -78,7 +87,6 @@ def publish(root: Path, build: Path) -> dict[str, str]:
     PublishError
         No built book, or something in a chapter that must not be guessed about.
     """
-    project = Project.read(root)
     book = BuiltBook(build, project)
     bibliography = Bibliography(project.bibliography)
     setup = setup_cell(project)

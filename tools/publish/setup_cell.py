@@ -7,10 +7,13 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from tools.edition import LATEST
 from tools.publish.errors import PublishError
 from tools.publish.project import Project
 
 CONSTRAINTS = Path("constraints/colab.txt")
+RELEASED = "# The library is this edition's, by its hash."
+UNRELEASED = "# This notebook is of no release: it names no library that could be installed."
 
 
 def setup_cell(project: Project) -> str:
@@ -23,12 +26,13 @@ def setup_cell(project: Project) -> str:
     """
     template = files("tools.publish").joinpath("setup_template.py.txt").read_text("utf-8")
     names = " ".join(sorted({pin.name for pin in colab_pins(project.root / CONSTRAINTS)}))
-    archive = f"{project.repository}/archive/refs/tags/v{project.version}.tar.gz"
     for mark, text in {
         "@EDITION@": project.version,
         "@FIXED@": names,
-        "@SOURCE@": f"xai-course @ {archive}",
-        "@BOOK@": project.url,
+        "@RELEASE@": RELEASED if project.wheel else UNRELEASED,
+        "@SOURCE@": project.library,
+        "@BOOK@": f"{project.site}{LATEST}/",
+        "@ISSUES@": f"{project.repository}/issues",
     }.items():
         template = template.replace(mark, text)
     return template.strip("\n")

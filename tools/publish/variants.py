@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import nbformat
 
+from tools.errata import PAGE as ERRATA
 from tools.publish.chapter import Chapter, Code, Exercise, Item, Solution, Text
 from tools.publish.filter import BIBLIOGRAPHY, folded
 from tools.publish.project import Project
@@ -194,6 +195,7 @@ def _links(project: Project, chapter: Chapter) -> str:
         for text, address in (
             ("This page in the book", project.page(chapter.docname)),
             ("Source", project.blob(source)),
+            ("Errata of this edition", f"{project.url}{ERRATA}.html"),
             ("Report a problem", f"{project.repository}/issues/new?title={report}"),
         )
     )
