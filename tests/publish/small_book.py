@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from myst_nb.core.read import read_myst_markdown_notebook
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -53,3 +55,35 @@ def build(course: Path) -> subprocess.CompletedProcess[str]:
 def read(path: Path):
     """Read one notebook."""
     return nbformat.read(path, as_version=4)
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Change a file."""
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def next_edition(project: Path, folder: Path, version: str = "9.9.0") -> Path:
+    """Return a built copy of the project as another edition, without its third exercise."""
+    from tools.edition import edition_name
+
+    root = folder / f"book-{version}"
+    shutil.copytree(project, root)
+    change(root / "pyproject.toml", "9.8.7", version)
+    change(root / "src/xai_course/__init__.py", "9.8.7", version)
+    chapter, executed = "part/small-chapter", root / "_build/jupyter_execute"
+    page = root / f"book/{chapter}.md"
+    text = page.read_text("utf-8")
+    cut = text[: text.index("```{exercise-start} Double")] + text[text.index("## Works cited") :]
+    page.write_text(cut, "utf-8")
+    left = [c.source for c in read_myst_markdown_notebook(cut).cells if c.cell_type == "code"]
+    notebook = json.loads((executed / f"{chapter}.ipynb").read_text("utf-8"))
+    code = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    notebook["cells"] = [
+        next(cell for cell in code if "".join(cell["source"]) == source) for source in left
+    ]
+    (executed / f"{chapter}.ipynb").write_text(json.dumps(notebook), "utf-8")
+    for page in (root / "_build/html").rglob("*.html"):
+        page.write_text(page.read_text("utf-8").replace("v9.8.7", edition_name(version)), "utf-8")
+    return root

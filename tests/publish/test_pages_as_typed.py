@@ -21,12 +21,13 @@ PAGES = ("running", "teaching")
 REPOSITORY = "https://github.com/xai-course/xai-course"
 CHAPTER = "piecewise-linear/local-linear-models"
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Where the page *Teaching* begins: the reader has followed *Running* to here.
-IN_THE_CLONE = (f"git clone {REPOSITORY}", "cd xai-course")
+# Where every section of *Teaching* begins: the reader has followed *Running* to here.
+CLONE, IN_THE_CLONE = f"git clone {REPOSITORY}", "cd xai-course"
 
 # Each line that a page may have, and what is run for it. A line that is not here fails the test.
 KNOWN = {
-    rf"git clone {REPOSITORY}": "{line} && use_what_is_built",
+    rf"git clone {REPOSITORY}": "{line} && use_what_is_built xai-course",
+    rf"git clone {REPOSITORY} \.\./next-edition": "{line} && use_what_is_built ../next-edition",
     r"cd \S+|source \.venv/bin/activate": "{line}",
     # The book is built: to build it again is the business of other tests.
     r"make (notebooks|course) DIR=\S+": "{line} -o env -o book",
@@ -38,8 +39,8 @@ KNOWN = {
 
 PRELUDE = """
 use_what_is_built() {
-    ln -s "$BUILT" xai-course/_build
-    ln -s "$ENVIRONMENT" xai-course/.venv
+    ln -s "$BUILT" "$1/_build"
+    ln -s "$ENVIRONMENT" "$1/.venv"
 }
 open_lab() {
     "$ENVIRONMENT/bin/python" "$OPEN_LAB" "$@"
@@ -77,10 +78,16 @@ finally:
 """
 
 
+def sections_of(page: str) -> list[list[str]]:
+    """Return what a page tells its reader to type, section by section."""
+    text = (ROOT / f"book/{page}.md").read_text("utf-8")
+    parts = (BLOCK.findall(part) for part in re.split(r"^## ", text, flags=re.MULTILINE))
+    return [[line for block in blocks for line in block.splitlines() if line] for blocks in parts]
+
+
 def lines_of(page: str) -> list[str]:
     """Return what a page tells its reader to type."""
-    text = (ROOT / f"book/{page}.md").read_text("utf-8")
-    return [line for block in BLOCK.findall(text) for line in block.splitlines() if line]
+    return [line for section in sections_of(page) for line in section]
 
 
 def run_for(line: str) -> str:
@@ -176,8 +183,13 @@ def test_running(environment, tmp_path):
 def test_teaching(environment, tmp_path):
     folder = tmp_path / "home"
     folder.mkdir()
-    printed = type_lines([*IN_THE_CLONE, *lines_of("teaching")], folder, environment)
+    printed = type_lines([CLONE], folder, environment)
+    for section in filter(None, sections_of("teaching")):
+        printed += type_lines([IN_THE_CLONE, *section], folder, environment)
     assert list(folder.glob("my-course/feedback/**/*.html")), printed
+    # The next edition came into the same folder; what was handed in is still there.
+    assert (folder / "next-edition").is_dir()
+    assert list(folder.glob("my-course/submitted/ada/*/*.ipynb"))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -20,8 +20,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from myst_nb.core.read import read_myst_markdown_notebook
-from small_book import FIXTURES, ROOT, read
+from small_book import FIXTURES, ROOT, change, next_edition, read
 
 from tools.edition import edition_name, newest
 from tools.publish import branches
@@ -66,13 +65,6 @@ def project(course, server, tmp_path_factory) -> Path:
     shutil.copytree(course, root, ignore=shutil.ignore_patterns(".doctrees", ".jupyter_cache"))
     change(root / "_config.yml", "https://github.com", server[1])
     return root
-
-
-def change(path: Path, old: str, new: str) -> None:
-    """Change a file."""
-    text = path.read_text("utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), "utf-8")
 
 
 class Origin:
@@ -269,29 +261,6 @@ def test_the_sums_are_right_and_an_archive_is_always_the_same(released, project,
 
 
 # --- one edition after the other ------------------------------------------------------------------
-
-
-def next_edition(project: Path, folder: Path, version: str = "9.9.0") -> Path:
-    """Return a built copy of the project as another edition, without its third exercise."""
-    root = folder / f"book-{version}"
-    shutil.copytree(project, root)
-    change(root / "pyproject.toml", "9.8.7", version)
-    change(root / "src/xai_course/__init__.py", "9.8.7", version)
-    chapter, executed = "part/small-chapter", root / "_build/jupyter_execute"
-    page = root / f"book/{chapter}.md"
-    text = page.read_text("utf-8")
-    cut = text[: text.index("```{exercise-start} Double")] + text[text.index("## Works cited") :]
-    page.write_text(cut, "utf-8")
-    left = [c.source for c in read_myst_markdown_notebook(cut).cells if c.cell_type == "code"]
-    notebook = json.loads((executed / f"{chapter}.ipynb").read_text("utf-8"))
-    code = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
-    notebook["cells"] = [
-        next(cell for cell in code if "".join(cell["source"]) == source) for source in left
-    ]
-    (executed / f"{chapter}.ipynb").write_text(json.dumps(notebook), "utf-8")
-    for page in (root / "_build/html").rglob("*.html"):
-        page.write_text(page.read_text("utf-8").replace(EDITION, edition_name(version)), "utf-8")
-    return root
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Set
 from pathlib import Path
 
 from tools.publish.built import BuiltBook
@@ -15,7 +16,7 @@ from tools.publish.project import Project
 from tools.publish.release import release
 from tools.publish.setup_cell import setup_cell
 from tools.publish.variants import VARIANTS, layout, notebook
-from tools.publish.write import publish_files
+from tools.publish.write import handed_out, publish_files
 
 ROOT = Path(__file__).parents[2]
 COURSE = "nbgrader/"
@@ -51,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     course = {n.removeprefix(COURSE): text for n, text in files.items() if n.startswith(COURSE)}
     if options.course is None:
         _write(output, notebooks)
-    _write(options.course or output / COURSE, course)
+    folder = options.course or output / COURSE
+    _write(folder, course, handed_out(folder, course))
     if options.output is None and options.course is None:
         print("These belong to the build. To work in them: make notebooks DIR=../my-notebooks")
     return 0
@@ -67,9 +69,15 @@ def _check_folders(build: Path, *named: Path | None) -> None:
             )
 
 
-def _write(folder: Path, files: dict[str, str]) -> None:
-    kept = publish_files(folder, files)
-    print(f"{len(files) - len(kept)} files in {folder}")
+def _write(folder: Path, files: dict[str, str], frozen: Set[str] = frozenset()) -> None:
+    kept = publish_files(folder, files, frozen)
+    print(f"{len(files.keys() - frozen) - len(kept)} files in {folder}")
+    for name in sorted(frozen):
+        if (folder / name).read_bytes() != files.get(name, "").encode():
+            print(
+                f"kept {folder / name}: it was handed out. Grade it with the environment of its "
+                "own edition."
+            )
     for name in kept:
         print(
             f"kept {folder / name}: it is not as it was published. To get this edition's, rename "
