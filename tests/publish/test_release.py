@@ -257,7 +257,13 @@ def test_the_sums_are_right_and_an_archive_is_always_the_same(released, project,
         assert digest((released / "assets" / name).read_bytes()) == wanted
     pack(released / "site", tmp_path / "again.tar.gz")
     assert digest((tmp_path / "again.tar.gz").read_bytes()) in sums
-    assert digest(build_wheel(project, tmp_path, "--no-build-isolation").read_bytes()) in sums
+    (project / "README.md").chmod(0o600)
+    before = os.umask(0o077)
+    try:
+        wheel = build_wheel(project, tmp_path, "--no-build-isolation")
+    finally:
+        os.umask(before)
+    assert digest(wheel.read_bytes()) in sums
 
 
 # --- one edition after the other ------------------------------------------------------------------

@@ -13,8 +13,9 @@ from pathlib import Path
 from tools.publish.errors import PublishError
 
 NEEDED = ("pyproject.toml", "README.md", "LICENSE")
-# A wheel that says when it was built is another one each time. (No file of a wheel is older.)
+# A wheel holds times and modes, which must not be those of the machine. No file of a zip is older.
 ONE_TIME = {"SOURCE_DATE_EPOCH": "315532800"}
+UMASK = 0o022
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Wheel:
 def build_wheel(root: Path, folder: Path, *options: str) -> Path:
     """Build the wheel of the project at `root` from a copy, so that nothing is left there.
 
+    The same source and the same setuptools give the same bytes.
+
     Parameters
     ----------
     options
@@ -59,6 +62,8 @@ def build_wheel(root: Path, folder: Path, *options: str) -> Path:
     shutil.copytree(root / "src", copy / "src", ignore=junk)
     for name in NEEDED:
         shutil.copy(root / name, copy)
+    for path in copy.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", *options]
     result = subprocess.run(
         [*command, "-w", str(folder), str(copy)],
@@ -66,6 +71,7 @@ def build_wheel(root: Path, folder: Path, *options: str) -> Path:
         capture_output=True,
         text=True,
         check=False,
+        umask=UMASK,
     )
     shutil.rmtree(copy)
     if result.returncode:
