@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator
 from visits import HTML, NARROW, ROOT, Visit, chapters, pages, settle, visit
 
 from tools.chapters import is_chapter
+from tools.edition import edition_of
 
 pytestmark = pytest.mark.browser
 on_every_page = pytest.mark.parametrize("name", pages())
@@ -127,7 +128,7 @@ def test_colab_button(name, visits) -> None:
     """A chapter's button opens the published notebook; the landing page has the first chapter's."""
     shown = {"intro": FIRST_CHAPTER}.get(name, name)
     slug = shown.rpartition("/")[2]
-    place = f"{repository()}/blob/notebooks/reader/{slug}.ipynb"
+    place = f"{repository()}/blob/notebooks/{edition_of(ROOT)}/reader/{slug}.ipynb"
     wanted = [f"https://colab.research.google.com/github/{place}"] if is_chapter(shown) else []
     assert visits(name).colab == wanted
     published = ROOT / "_build" / "notebooks" / "reader"
