@@ -32,7 +32,7 @@ KNOWN = {
     # The book is built: to build it again is the business of other tests.
     r"make (notebooks|course) DIR=\S+": "{line} -o env -o book",
     r"\.venv/bin/jupyter lab \S+": "open_lab {line}",
-    r"nbgrader generate_\w+ [\w-]+": "{line}",
+    r"nbgrader generate_\w+ [\w-]+( --force)?": "{line}",
     r"(python check_submissions\.py|nbgrader autograde [\w-]+ --create)": "hand_in && {line}",
     r"python -m xai_course\.grading( \S+)*": "hand_in && {line}",
 }
@@ -46,6 +46,7 @@ open_lab() {
     "$ENVIRONMENT/bin/python" "$OPEN_LAB" "$@"
 }
 hand_in() {  # one student hands in what was handed out
+    shopt -s nullglob
     for notebook in release/*/*.ipynb; do
         name=$(basename "$notebook" .ipynb)
         mkdir -p "submitted/ada/$name"

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from small_book import ROOT, environment, read
+from small_book import environment, read
 
-from tools.publish.__main__ import main
 from tools.publish.variants import with_option
 
 SLUG = "small-chapter"
@@ -223,29 +222,3 @@ def test_nbgrader_alone_puts_a_deleted_test_back(course_folder, released):
     nbgrader(course_folder, "autograde", SLUG, "--create", "--student", "deleted")
     with Gradebook(f"sqlite:///{course_folder}/gradebook.db") as book:
         assert book.find_submission(SLUG, "deleted").score == 3
-
-
-def test_the_commands_of_the_page_on_teaching(course, tmp_path):
-    """They work as printed, in a shell that has never heard of the environment."""
-    page = (ROOT / "book/teaching.md").read_text("utf-8")
-    (block,) = re.findall(r"```bash\n(make course.*?)```", page, flags=re.DOTALL)
-    make, _, script = block.partition("\n")
-    assert make == "make course DIR=../my-course"
-    assert main(["--root", str(course), "--course", str(tmp_path / "course")]) == 0
-    for old, new in (
-        ("local-linear-models", SLUG),
-        ("../my-course", f"{tmp_path}/course"),
-        (".venv/bin/activate", str(Path(sys.executable).parent / "activate")),
-    ):
-        assert old in script
-        script = script.replace(old, new)
-    # A class of one; the page says where its submission goes.
-    script = script.replace(
-        "python check", f"mkdir -p submitted/ada\ncp -r release/{SLUG} submitted/ada\npython check"
-    )
-    here = environment() | {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
-    result = subprocess.run(
-        ["bash", "-euc", script], cwd=ROOT, env=here, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert (tmp_path / f"course/feedback/ada/{SLUG}/{SLUG}.html").is_file()
