@@ -167,7 +167,7 @@ try:
     there.append("written")
 except OSError:
     pass
-raise ValueError(str([there, sorted(os.environ), os.listdir("/tmp")]))"""
+raise ValueError(str([there, sorted(os.environ), os.listdir()]))"""
     submit(course, "spy", handed_in(lifted(look)))
     records = {r["student"]: r for r in grade_class(course, [SLUG], limits=LIMITS)}
     there, environment, files = ast.literal_eval(
