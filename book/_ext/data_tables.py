@@ -17,6 +17,8 @@ from sphinx.application import Sphinx
 
 NOTHING = {"NaN", "nan", "None", "NaT", "<NA>"}  # what pandas prints where there is no value
 TOGETHER = re.compile(r" ± |(?<=\d) to (?=-?\d)")  # an error and a range stay in one line
+# A number may have a sign, a bracket or a currency before it, or stand for a limit.
+A_NUMBER = re.compile(r"((below|above|about|at least|at most) )?[^\w]*\d")
 HEADS = re.compile(r'<th class="(head|stub)')
 Row = list[Tag]
 
@@ -38,6 +40,7 @@ def to_table(html: str) -> nodes.table | None:
     if heads:
         group += nodes.thead("", *map(_row, heads))
     group += nodes.tbody("", *map(_row, rows))
+    _begin_words_at_the_left(group, n_columns)
     return nodes.table("", group, classes=["dataframe"])
 
 
@@ -81,6 +84,18 @@ def _n_leading(row: Row) -> int:
 def _text(cell: Tag) -> str:
     text = TOGETHER.sub(lambda found: found[0].replace(" ", "\u00a0"), cell.get_text().strip())
     return "-" if text in NOTHING else text
+
+
+def _begin_words_at_the_left(group: nodes.tgroup, n_columns: int) -> None:
+    """Mark the columns that hold words only: numbers stand at the right, one below the other."""
+    rows = [row for row in group.findall(nodes.row) if len(row) == n_columns]
+    for column in range(n_columns):
+        cells = [row[column] for row in rows]
+        texts = [cell.astext() for cell in cells if isinstance(cell.parent.parent, nodes.tbody)]
+        texts = [text for text in texts if text not in {"", "-"}]
+        if texts and not any(map(A_NUMBER.match, texts)):
+            for cell in cells:
+                cell["classes"].append("text-left")
 
 
 def _span(cell: Tag) -> int:

@@ -55,6 +55,23 @@ def test_the_ends_of_a_range_stay_together():
     assert "(-0.2\u00a0to\u00a01.1)" in table.astext()
 
 
+def test_words_begin_at_the_left_and_numbers_end_at_the_right():
+    frame = pd.DataFrame(
+        {
+            "word": ["yes", None],
+            "rule": ["x > 3", "y < 2"],
+            "value": ["-0.5", "none"],
+            "range": ["[0, 1]", "3 of 4"],
+            "limit": ["below 1e-6", "above 3"],
+            "nothing": [None, np.nan],
+        },
+        index=["one", "two"],
+    )
+    table = data_tables.to_table(frame.to_html())
+    marked = [["text-left" in cell["classes"] for cell in row] for row in table.findall(nodes.row)]
+    assert marked == [[True, True, True, *[False] * 4]] * 3
+
+
 def test_other_html_is_left_alone():
     assert data_tables.to_table("<p>No table.</p>") is None
 
