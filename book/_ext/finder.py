@@ -6,6 +6,8 @@ narrow screen each row becomes a block: `book/_static/front.css`.
 
 from __future__ import annotations
 
+import re
+
 from contents import link
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -13,6 +15,14 @@ from sphinx.util.docutils import SphinxDirective
 
 from tools import taxonomy
 from tools.chapters import BOOK, Book, slug_of
+
+# A browser without a dictionary would break a long word anywhere, and show no hyphen.
+SYLLABLES = """
+Adver-sarial Counter-factuals diag-nostics Distil-lation Evalu-ating expla-nations
+Flat-tening Hyper-planes Import-ance inte-grated Inter-pretation interpret-ability
+Neigh-bours proto-types ration-ales regres-sion score-board
+"""
+MAY_BREAK = {word.replace("-", ""): word.replace("-", "\u00ad") for word in SYLLABLES.split()}
 
 
 class Finder(SphinxDirective):
@@ -56,6 +66,11 @@ def cells(book: Book) -> dict[str, dict[str, list[str]]]:
     return by_access | {kind: column(set(slugs)) for kind, slugs in kinds.items()}
 
 
+def breakable(title: str) -> str:
+    """Write soft hyphens, which are seen only where a line ends, into the long words of a title."""
+    return re.sub(r"\w+", lambda word: MAY_BREAK.get(word[0], word[0]), title)
+
+
 def _row(*given: str | nodes.Node) -> nodes.row:
     parts = [nodes.paragraph(text=one) if isinstance(one, str) else one for one in given]
     return nodes.row("", *(nodes.entry("", *([part] if part else [])) for part in parts))
@@ -67,7 +82,7 @@ def _links(book: Book, have: str, names: list[str]) -> nodes.Node:
         return nodes.paragraph()
     label = nodes.paragraph(text=f"with {have}", classes=["finder-have"])
     items = [
-        nodes.list_item("", nodes.paragraph("", "", link(name, book.short_titles[name])))
+        nodes.list_item("", nodes.paragraph("", "", link(name, breakable(book.short_titles[name]))))
         for name in names
     ]
     return nodes.container("", label, nodes.bullet_list("", *items))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from docutils import nodes
 from extensions import extension
@@ -34,6 +36,14 @@ def test_every_chapter_stands_in_the_finder_where_its_entry_says() -> None:
             if name in map(slug_of, names)
         }
         assert found == set(place.gives)
+
+
+def test_long_words_of_the_finder_break_at_a_syllable() -> None:
+    titles = BOOK.short_titles
+    for chapter in BOOK.chapters:
+        for word in re.findall(r"\w{11,}", titles[chapter.name]):
+            assert "\u00ad" in finder.breakable(word), f"{word}: add it to SYLLABLES"
+    assert finder.breakable("Counterfactuals") == "Counter\u00adfactuals"
 
 
 def test_all_chapters_stand_on_shelves_in_order() -> None:
