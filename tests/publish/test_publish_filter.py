@@ -43,6 +43,7 @@ def prose(reader):
         "*Table 1.1. A small table of [regions]",
         "| second |  |",
         "| Name | Value \\| unit |\n| --- | --- |\n| first | [(1.1)]",
+        "*Table 1.2. A table of few lines*\n\n| $x$ | why |\n|---|---|\n| 1 | [(1.1)]",
         f"*Fig. 1.2. A straight line, as in [(1.1)]({PAGE}#equation-eq-line).*",
         '<a id="ex-small-chapter-1"></a>**Exercise small-chapter-1. Count the regions**',
         "- Marco Tulio Ribeiro, Sameer Singh, and Carlos Guestrin.",

@@ -46,9 +46,12 @@ OPTIONS: dict[str, frozenset[str]] = {
     "math": frozenset({"label", "class"}),
     "figure": _LOOKS | {"alt", "width", "height", "align", "figwidth", "scale", "figclass"},
     "list-table": _LOOKS | {"header-rows", "widths", "width", "align"},
+    "table": _LOOKS | {"align"},
     "bibliography": frozenset({"filter", "style", "list", "labelprefix", "keyprefix"}),
 }
-TITLED = frozenset({"admonition", "dropdown", "math", "figure", "list-table", "bibliography"})
+TITLED = frozenset(
+    {"admonition", "dropdown", "math", "figure", "list-table", "table", "bibliography"}
+)
 
 _CONTAINERS = (
     "paragraph",
@@ -139,6 +142,7 @@ class Filter:
             "math": self._math_directive,
             "figure": self._figure,
             "list-table": self._list_table,
+            "table": self._table,
             "bibliography": lambda directive: BIBLIOGRAPHY,
         }
         self._roles: dict[str, Callable[[str, int], str]] = {
@@ -272,7 +276,14 @@ class Filter:
         if headers == "0":
             rows.insert(0, [""] * len(rows[0]))
         rows.insert(1, ["---"] * len(rows[0]))
-        table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+        return self._below_its_caption(
+            "\n".join(f"| {' | '.join(row)} |" for row in rows), directive
+        )
+
+    def _table(self, directive: Directive) -> str:
+        return self._below_its_caption(self.convert(directive.body, directive.body_line), directive)
+
+    def _below_its_caption(self, table: str, directive: Directive) -> str:
         if not directive.argument:
             return table
         title = self.convert_inline(directive.argument, directive.line)
