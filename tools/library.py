@@ -25,8 +25,8 @@ EXPLAINED = re.compile(rf"Explained in the chapters? (?P<slugs>{SLUG}(?:(?:,| an
 NOT_TAUGHT = re.compile(r"Not taught: (?P<reason>[^.]{10,}\.)")
 SOURCE = re.compile(r"Source: .+?\.(?= [A-Z]|$)")
 YEAR = re.compile(r"\b(19|20)\d\d\b")
-# Any chapter that a docstring names.
-CHAPTERS = re.compile(rf"(?<=\bchapter ){SLUG}|(?<=\bchapters ){SLUG}(?:(?:,| and) {SLUG})*")
+# Any chapter that a docstring names, also where a line ends within the list.
+CHAPTERS = re.compile(rf"(?<=\bchapter\s){SLUG}|(?<=\bchapters\s){SLUG}(?:(?:,| and)\s{SLUG})*")
 A_SLUG = re.compile(SLUG)
 CALL = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(\(.*\))?", re.DOTALL)
 
