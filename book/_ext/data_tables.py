@@ -19,6 +19,7 @@ NOTHING = {"NaN", "nan", "None", "NaT", "<NA>"}  # what pandas prints where ther
 TOGETHER = re.compile(r" ± |(?<=\d) to (?=-?\d)")  # an error and a range stay in one line
 # A number may have a sign, a bracket or a currency before it, or stand for a limit.
 A_NUMBER = re.compile(r"((below|above|about|at least|at most) )?[^\w]*\d")
+A_WORD = re.compile(r"[^\W\d_]{3,}")  # a text may begin with a number: 784 inputs, Fashion-MNIST
 HEADS = re.compile(r'<th class="(head|stub)')
 Row = list[Tag]
 
@@ -93,9 +94,13 @@ def _begin_words_at_the_left(group: nodes.tgroup, n_columns: int) -> None:
         cells = [row[column] for row in rows]
         texts = [cell.astext() for cell in cells if isinstance(cell.parent.parent, nodes.tbody)]
         texts = [text for text in texts if text not in {"", "-"}]
-        if texts and not any(map(A_NUMBER.match, texts)):
+        if texts and not any(map(_is_number, texts)):
             for cell in cells:
                 cell["classes"].append("text-left")
+
+
+def _is_number(text: str) -> bool:
+    return A_NUMBER.match(text) is not None and len(A_WORD.findall(text)) < 3
 
 
 def _span(cell: Tag) -> int:

@@ -35,7 +35,7 @@ def fill_in(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             logger.warning("No execution of %r to time.", mark["page"], location=docname)
             seconds = "not measured"
         else:
-            seconds = f"{data['runtime']:.0f} s"
+            seconds = f"{data['runtime']:.0f}\N{NO-BREAK SPACE}s"
         mark.replace_self(nodes.inline(text=seconds, classes=["measured-runtime"]))
 
 
