@@ -121,7 +121,7 @@ METHODS: dict[str, Explain] = {
     "input - baseline (control)": _difference,
     "gradient": _ask("saliency"),
     "SmoothGrad": _ask("smoothgrad", sigma=lambda X: 0.1 * float(X.max() - X.min())),
-    "guided backpropagation": _ask("guided_backprop"),
+    "guided backprop": _ask("guided_backprop"),
     "deconvolution": _ask("deconvolution"),
     "gradient x input": _ask("input_x_gradient"),
     "LRP epsilon": _ask("lrp", epsilon=1e-6),
