@@ -14,6 +14,7 @@ import select
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from select import PIPE_BUF
 from types import SimpleNamespace
@@ -22,20 +23,33 @@ from typing import Any, BinaryIO
 import numpy as np
 
 MAX_BYTES = 2**26  # one message
-# What is rebuilt on the other side from its attributes, and checks them itself.
+# What is rebuilt on the other side, where it checks itself: the constructor's parameters, and the
+# attributes that fill them.
+_NETS = ("hidden_weights", "hidden_biases", "output_weights", "output_biases")
+_SMOOTH = ("function", "left", "right", "derivative", "inflections", "name")
 CLASSES = {
-    "xai_course.networks:PiecewiseLinearNetwork": ("weights", "biases", "activation"),
-    "xai_course.activations:PiecewiseLinear": ("breakpoints", "slopes", "intercepts", "name"),
-    "xai_course.inet.lambda_nets:LambdaNets": (
-        "hidden_weights",
-        "hidden_biases",
-        "output_weights",
-        "output_biases",
-        "test_error",
-        "epochs",
-    ),
-    "xai_course.rules:Rule": ("low", "high", "label"),
+    "xai_course.networks:PiecewiseLinearNetwork": {
+        "weights": "weights",
+        "biases": "biases",
+        "activation": "activations",
+    },
+    **{
+        name: {one: one for one in fields}
+        for name, fields in {
+            "xai_course.activations:PiecewiseLinear": (
+                "breakpoints",
+                "slopes",
+                "intercepts",
+                "name",
+            ),
+            "xai_course.approximation:SmoothActivation": _SMOOTH,
+            "xai_course.inet.lambda_nets:LambdaNets": (*_NETS, "test_error", "epochs"),
+            "xai_course.rules:Rule": ("low", "high", "label"),
+            "xai_course.book.instruments:CountedRows": ("table", "counted"),
+        }.items()
+    },
 }
+LAYERS = ("ReLU", "Tanh", "Sigmoid", "Flatten")  # without numbers of their own
 
 
 class WireError(RuntimeError):
@@ -61,6 +75,8 @@ class Peer:
         self.reader, self.writer, self.serve = reader, writer, serve
         self.given: list[Callable[..., Any]] = []  # what the other side may call
         self.raised: list[Exception] = []  # what was raised here on behalf of the other side
+        self.traced: list[tuple[Any, list[Any]]] = []  # tensors that gradients may go back through
+        self.changing: list[Any] = []  # what a call that is being packed or unpacked may change
         self.deadline = np.inf
 
     # --- calls ---
@@ -84,7 +100,7 @@ class Peer:
                 self.raised.append(error)
                 reply = _packed(
                     {
-                        "raise": type(error).__name__,
+                        "raise": _builtin(error),
                         "says": str(error)[:2000],
                         "mine": len(self.raised) - 1,
                         "theirs": getattr(error, "mine", None),
@@ -94,8 +110,20 @@ class Peer:
 
     def _serve(self, message: dict[str, Any]) -> Any:
         if "call" in message:
+            self.changing = changing = []
             arguments, options = self.decode(message["with"])
-            return self.given[message["call"]](*arguments, **options)
+            result = self.given[message["call"]](*arguments, **options)
+            leaves = [one for one in arguments if _has_gradient(one)]
+            traced = -1
+            if leaves and _has_gradient(result):
+                self.traced.append((result, leaves))
+                traced = len(self.traced) - 1
+            return {"result": result, "now": [_state(one) for one in changing], "traced": traced}
+        if "back" in message:
+            from torch.autograd import grad
+
+            (result, leaves), along = self.traced[message["back"]], self.decode(message["along"])
+            return list(grad(result, leaves, along, retain_graph=True, allow_unused=True))
         if self.serve is None:
             raise WireError("this side answers calls only")
         return self.serve(message)
@@ -106,9 +134,10 @@ class Peer:
         if isinstance(theirs, int) and 0 <= theirs < len(self.raised):
             return self.raised[theirs]
         kind = getattr(builtins, str(message["raise"]), None)
-        is_error = isinstance(kind, type) and issubclass(kind, Exception)
         try:
-            error = kind(says) if is_error else RuntimeError(f"{message['raise']}: {says}")
+            error = kind(says)
+            if not isinstance(error, Exception):
+                raise TypeError
         except TypeError:  # UnicodeError and its like want more than a sentence
             error = RuntimeError(f"{message['raise']}: {says}")
         error.mine = message.get("mine")  # type: ignore[attr-defined]
@@ -135,10 +164,13 @@ class Peer:
         if isinstance(value, SimpleNamespace):
             return {"namespace": self.encode(vars(value))}
         if isinstance(value, np.random.Generator):
+            self.changing.append(value)
             return {"generator": value.bit_generator.state}
         if hasattr(value, "detach"):
-            leaf = value.requires_grad and value.is_leaf
-            return {"tensor": self.encode(value.detach().cpu().numpy()), "grad": bool(leaf)}
+            return {
+                "tensor": self.encode(value.detach().cpu().numpy()),
+                "grad": _has_gradient(value),
+            }
         return self._encode_object(value)
 
     def _encode_object(self, value: Any) -> Any:
@@ -147,12 +179,17 @@ class Peer:
         for kind in type(value).__mro__:
             name = f"{kind.__module__}:{kind.__qualname__}"
             if name in CLASSES:
-                return {
-                    "class": name,
-                    "of": [self.encode(getattr(value, a)) for a in CLASSES[name]],
-                }
-        if type(value).__name__ == "Sequential":
+                if hasattr(value, "counted"):
+                    self.changing.append(value)
+                attributes = CLASSES[name].values()
+                return {"class": name, "of": [self.encode(getattr(value, a)) for a in attributes]}
+        if type(value).__name__ == "Sequential" and all(
+            type(layer).__name__ in ("Linear", *LAYERS) for layer in value
+        ):
             return {"layers": [self._encode_layer(layer) for layer in value]}
+        if is_dataclass(value) and not isinstance(value, type):
+            named = {one.name: getattr(value, one.name) for one in fields(value)}
+            return {"namespace": self.encode(named)}
         if callable(value):
             self.given.append(value)
             return {"function": len(self.given) - 1}
@@ -183,7 +220,8 @@ class Peer:
         if kind == "generator":
             bits = np.random.PCG64()
             bits.state = content
-            return np.random.Generator(bits)
+            self.changing.append(np.random.Generator(bits))
+            return self.changing[-1]
         if kind == "tensor":
             import torch
 
@@ -191,9 +229,12 @@ class Peer:
         if kind == "class":
             module, _, name = content.partition(":")
             parts = map(self.decode, value["of"])
-            return getattr(import_module(module), name)(
+            made = getattr(import_module(module), name)(
                 **dict(zip(CLASSES[content], parts, strict=True))
             )
+            if hasattr(made, "counted"):
+                self.changing.append(made)
+            return made
         if kind == "layers":
             return _layers([(name, list(map(self.decode, tensors))) for name, tensors in content])
         if kind == "function":
@@ -202,9 +243,32 @@ class Peer:
 
     def _stand_in(self, number: int) -> Callable[..., Any]:
         def function(*arguments: Any, **options: Any) -> Any:
-            return self.ask({"call": number, "with": self.encode((arguments, options))})
+            self.changing = changing = []
+            reply = self.ask({"call": number, "with": self.encode((arguments, options))})
+            for one, state in zip(changing, reply["now"], strict=True):
+                _set_state(one, state)
+            if reply["traced"] < 0:
+                return reply["result"]
+            leaves = [one for one in arguments if _has_gradient(one)]
+            return self._traced(reply["traced"], reply["result"], leaves)
 
         return function
+
+    def _traced(self, number: int, result: Any, leaves: list[Any]) -> Any:
+        """Return a tensor through which gradients go back to the other side."""
+        import torch
+
+        class Remote(torch.autograd.Function):
+            @staticmethod
+            def forward(context: Any, *inputs: Any) -> Any:
+                return result.detach()
+
+            @staticmethod
+            def backward(context: Any, along: Any) -> Any:
+                found = self.ask({"back": number, "along": self.encode(along)})
+                return found[0] if len(found) == 1 else tuple(found)
+
+        return Remote.apply(*leaves)
 
     # --- bytes ---
 
@@ -249,6 +313,29 @@ class Peer:
         return True
 
 
+def _has_gradient(value: Any) -> bool:
+    return bool(getattr(value, "requires_grad", False)) and hasattr(value, "detach")
+
+
+def _state(value: Any) -> Any:
+    if isinstance(value, np.random.Generator):
+        return value.bit_generator.state
+    return value.counted
+
+
+def _set_state(value: Any, state: Any) -> None:
+    """Let what was handed over be as the other side left it."""
+    if isinstance(value, np.random.Generator):
+        value.bit_generator.state = state
+    else:
+        value.counted[:] = state
+
+
+def _builtin(error: Exception) -> str:
+    """Return the name of the error, or of the built-in one that it is a kind of."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
+
+
 def _packed(message: dict[str, Any]) -> bytes:
     """Return a message as it travels: its length, and JSON."""
     text = json.dumps(message).encode()
@@ -267,7 +354,7 @@ def _layers(parts: list[tuple[str, list[np.ndarray]]]) -> Any:
             weight, *bias = map(torch.as_tensor, tensors)
             layer = torch.nn.Linear(weight.shape[1], weight.shape[0], bool(bias)).to(weight.dtype)
             layer.load_state_dict(dict(zip(("weight", "bias"), (weight, *bias), strict=False)))
-        elif name in ("ReLU", "Tanh", "Sigmoid", "Flatten"):
+        elif name in LAYERS:
             layer = getattr(torch.nn, name)()
         else:
             raise WireError(f"no message has a layer {name!r}")

@@ -10,6 +10,7 @@ import numpy as np
 from xai_course.book.checks import CheckFailed, exercise
 from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, assert_equal, close_to, expect_parts, shown
+from xai_course.book.instruments import CountedRows
 
 SLUG = "unwrapping-diagnostics"
 
@@ -44,53 +45,6 @@ def _wins(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (difference > 0) + (difference == 0) / 2
 
 
-class _Rows:
-    """A table of rows that answers products only, and counts the columns of each."""
-
-    __array_ufunc__ = None  # an array on the left leaves the product to `__rmatmul__`
-
-    def __init__(self, table: np.ndarray, counter: list[int]) -> None:
-        self._table, self._counter = table, counter
-        self.shape, self.ndim = table.shape, 2
-
-    def __deepcopy__(self, _: Any) -> _Rows:
-        return self  # a copy would count for itself
-
-    @property
-    def T(self) -> _Rows:
-        return _Rows(self._table.T, self._counter)
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def __matmul__(self, other: Any) -> np.ndarray:
-        other = other._table if isinstance(other, _Rows) else np.asarray(other)
-        result = self._table @ other
-        self._counter[0] += 1 if other.ndim == 1 else other.shape[1]
-        return result
-
-    def __rmatmul__(self, other: Any) -> np.ndarray:
-        other = np.asarray(other)
-        result = other @ self._table
-        self._counter[0] += 1 if other.ndim == 1 else len(other)
-        return result
-
-    def transpose(self) -> _Rows:
-        return self.T
-
-    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
-        raise CheckFailed(
-            "`rows` lies in a data base and answers products only: write them with @, such as "
-            "rows.T @ rows."
-        )
-
-    def __getitem__(self, _: Any) -> Any:
-        self.__array__()
-
-    def __iter__(self) -> Any:
-        self.__array__()
-
-
 @exercise(f"ex-{SLUG}-2")
 def global_mse(answer: Callable[..., Any]) -> str:
     """Compare with plain definitions on rows that count their products."""
@@ -100,7 +54,7 @@ def global_mse(answer: Callable[..., Any]) -> str:
         y, theta = rng.normal(size=n_rows), rng.normal(size=(n_models, width))
         errors = (table @ theta.T - y[:, None]) ** 2
         right, counter = errors.mean(axis=0), [0]
-        found = answer(theta.copy(), _Rows(table, counter), y.copy())
+        found = answer(theta.copy(), CountedRows(table, counter), y.copy())
         if n_models > 1 and close_to(found, errors.mean()):
             raise CheckFailed("This is the mean over all models; return one error for each.")
         if close_to(found, errors.sum(axis=0)):
