@@ -146,7 +146,7 @@ def never_invented(X, j, values):
 WRONG_ANSWERS = {
     "ex-effects-1": [
         (only_real_rows, "into all three rows"),
-        (the_same_mean_twice, "only rows that have it"),
+        (the_same_mean_twice, "rows only that have the value"),
         (bends_at_its_own_value, "kink of the second row"),
         (sums_for_means, "partial dependence at 0"),
     ],

@@ -99,7 +99,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (lambda: (7 / 32, 1, 6), "lacks the output bias"),
         (lambda: (25 / 32, 1, 6), "negative output weight"),
         (lambda: (23 / 32 - 10, 0, 6), "never gives less than zero"),
-        (lambda: (23 / 32, 0, 6), "dead neurons should be 1, got 0"),
+        (lambda: (23 / 32, 0, 6), "The number of dead neurons"),
         (lambda: (23 / 32, 1, 2), "still has a place"),
         (lambda: 23 / 32, "Return three things"),
     ],

@@ -147,8 +147,8 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-openapi-1": [
         (natural_logarithms, "base 2"),
         (slopes_of_p, "slopes of p"),
-        (odds_for_p, "predicted probability at (1, 1)"),
-        (forgives_the_miss, "Whether all lie in one region should be False"),
+        (odds_for_p, "These are the odds"),
+        (forgives_the_miss, "Whether all lie in one region"),
     ],
     "ex-openapi-2": [
         (forgets_the_edge, "divide by the edge"),

@@ -17,24 +17,47 @@ from xai_course.networks import PiecewiseLinearNetwork
 SLUG = "clime"
 
 
-@exercise(f"ex-{SLUG}-1")
-def boundaries(answer: Callable[[], Any]) -> str:
+Pair = tuple[int, int]
+
+
+def _boundaries(a: int = 2, m: int = 0, h: int = 1, c: int = 1) -> tuple[dict[Pair, list], int]:
+    """Return the places where the decision changes, and the number of parts."""
+    x = np.arange(-6, 15, 0.5) + 0.25  # between them lie all places that can be asked for
+    logits = np.array([np.abs(x - m) - a, 0 * x, h - np.abs(x - c)])
+    decided, parts = logits.argmax(axis=0).tolist(), 1
+    places: dict[Pair, list[float]] = {(1, 2): [], (1, 3): [], (2, 3): []}
+    for left, one, other in zip(x.tolist(), decided[:-1], decided[1:], strict=False):
+        if one != other:
+            places[min(one, other) + 1, max(one, other) + 1].append(left + 0.25)
+            parts += 1
+    return places, parts
+
+
+def _draw_tents(rng: np.random.Generator) -> dict[str, int]:
+    a = int(rng.integers(2, 5))
+    m, h = int(rng.integers(a, a + 4)), int(rng.integers(1, a))
+    # At one end of the second part all three logits are zero.
+    return {"a": a, "m": m, "h": h, "c": m + int(rng.choice([-1, 1])) * (a - h)}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_tents,
+    question="f_1(x) = |x - {m}| - {a}, f_2(x) = 0 and f_3(x) = {h} - |x - {c}|.",
+    right=lambda **numbers: (*_boundaries(**numbers)[0].values(), _boundaries(**numbers)[1]),
+)
+def boundaries(answer: Callable[[], Any], **numbers: int) -> str:
     """Compare with the places where the largest of three logits changes."""
     what = "four things: the lists DB12, DB13 and DB23, and a number of questions"
     *found, questions = expect_parts(answer(), 4, what)
-    x = np.arange(-6, 6.5, 0.5) + 0.25  # between them lie all places that can be asked for
-    logits = np.array([np.abs(x) - 2, 0 * x, 1 - np.abs(x - 1)])
-    decided, parts = logits.argmax(axis=0), 1
-    expected: dict[tuple[int, int], list[float]] = {(1, 2): [], (1, 3): [], (2, 3): []}
-    for left, one, other in zip(x, decided[:-1], decided[1:], strict=False):
-        if one != other:
-            expected[tuple(sorted((one + 1, other + 1)))].append(left + 0.25)  # type: ignore[index]
-            parts += 1
-    for (i, j), numbers in zip(expected, found, strict=True):
-        places = np.sort(np.atleast_1d(np.asarray(numbers, dtype=float)))
-        if (i, j) != (1, 3) and 2 in places:
+    expected, parts = _boundaries(**numbers)
+    tie = expected[1, 3][0]
+    for (i, j), given in zip(expected, found, strict=True):
+        places = np.sort(np.atleast_1d(np.asarray(given, dtype=float)))
+        if (i, j) != (1, 3) and tie in places:
             raise CheckFailed(
-                f"DB{i}{j} should not hold 2. The logits tie there, but class 2 wins nowhere near."
+                f"DB{i}{j} should not hold {tie:g}. The logits tie there, but class 2 wins nowhere "
+                "near."
             )
         assert_equal(places, expected[i, j], f"The places in DB{i}{j}")
     if close_to(questions, 3):

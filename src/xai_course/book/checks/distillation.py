@@ -17,22 +17,46 @@ from xai_course.book.expect import assert_close, close_to, expect_array, expect_
 SLUG = "distillation"
 
 
-@exercise(f"ex-{SLUG}-1")
-def hot_and_cold(answer: Callable[[], Any]) -> str:
+Logits = tuple[int, int, int]
+
+
+def _hot_and_cold(teacher: Logits = (5, 3, 1), student: Logits = (1, 2, 3)) -> tuple[float, float]:
+    return (teacher[0] - teacher[1]) / np.log(2), np.var(np.subtract(teacher, student)) / 2
+
+
+def _draw_logits(rng: np.random.Generator) -> dict[str, Logits]:
+    while True:  # until means are whole, and no slip comes near the limit
+        teacher, student = (tuple(z.tolist()) for z in rng.integers(0, 7, (2, 3)))
+        apart = np.subtract(teacher, student)
+        wide, off = np.var(apart), np.mean(apart) ** 2
+        if teacher[0] > teacher[1] and apart.sum() % 3 == 0 and 0 < off < wide < 12:
+            return {"teacher": teacher, "student": student}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_logits,
+    question="the teacher gives the logits {teacher} and the student {student}.",
+    right=lambda **logits: tuple(map(float, _hot_and_cold(**logits))),
+)
+def hot_and_cold(
+    answer: Callable[[], Any], teacher: Logits = (5, 3, 1), student: Logits = (1, 2, 3)
+) -> str:
     """Compare with the temperature of two-to-one odds, and half a mean square."""
     found, limit = expect_parts(answer(), 2, "two numbers: the temperature and the limit")
-    if close_to(found, 2 * np.log(2), rtol=5e-3):
-        raise CheckFailed("You multiplied by log 2. The ratio is exp(2 / T): solve it for T.")
-    if close_to(found, 2 / np.log(0.5), rtol=5e-3):
-        raise CheckFailed("A temperature is positive: here the first class is the likelier one.")
-    assert_close(found, 2 / np.log(2), "The temperature", tolerance=1e-3)
-    if close_to(limit, 3.5, rtol=5e-3):
+    temperature, right = _hot_and_cold(teacher, student)
+    if close_to(found, temperature * np.log(2) ** 2, rtol=5e-3):
+        raise CheckFailed("You multiplied by log 2. The ratio is exp(difference / T): solve for T.")
+    if close_to(found, -temperature, rtol=5e-3):
+        raise CheckFailed("A temperature is positive: the first class is likelier than the second.")
+    assert_close(found, temperature, "The temperature", tolerance=5e-3)
+    if close_to(limit, np.mean(np.subtract(teacher, student) ** 2) / 2, rtol=5e-3):
         raise CheckFailed("The limit compares the logits each without its mean.")
-    if close_to(limit, 6.0, rtol=5e-3):
+    if close_to(limit, 2 * right, rtol=5e-3):
         raise CheckFailed("The limit is half of the mean square.")
-    if close_to(limit, 9.0, rtol=5e-3):
+    if close_to(limit, 3 * right, rtol=5e-3):
         raise CheckFailed("The limit is half of the mean square, not of the sum of squares.")
-    assert_close(limit, 3.0, "The limit", tolerance=1e-3)
+    assert_close(limit, right, "The limit", tolerance=5e-3)
     return "Temperature and limit are right."
 
 

@@ -22,27 +22,54 @@ from xai_course.book.expect import (
 SLUG = "effects"
 
 
-@exercise(f"ex-{SLUG}-1")
-def three_averages(answer: Callable[[], Any]) -> str:
+_ROWS = ((0, 1), (1, 3), (2, 2))
+
+
+def _averages(
+    k: int = 2, rows: tuple[tuple[int, int], ...] = _ROWS
+) -> tuple[float, float, float, float]:
+    x, y = np.array(rows, dtype=float).T
+
+    def f(value: Any) -> np.ndarray:
+        return value + k * np.maximum(0, y - value)
+
+    return float(f(0).mean()), float(f(2).mean()), float(f(x)[x == 2].mean()), float(y[1])
+
+
+def _draw_rows(rng: np.random.Generator) -> dict[str, Any]:
+    while True:  # until the second row does not bend at its own value, and the means differ
+        k, y = int(rng.integers(2, 5)), (1 + rng.permutation(5)[:3]).tolist()
+        numbers = {"k": k, "rows": tuple(enumerate(y))}
+        at_0, at_2, of_row, bend = _averages(**numbers)
+        if bend > 1 and len({at_0, at_2, of_row, k * y[0]}) == 4:
+            return numbers
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_rows,
+    question="f(x1, x2) = x1 + {k} max(0, x2 - x1), and the rows are {rows[0]}, {rows[1]} and "
+    "{rows[2]}.",
+    right=_averages,
+)
+def three_averages(
+    answer: Callable[[], Any], k: int = 2, rows: tuple[tuple[int, int], ...] = _ROWS
+) -> str:
     """Compare with the arithmetic, one number at a time."""
     what = "four numbers: pd(0), pd(2), the mean of the rows at 2, and a kink"
     at_0, at_2, of_rows, kink = expect_parts(answer(), 4, what)
-    rows = np.array([[0, 1], [1, 3], [2, 2.0]])
-
-    def partial(value: float) -> float:
-        return float(np.mean(value + 2 * np.maximum(0, rows[:, 1] - value)))
-
-    if close_to([at_0, at_2], [2, 2]):
+    right_0, right_2, real_2, bend = _averages(k, rows)
+    if close_to([at_0, at_2], [k * rows[0][1], real_2]):
         raise CheckFailed(
             "These are outputs of the rows that really have the value. Partial dependence puts the "
             "value into all three rows."
         )
-    assert_close(at_0, partial(0), "The partial dependence at 0")
-    assert_close(at_2, partial(2), "The partial dependence at 2")
-    if close_to(of_rows, partial(2)):
-        raise CheckFailed("The mean of the rows at 2 takes only rows that have it: (2, 2).")
-    assert_close(of_rows, 2, "The mean output of the rows at 2")
-    assert_close(kink, rows[1, 1], "The kink of the second row's curve")
+    assert_close(at_0, right_0, "The partial dependence at 0")
+    assert_close(at_2, right_2, "The partial dependence at 2")
+    if close_to(of_rows, right_2):
+        raise CheckFailed("The third number is the mean of those rows only that have the value.")
+    assert_close(of_rows, real_2, "The mean output of the rows that have the value")
+    assert_close(kink, bend, "The kink of the second row's curve")
     return "All four numbers are right."
 
 

@@ -20,21 +20,40 @@ from xai_course.book.expect import (
 SLUG = "inet-evaluation"
 
 
-@exercise(f"ex-{SLUG}-1")
-def error_and_share(answer: Callable[[], Any]) -> str:
-    """Compare with one sixth and two thirds."""
+def _error_and_share(
+    slope: int = 1, linear: int = 0, high: int = 1, power: int = 2
+) -> tuple[float, float]:
+    error = (slope - linear) / 2 - high / (power + 1)  # g is nowhere above the network
+    return error, error / (slope / 4)
+
+
+def _draw_explanation(rng: np.random.Generator) -> dict[str, int]:
+    linear, high, power = rng.integers([1, 1, 2], [6, 6, 5]).tolist()
+    return {"slope": linear + high, "linear": linear, "high": high, "power": power}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_explanation,
+    question="lambda(x) = {slope} x, and someone explains it by g(x) = {linear} x + {high} "
+    "x^{power}.",
+    right=_error_and_share,
+)
+def error_and_share(answer: Callable[[], Any], **numbers: int) -> str:
+    """Compare with the integral, and with a quarter of the network's slope."""
     what = "two numbers: the error, and its share of the constant's"
     error, share = expect_parts(answer(), 2, what)
-    assert_close(error, 1 / 6, "The error", tolerance=1e-3)
-    if close_to(share, 1 / 3, atol=2e-3):
+    right, of_constant = _error_and_share(**numbers)
+    assert_close(error, right, "The error", tolerance=1e-3)
+    if close_to(share, of_constant / 2, atol=2e-3):
         raise CheckFailed(
-            "You divided by 1/2, the constant itself. Divide by its error: how far uniform "
-            "numbers are from their median on average."
+            "You divided by the constant itself. Divide by its error: how far are the network's "
+            "values from their median on average?"
         )
-    if close_to(share, 1 / 6 / np.sqrt(1 / 12), atol=2e-3):
+    if close_to(share, of_constant * np.sqrt(12) / 4, atol=2e-3):
         raise CheckFailed("You divided by a standard deviation. The scale is a mean of sizes.")
-    assert_close(share, 2 / 3, "The share", tolerance=1e-3)
-    return "The error is 1/6, two thirds of the best constant's."
+    assert_close(share, of_constant, "The share", tolerance=1e-3)
+    return "The error is right, and so is its share of the best constant's."
 
 
 @exercise(f"ex-{SLUG}-2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -24,24 +25,45 @@ from xai_course.inet import LambdaNets, closed_form_moments
 SLUG = "networks-as-data"
 
 
-@exercise(f"ex-{SLUG}-1")
-def three_neurons(answer: Callable[[], Any]) -> str:
+def _three_neurons(
+    a: int = 2, s: str = "1/2", b: int = 1, t: str = "1/4", c: int = 5, bias: str = "1/2"
+) -> tuple[float, int, int]:
+    weights = [[[1], [-1], [-2]]], [[-Fraction(s), Fraction(t), -1]], [[a, -b, c]]
+    nets = LambdaNets(*(np.array(one, dtype=float) for one in weights), [float(Fraction(bias))])
+    return float(closed_form_moments(nets)[0, -1]), 1, 6
+
+
+def _draw_file(rng: np.random.Generator) -> dict[str, int | str]:
+    s, t, bias = rng.choice(["1/4", "1/2", "3/4"], 3).tolist()
+    a, b, c = rng.integers([2, 1, 2], [7, 4, 7]).tolist()
+    return {"a": a, "s": s, "b": b, "t": t, "c": c, "bias": bias}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_file,
+    question="lambda(x) = {a} max(0, x - {s}) - {b} max(0, {t} - x) + {c} max(0, -2x - 1) "
+    "+ {bias}.",
+    right=_three_neurons,
+)
+def three_neurons(answer: Callable[[], Any], **numbers: Any) -> str:
     """Compare with the closed form, and with what is dead."""
-    nets = LambdaNets([[[1], [-1], [-2]]], [[-0.5, 0.25, -1]], [[2, -1, 5]], [0.5])
-    expected = closed_form_moments(nets)[0, -1]
+    expected, dead, files = _three_neurons(**numbers)
     what = "three things: the mean, the dead neurons, the files"
     mean, n_dead, n_files = expect_parts(answer(), 3, what)
-    if close_to(mean, expected - 0.5):
-        raise CheckFailed("The mean lacks the output bias of 1/2.")
-    if close_to(mean, expected + 1 / 16):
+    if close_to(mean, expected - _three_neurons(**{**numbers, "a": 0, "b": 0})[0]):
+        raise CheckFailed("The mean lacks the output bias.")
+    if close_to(mean, 2 * _three_neurons(**{**numbers, "b": 0})[0] - expected):
         raise CheckFailed("The second neuron has a negative output weight.")
     if expect_number(mean, "The mean") < -1:
-        raise CheckFailed("A neuron never gives less than zero: look at the third one on [0, 1].")
+        raise CheckFailed(
+            "A neuron never gives less than zero: look at the third one on the interval."
+        )
     assert_close(mean, expected, "The mean")
-    assert_equal(n_dead, 1, "The number of dead neurons")
+    assert_equal(n_dead, dead, "The number of dead neurons")
     if n_files == 2:
-        raise CheckFailed("A dead neuron still has a place in the file: there are more than 2.")
-    assert_equal(n_files, 6, "The number of files")
+        raise CheckFailed("A dead neuron still has a place in the file: there are more files.")
+    assert_equal(n_files, files, "The number of files")
     return "Mean, dead neurons and files are right."
 
 

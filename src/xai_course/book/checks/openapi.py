@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -24,22 +25,45 @@ from xai_course.networks import PiecewiseLinearNetwork
 SLUG = "openapi"
 
 
-@exercise(f"ex-{SLUG}-1")
-def four_answers(answer: Callable[[], Any]) -> str:
+_SERVICE = ("1/2", "2/3", "1/5", "1/2")
+
+
+def _of_service(p: tuple[str, ...] = _SERVICE) -> tuple[float, float, float, bool]:
+    odds = [Fraction(one) / (1 - Fraction(one)) for one in p]
+    there = odds[1] * odds[2] / odds[0]
+    slopes = np.log2([float(one / odds[0]) for one in odds[1:3]]).tolist()
+    return *slopes, float(there / (1 + there)), there == odds[3]
+
+
+def _draw_service(rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
+    level, miss = rng.integers(-1, 2, 2).tolist()
+    one, two = rng.choice([-3, -2, -1, 1, 2, 3], 2, replace=False).tolist()
+    bits = level, level + one, level + two, level + one + two + miss
+    odds = [Fraction(2) ** bit for bit in bits]
+    return {"p": tuple(str(one / (1 + one)) for one in odds)}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_service,
+    question="p is {p[0]} at (0, 0), {p[1]} at (1, 0), {p[2]} at (0, 1) and {p[3]} at (1, 1).",
+    right=_of_service,
+)
+def four_answers(answer: Callable[[], Any], p: tuple[str, ...] = _SERVICE) -> str:
     """Compare with the arithmetic, one number at a time."""
     what = "four things: two slopes, the predicted p, and True or False"
     slope_1, slope_2, predicted, one_region = expect_parts(answer(), 4, what)
-    points = {(0, 0): 1 / 2, (1, 0): 2 / 3, (0, 1): 1 / 5}
-    bits = {point: np.log2(p / (1 - p)) for point, p in points.items()}
-    slopes = [bits[1, 0] - bits[0, 0], bits[0, 1] - bits[0, 0]]
+    *slopes, at_both, same = _of_service(p)
     if close_to([slope_1, slope_2], np.log(2) * np.array(slopes), atol=0.01):
         raise CheckFailed("These slopes are in natural log-odds; take logarithms to base 2.")
-    if close_to([slope_1, slope_2], [1 / 6, -3 / 10], atol=0.01):
+    of_p = [float(Fraction(one) - Fraction(p[0])) for one in p[1:3]]
+    if close_to([slope_1, slope_2], of_p, atol=0.01):
         raise CheckFailed("These are slopes of p, which is not linear. Go to odds first.")
     assert_close([slope_1, slope_2], slopes, "The slopes")
-    odds = 2.0 ** (bits[0, 0] + sum(slopes))
-    assert_close(predicted, odds / (1 + odds), "The predicted probability at (1, 1)")
-    assert_equal(one_region, bool(np.isclose(predicted, 1 / 2)), "Whether all lie in one region")
+    if close_to(predicted, at_both / (1 - at_both)):
+        raise CheckFailed("These are the odds at (1, 1). Which p has these odds?")
+    assert_close(predicted, at_both, "The predicted probability at (1, 1)")
+    assert_equal(one_region, same, "Whether all lie in one region")
     return "Slopes, prediction and verdict are right."
 
 

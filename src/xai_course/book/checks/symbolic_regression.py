@@ -23,35 +23,55 @@ from xai_course.polynomials import gram_matrix, monomial_exponents
 SLUG = "symbolic-regression"
 
 
-@exercise(f"ex-{SLUG}-1")
-def greedy_by_hand(answer: Callable[[], Any]) -> str:
-    """Compare with the greedy search on exact mean products; name the usual slips."""
-    gram = gram_matrix(np.arange(3)[:, None])
-    r = gram[1] - gram[2]
-    square, order = r[1] - r[2], []
+def _hump(m: int = 0, k: int = 1) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return mean products of 1, x, x^2, and of f = k x - k x^2 - m with them and with itself."""
+    gram, coef = gram_matrix(np.arange(3)[:, None]), np.array([-m, k, -k])
+    return gram, gram @ coef, coef @ gram @ coef
+
+
+def _greedy(**numbers: int) -> tuple[int, int, float, float]:
+    (gram, r, square), order = _hump(**numbers), []
     for _ in range(2):
-        order.append(_best_next(gram, r, order))
-    shares = [_explained(gram, r, order[:1]) / square, _explained(gram, r, order) / square]
+        order.append(int(_best_next(gram, r, order)))
+    return *order, *(float(_explained(gram, r, order[:n]) / square) for n in (1, 2))
+
+
+def _draw_hump(rng: np.random.Generator) -> dict[str, int]:
+    m = int(rng.integers(1, 4))
+    # Between 4 m and 7 m the mean is so small that x^2 comes first; 3 m has the text's shares.
+    ratios = [*range(m + 1, 3 * m), *range(3 * m + 1, 4 * m + 1), *range(7 * m, 9 * m + 1)]
+    return {"m": m, "k": int(rng.choice(ratios))}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_hump,
+    question="f(x) = {k} x - {k} x^2 - {m}.",
+    right=_greedy,
+)
+def greedy_by_hand(answer: Callable[[], Any], **numbers: int) -> str:
+    """Compare with the greedy search on exact mean products; name the usual slips."""
+    gram, r, square = _hump(**numbers)
+    *order, one, both = _greedy(**numbers)
     first, second, after_one, after_two = expect_parts(
         answer(), 4, "four numbers: two powers and two shares"
     )
     if close_to(first, 1):
-        raise CheckFailed("x explains 5/8 of the hump, and another monomial explains more.")
+        raise CheckFailed("Another monomial explains more than x: compare all three.")
     assert_equal(first, order[0], "The power of the first monomial")
     if close_to(second, 1):
         raise CheckFailed("Beside the constant, x explains nothing: the hump is symmetric.")
     assert_equal(second, order[1], "The power of the second monomial")
-    if close_to(after_one, shares[0] * square):
+    if close_to(after_one, one * square):
         raise CheckFailed("Divide what is explained by the mean square of f.")
-    assert_close(after_one, shares[0], "The share after the first monomial")
-    alone = shares[0] + _explained(gram, r, order[1:]) / square
-    if close_to(after_two, alone) or close_to(after_two, 1.0):
+    assert_close(after_one, one, "The share after the first monomial")
+    if close_to(after_two, one + _explained(gram, r, order[1:]) / square) or close_to(after_two, 1):
         raise CheckFailed(
             "What two monomials explain alone does not add up. Fit both together: does the second "
             "step reach the whole?"
         )
-    assert_close(after_two, shares[1], "The share after both monomials")
-    return "The constant first, then x^2: 5/6, and 27/32 with both."
+    assert_close(after_two, both, "The share after both monomials")
+    return "The constant first, then x^2, and the two do not reach the whole."
 
 
 @exercise(f"ex-{SLUG}-2")
