@@ -83,7 +83,7 @@ def divides_by_zero(W, b, v, x, baseline):
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-gradients-1": [
-        (second_neuron_forgotten, "subtracts x_1 twice"),
+        (second_neuron_forgotten, "subtracts x_1"),
         (loss_that_rises, "look at the sign"),
         (curvature_by_the_score, "by x_2, twice"),
         (score_that_bends, "linear function"),

@@ -115,9 +115,9 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (slope_for_contributions, "That is the slope"),
         (always_on, "off near the baseline"),
         (shapley_along_the_path, "one feature at a time"),
-        (neuron_off, "where f = 0"),
+        (neuron_off, "changes earlier"),
         (towards_the_counterfactual, "not from it"),
-        (direction_only, "How far is it"),
+        (direction_only, "How much does f fall"),
         (three_of_four, "four things"),
     ],
     "ex-ground-truth-2": [

@@ -112,7 +112,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (one_end_a_piece, "two ends"),
         (prices_only, "the reader's error"),
         (breaks_are_free_for_the_coherent, "cheapest without breaks"),
-        (against_a_alone, "B is cheaper still"),
+        (against_a_alone, "cheaper still"),
     ],
     "ex-masks-and-rationales-3": [
         (ignores_the_mask, "only those with A = 1"),

@@ -101,7 +101,7 @@ def constant_is_nan(explain, X, first, second):
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-relevance-propagation-1": [
         (forgets_the_bias, "the bias of the first neuron gets its share"),
-        (bias_instead_of_its_share, "1 is the bias itself"),
+        (bias_instead_of_its_share, "That is the bias itself"),
         (bias_shares_in_both, "Here the bias gets nothing"),
         (pairs_in_one_list, "Return three things"),
     ],

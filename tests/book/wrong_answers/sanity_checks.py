@@ -114,7 +114,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     ],
     "ex-sanity-checks-2": [
         (bias_the_other_way, "is added to the old bias"),
-        (first_programs_input, "sees the input (1, 0)"),
+        (first_programs_input, "sees the input x'"),
         (first_programs_path, "when is that positive"),
         (moved_gradient, "no shift can change"),
     ],

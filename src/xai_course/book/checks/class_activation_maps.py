@@ -22,26 +22,54 @@ from xai_course.metrics.localisation import box_of_map
 SLUG = "class-activation-maps"
 
 
-@exercise(f"ex-{SLUG}-1")
-def by_hand(answer: Callable[[], Any]) -> str:
+Map = list[list[int]]
+_MAPS: list[Map] = [[[2, 0], [1, 1]], [[0, 4], [0, 0]]]
+
+
+def _map_logit_place(
+    maps: list[Map] = _MAPS, weights: tuple[int, int] = (3, -2), bias: int = 1
+) -> tuple[Map, float, tuple[int, int]]:
+    found = np.einsum("k,kij->ij", weights, maps)
+    return found.tolist(), float(found.mean() + bias), divmod(int(found.argmax()), 2)
+
+
+def _draw_maps(rng: np.random.Generator) -> dict[str, Any]:
+    while True:  # until the mean is whole and the largest absolute value speaks against
+        maps, bias = rng.integers(0, 5, (2, 2, 2)).tolist(), int(rng.integers(1, 4))
+        weights = int(rng.integers(2, 5)), -int(rng.integers(1, 4))
+        found = np.ravel(_map_logit_place(maps, weights)[0])
+        low, *_, second, high = np.sort(found).tolist()
+        if found.sum() % 4 == 0 != found.sum() and second < high < -low:
+            return {"maps": maps, "weights": weights, "bias": bias}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_maps,
+    question="A_1 = {maps[0]} and A_2 = {maps[1]}, row by row, the weights {weights[0]} and "
+    "{weights[1]} and the bias {bias}.",
+    right=_map_logit_place,
+)
+def by_hand(
+    answer: Callable[[], Any], maps: list[Map] = _MAPS, bias: int = 1, **numbers: Any
+) -> str:
     """Compare with the arithmetic, one number at a time."""
     what = "three things: the map, the logit and the place"
     found, logit, place = expect_parts(answer(), 3, what)
-    features, weights, bias = np.array([[[2, 0], [1, 1]], [[0, 4], [0, 0]]]), [3, -2], 1
-    expected = np.einsum("k,kij->ij", weights, features)
-    if close_to(found, features.sum(axis=0)):
+    expected, right, best = _map_logit_place(maps, bias=bias, **numbers)
+    if close_to(found, np.sum(maps, axis=0)):
         raise CheckFailed("The map adds the feature maps without their weights.")
     assert_close(found, expected, "The map")
     logit = expect_number(logit, "The logit")
-    if close_to(logit, expected.sum() + bias):
+    if close_to(logit, np.sum(expected) + bias):
         raise CheckFailed("The logit is the mean of the map plus the bias, not the sum.")
-    if close_to(logit, expected.mean()):
+    if close_to(logit, right - bias):
         raise CheckFailed("The bias is missing in the logit.")
-    assert_close(logit, expected.mean() + bias, "The logit")
+    assert_close(logit, right, "The logit")
     place = expect_parts(place, 2, "the place as (row, column)")
-    if place == [0, 1]:
-        raise CheckFailed("The place (0, 1) has the largest absolute value: it speaks against.")
-    assert_equal(place, [0, 0], "The place that speaks most for the class")
+    if place == list(divmod(int(np.abs(expected).argmax()), 2)):
+        raise CheckFailed("That place has the largest absolute value: it speaks against.")
+    assert_equal(place, best, "The place that speaks most for the class")
     return "Map, logit and place are right."
 
 

@@ -22,21 +22,42 @@ from xai_course.book.expect import (
 SLUG = "gradients"
 
 
-@exercise(f"ex-{SLUG}-1")
-def score_loss_and_curvature(answer: Callable[[], Any]) -> str:
-    """Compare with the derivatives of the loss's closed form, taken by small differences."""
+def _score_and_loss(
+    a: int = 1, b: int = 2, c: int = 1, x: tuple[int, int] = (1, 2)
+) -> tuple[list[float], list[float], float, float]:
+    gradient = np.array([a - b * c, b])
+    doubt = 1 / (1 + 2.0 ** (gradient @ x))
+    loss = (-doubt * gradient).tolist()
+    return gradient.tolist(), loss, 0, float(doubt * (1 - doubt) * b**2)
+
+
+def _draw_service(rng: np.random.Generator) -> dict[str, Any]:
+    while True:  # until both slopes count, and the odds are small and not those of the text
+        a, b, c, low, rise = rng.integers([1, 2, 1, 1, 1], [5, 4, 3, 3, 3]).tolist()
+        if a != b * c and 3 < a * low + b * rise < 8:
+            return {"a": a, "b": b, "c": c, "x": (low, c * low + rise)}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_service,
+    question="f(x) = ln 2 ({a} max(0, x1) + {b} max(0, x2 - {c} x1)), at x = {x}.",
+    right=_score_and_loss,
+)
+def score_loss_and_curvature(answer: Callable[[], Any], a: int = 1, **numbers: Any) -> str:
+    """Compare with the derivatives in closed form."""
     parts = expect_parts(
         answer(), 4, "four things: two gradients of two numbers, then two second derivatives"
     )
     of_score = expect_array(parts[0], (2,), "the gradient of the score as two numbers")
     of_loss = expect_array(parts[1], (2,), "the gradient of the loss as two numbers")
-    if close_to(of_score, [1, 2]):
-        raise CheckFailed("The second neuron is on too, and it subtracts x_1 twice.")
-    assert_close(of_score, [-1, 2], "The gradient of the score, in units of ln 2")
-    if close_to(of_loss, [-1 / 9, 2 / 9]):
+    score, loss, _, bend = _score_and_loss(a, **numbers)
+    if close_to(of_score, [a, score[1]]):
+        raise CheckFailed("The second neuron is on too, and it subtracts x_1.")
+    assert_close(of_score, score, "The gradient of the score, in units of ln 2")
+    if close_to(of_loss, -np.array(loss)):
         raise CheckFailed("When the score of *yes* rises, its loss falls: look at the sign.")
-    p = 8 / 9
-    assert_close(of_loss, [1 / 9, -2 / 9], "The gradient of the loss, in units of ln 2")
+    assert_close(of_loss, loss, "The gradient of the loss, in units of ln 2")
     flat = expect_number(parts[2], "The second derivative of the score")
     curved = expect_number(parts[3], "The second derivative of the loss")
     if not close_to(flat, 0):
@@ -44,10 +65,10 @@ def score_loss_and_curvature(answer: Callable[[], Any]) -> str:
             f"The second derivative of the score: got {flat:.6g}. Inside its region the score is "
             "a linear function; how does its slope change?"
         )
-    if close_to(curved, p * (1 - p)):
+    if close_to(curved, bend / score[1] ** 2):
         raise CheckFailed("p (1 - p) is the derivative by f, twice; you want that by x_2, twice.")
-    assert_close(curved, 4 * p * (1 - p), "The second derivative of the loss")
-    return "A doubt of one ninth shrinks the loss's gradient, and the softmax alone bends."
+    assert_close(curved, bend, "The second derivative of the loss")
+    return "The doubt shrinks the loss's gradient, and the softmax alone bends."
 
 
 def _layers() -> list[tuple[np.ndarray, ...]]:

@@ -21,36 +21,65 @@ from xai_course.book.expect import (
 SLUG = "ground-truth"
 
 
-@exercise(f"ex-{SLUG}-1")
-def four_answers(answer: Callable[[], Any]) -> str:
+def _four(
+    w: tuple[int, int] = (2, 1), c: int = 3, d: int = 1, x: tuple[int, int] = (1, 3)
+) -> tuple[list[float], ...]:
+    """Return the four answers; alone neither feature switches the neuron on."""
+    product, slope = np.multiply(w, x), np.array(w)
+    height = product.sum() - c
+    parts = product, height / product.sum() * product, np.full(2, height / 2)
+    return tuple(part.tolist() for part in (*parts, (height - d) / (slope @ slope) * slope))
+
+
+def _draw_neuron(rng: np.random.Generator) -> dict[str, Any]:
+    while True:  # until w x ranks the features otherwise than w
+        w, x = rng.permutation([1, int(rng.integers(2, 4))]).tolist(), rng.integers(1, 8, 2)
+        product = np.multiply(w, x)
+        if (w[0] - w[1]) * (product[0] - product[1]) < 0 and product.min() > 1:
+            height = int(rng.integers(2, product.min(), endpoint=True))
+            numbers = {"w": tuple(w), "x": tuple(x.tolist()), "d": int(rng.integers(1, height))}
+            return {**numbers, "c": int(product.sum()) - height}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_neuron,
+    question="f(x) = max(0, {w[0]} x1 + {w[1]} x2 - {c}) - {d}, at x = {x}.",
+    right=_four,
+)
+def four_answers(
+    answer: Callable[[], Any], w: tuple[int, int] = (2, 1), d: int = 1, **numbers: Any
+) -> str:
     """Compare with the four answers about one neuron."""
     parts = expect_parts(answer(), 4, "four things, each two numbers")
     names = ("local contributions", "integrated gradients", "Shapley values", "x - x'")
-    expected = [(2, 3), (0.8, 1.2), (1, 1), (0.4, 0.2)]
-    slips: dict[str, list[tuple[tuple[float, float], str]]] = {
+    expected = [np.array(part) for part in _four(w, d=d, **numbers)]
+    product, along, half, change = expected
+    fall = change @ w  # from f to zero; the neuron is off where f has fallen by d more
+    slips: dict[str, list[tuple[Any, str]]] = {
         "local contributions": [
-            ((2, 1), "That is the slope. How far is each feature from the baseline?"),
+            (w, "That is the slope. How far is each feature from the baseline?"),
         ],
         "integrated gradients": [
-            ((2, 3), "The neuron is off near the baseline; on which share of the way is it on?"),
-            ((1.2, 1.8), "That is the share of the way on which the neuron is off."),
+            (product, "The neuron is off near the baseline; on which share of the way is it on?"),
+            (product - along, "That is the share of the way on which the neuron is off."),
         ],
         "Shapley values": [
-            ((0.8, 1.2), "Those follow the straight path; switch one feature at a time instead."),
-            ((2, 2), "Each feature gets everything in one order only: take the mean of both."),
-            ((0, 0), "Alone a feature does nothing, but what does it add when it comes second?"),
+            (along, "Those follow the straight path; switch one feature at a time instead."),
+            (2 * half, "Each feature gets everything in one order only: take the mean of both."),
+            (0 * half, "Alone a feature does nothing, but what does it add when it comes second?"),
         ],
         "x - x'": [
-            ((-0.4, -0.2), "That is x' - x: the way to the counterfactual, not from it."),
-            ((0.8, 0.4), "There the neuron is off. The decision changes earlier, where f = 0."),
-            ((2, 1), "That is the direction. How far is it to f = 0? f falls by 5 on that way."),
-            ((0.5, 0), "That is the shortest way if only one feature may change."),
+            (-change, "That is x' - x: the way to the counterfactual, not from it."),
+            (change * (fall + d) / fall, "There the neuron is off. The decision changes earlier."),
+            (w, "That is the direction. How much does f fall on that way, and how much should it?"),
+            (np.where(w == np.max(w), fall / np.max(w), 0), "There only one feature may change."),
         ],
     }
     for name, part, right in zip(names, parts, expected, strict=True):
         found = expect_array(part, (2,), f"the {name} as two numbers")
         for slip, message in slips[name]:
-            if close_to(found, slip):
+            if close_to(found, slip) and not close_to(found, right):
                 raise CheckFailed(f"The {name}: {message}")
         assert_close(found, right, f"The {name}", 1e-6)
     return "Four right answers about one neuron, and three different rankings."

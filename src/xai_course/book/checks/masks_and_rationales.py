@@ -67,25 +67,62 @@ def _falls(
     return total, times
 
 
-@exercise(f"ex-{SLUG}-2")
-def the_price(answer: Callable[[], Any]) -> str:
+_ERRORS = (0.1, 0.1, 0.02, 0.7)
+
+
+def _prices(
+    errors: tuple[float, ...] = _ERRORS, word: float = 0.05
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the costs without breaks, the ends, and where nothing is as cheap as A, B and C."""
+    free, ends = np.array(errors) + word * np.array([2, 3, 5, 0]), np.array([4, 2, 2, 0])
+    return free, ends, (free[3] - free[:3]) / ends[:3]
+
+
+def _costs_letter_price(end: float = 0.1, **numbers: Any) -> tuple[list[float], str, float]:
+    free, ends, prices = _prices(**numbers)
+    return (
+        (free + end * ends).round(9).tolist(),
+        "ABCD"[free.argmin()],
+        float(prices.max().round(9)),
+    )
+
+
+def _draw_errors(rng: np.random.Generator) -> dict[str, Any]:
+    while True:  # until no two are equally cheap, and A is not the last that gives way
+        errors = rng.integers([5, 5, 1, 60], [21, 21, 9, 91]) / 100
+        word, end = rng.integers(2, 7) / 100, rng.integers(2, 5) / 20
+        free, _, prices = _prices(errors, word)
+        if np.diff(np.sort(free)).min() > 0.009 and np.ptp(prices[1:]) > 0.009 and prices.argmax():
+            return {"errors": tuple(errors.tolist()), "word": float(word), "end": float(end)}
+
+
+@exercise(
+    f"ex-{SLUG}-2",
+    draw=_draw_errors,
+    question="the errors of A, B, C and D are {errors[0]}, {errors[1]}, {errors[2]} and "
+    "{errors[3]}, lambda_1 = {word}, and in (1) lambda_2 = {end}.",
+    right=_costs_letter_price,
+)
+def the_price(
+    answer: Callable[[], Any],
+    errors: tuple[float, ...] = _ERRORS,
+    word: float = 0.05,
+    end: float = 0.1,
+) -> str:
     """Compare with the formula, one number at a time."""
     what = "three things: four costs, a letter and a price of breaks"
     costs, letter, price = expect_parts(answer(), 3, what)
-    errors, lengths = np.array([0.1, 0.1, 0.02, 0.7]), np.array([2, 3, 5, 0])
-    ends = np.array([4, 2, 2, 0])
-    right = errors + 0.05 * lengths + 0.1 * ends
-    if close_to(costs, errors + 0.05 * lengths + 0.1 * ends / 2):
+    free, ends, prices = _prices(errors, word)
+    right = free + end * ends
+    if close_to(costs, free + end * ends / 2):
         raise CheckFailed("Each piece has two ends: |z_t - z_(t-1)| is 1 at both.")
     if close_to(costs, right - errors):
         raise CheckFailed("These are the prices alone. The cost has the reader's error as well.")
     assert_close(costs, right, "The costs of A, B, C and D")
-    free = errors + 0.05 * lengths
     assert_equal(str(letter).strip().upper(), "ABCD"[free.argmin()], "The cheapest without breaks")
-    others = (free[3] - free[:3]) / ends[:3]
-    if close_to(price, others[0]):
-        raise CheckFailed("At this price D is as cheap as A, but B is cheaper still.")
-    assert_close(price, others.max(), "The price from which on nothing is the cheapest")
+    if close_to(price, prices[0]):
+        raise CheckFailed("At this price nothing is as cheap as A, but another is cheaper still.")
+    assert_close(price, prices.max(), "The price from which on nothing is the cheapest")
     return "Costs, letter and price are right."
 
 

@@ -16,20 +16,45 @@ from xai_course.networks import PiecewiseLinearNetwork
 SLUG = "relevance-propagation"
 
 
-@exercise(f"ex-{SLUG}-1")
-def by_hand(answer: Callable[[], Any]) -> str:
+def _relevances(
+    m: int = 2, n: int = 1, c: int = 1, r: int = 2, x: tuple[int, int] = (2, 1)
+) -> tuple[list[float], int, list[float]]:
+    first, second = m * (sum(x) + c), n * (r * x[0] - x[1])
+    positive = (first - second) / sum(x) * np.array(x)  # the first neuron gets the whole score
+    return [(m - n * r) * x[0], (m + n) * x[1]], m * c, positive.tolist()
+
+
+def _draw_network(rng: np.random.Generator) -> dict[str, Any]:
+    while True:
+        m, n, c, r, *x = rng.integers([2, 1, 1, 1, 1, 1], [4, 3, 4, 4, 4, 4]).tolist()
+        if x[0] != x[1] < r * x[0] and m * (sum(x) + c) > n * (r * x[0] - x[1]):
+            return {"m": m, "n": n, "c": c, "r": r, "x": tuple(x)}
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_network,
+    question="f(x) = {m} h1 - {n} h2 with h1 = max(0, x1 + x2 + {c}) and h2 = max(0, {r} x1 - x2), "
+    "at x = {x}.",
+    right=_relevances,
+)
+def by_hand(
+    answer: Callable[[], Any], c: int = 1, x: tuple[int, int] = (2, 1), **numbers: int
+) -> str:
     """Compare with the arithmetic, one part at a time."""
     what = "three things: the pair of LRP-0, what the bias keeps, the pair of the other rule"
     plain, kept, positive = expect_parts(answer(), 3, what)
-    if close_to(plain, [0, 5]) or close_to(plain, [4 / 3, 11 / 3], atol=0.01):
+    lrp, bias, other = _relevances(c=c, x=x, **numbers)
+    forgotten = [[0, bias], bias / sum(x) * np.array(x)]  # given to x_2, or shared by both
+    if any(close_to(plain, np.add(lrp, extra), atol=0.01) for extra in forgotten):
         raise CheckFailed("Under LRP-0 the bias of the first neuron gets its share, too.")
-    assert_close(plain, [0, 3], "The relevances under LRP-0")
-    if close_to(kept, 1):
-        raise CheckFailed("1 is the bias itself. What it keeps is its share of the 8 that h1 has.")
-    assert_close(kept, 2, "What the bias keeps")
-    if close_to(positive, [5 / 2, 5 / 4]):
-        raise CheckFailed("Here the bias gets nothing: the two inputs share all of the 5.")
-    assert_close(positive, [10 / 3, 5 / 3], "The relevances with alpha 1 and beta 0", 5e-3)
+    assert_close(plain, lrp, "The relevances under LRP-0")
+    if close_to(kept, c):
+        raise CheckFailed("That is the bias itself. It keeps its share of what h1 has to give.")
+    assert_close(kept, bias, "What the bias keeps")
+    if close_to(positive, np.array(other) * sum(x) / (sum(x) + c)):
+        raise CheckFailed("Here the bias gets nothing: the two inputs share the whole score.")
+    assert_close(positive, other, "The relevances with alpha 1 and beta 0", 5e-3)
     return "Both pairs and the bias are right."
 
 

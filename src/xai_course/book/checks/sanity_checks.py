@@ -94,9 +94,42 @@ def cascading_randomisation(answer: Callable[..., Any]) -> str:
     return "Three networks, destroyed from the top down."
 
 
-@exercise(f"ex-{SLUG}-2")
-def shifted_program(answer: Callable[[], Any]) -> str:
-    """Compare with the maps of max(0, 2 x1 - x2) at (1, 0)."""
+def _products(w: Any, bias: int, x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return gradient times input and integrated gradients of max(0, w x + bias), on at x."""
+    product = np.multiply(w, x)
+    end = product.sum() + bias
+    return product, product * (end - max(0, bias)) / product.sum()
+
+
+def _second_program(
+    a: int = 2, b: int = 1, c: int = 1, x: tuple[int, int] = (2, 1), s: tuple[int, int] = (1, 1)
+) -> tuple[int, list[int], list[int], list[float]]:
+    bias = a * s[0] - b * s[1] - c
+    product, integrated = _products([a, -b], bias, np.subtract(x, s))
+    return bias, [a, -b], product.tolist(), integrated.tolist()
+
+
+def _draw_patient(rng: np.random.Generator) -> dict[str, Any]:
+    while True:  # until both programs are on, with other biases and inputs of other directions
+        a, b, c, *x = rng.integers([2, 1, 1, 2, 1], [4, 3, 4, 5, 4]).tolist()
+        s = rng.integers(1, x, endpoint=True).tolist()
+        moved = a * (x[0] - s[0]) - b * (x[1] - s[1])
+        shifted = a * s[0] != b * s[1] and x[0] * s[1] != x[1] * s[0]
+        if shifted and moved > 0 and a * x[0] - b * x[1] > c:
+            return {"a": a, "b": b, "c": c, "x": tuple(x), "s": tuple(s)}
+
+
+@exercise(
+    f"ex-{SLUG}-2",
+    draw=_draw_patient,
+    question="f(x) = max(0, {a} x1 - {b} x2 - {c}), the patient is x = {x}, and the second program "
+    "receives x' = x - {s}.",
+    right=_second_program,
+)
+def shifted_program(
+    answer: Callable[[], Any], c: int = 1, x: tuple[int, int] = (2, 1), **numbers: Any
+) -> str:
+    """Compare with the maps of the shifted neuron."""
     parts = expect_parts(
         answer(), 4, "four things: bias, gradient, gradient times input, integrated gradients"
     )
@@ -107,21 +140,25 @@ def shifted_program(answer: Callable[[], Any]) -> str:
             parts[1:], ("the gradient", "gradient times input", "integrated gradients"), strict=True
         )
     )
-    if close_to(bias, -2):
+    right_bias, w, right_product, right = _second_program(c=c, x=x, **numbers)
+    if close_to(bias, -2 * c - right_bias):
         raise CheckFailed(
-            "The bias moves the other way: x = x' + (1, 1), so W (1, 1) is added to the old bias."
+            "The bias moves the other way: x = x' + s, so W s is added to the old bias."
         )
-    assert_close(bias, 0, "The bias")
-    assert_close(gradient, [2, -1], "The gradient, which no shift can change,")
-    if close_to(product, [4, -1]):
-        raise CheckFailed("That is the first program's. The second one sees the input (1, 0).")
-    assert_close(product, [2, 0], "Gradient times input")
-    if close_to(integrated, [8 / 3, -2 / 3]) or close_to(integrated, [4 / 3, 0]):
+    assert_close(bias, right_bias, "The bias")
+    if not close_to(gradient, w):
+        raise CheckFailed("The gradient: no shift can change it. What was it in the first program?")
+    first, along = _products(w, -c, x)
+    if close_to(product, first):
+        raise CheckFailed("That is the first program's. The second one sees the input x'.")
+    assert_close(product, right_product, "Gradient times input")
+    share = along.sum() / first.sum()
+    if close_to(integrated, along) or close_to(integrated, share * np.array(right_product)):
         raise CheckFailed(
-            "The neuron is on during two thirds of the first program's way. In the second one its "
-            "input is 2 t on the way: when is that positive?"
+            "The first program's neuron is on during that share of its way. In the second one the "
+            "input is t W x' plus the new bias on the way: when is that positive?"
         )
-    assert_close(integrated, [2, 0], "Integrated gradients")
+    assert_close(integrated, right, "Integrated gradients")
     return "One function, one patient, and two explanations."
 
 

@@ -37,10 +37,11 @@ def _greedy(**numbers: int) -> tuple[int, int, float, float]:
 
 
 def _draw_hump(rng: np.random.Generator) -> dict[str, int]:
-    m = int(rng.integers(1, 4))
-    # Between 4 m and 7 m the mean is so small that x^2 comes first; 3 m has the text's shares.
-    ratios = [*range(m + 1, 3 * m), *range(3 * m + 1, 4 * m + 1), *range(7 * m, 9 * m + 1)]
-    return {"m": m, "k": int(rng.choice(ratios))}
+    m = int(rng.integers(2, 4))
+    # Between 4 m and 7 m the mean is so small that x^2 comes first. Of 3 m the shares are the
+    # text's, and of 8 m they happen to add up.
+    allowed = {*range(m + 1, 4 * m + 1), *range(7 * m, 9 * m + 1)} - {3 * m, 8 * m}
+    return {"m": m, "k": int(rng.choice(sorted(allowed)))}
 
 
 @exercise(
