@@ -66,6 +66,8 @@ def cascading_randomisation(answer: Callable[..., Any]) -> str:
         )
         down = [list(range(n - k, n)) for k in range(1, n + 1)]
         expected = _similarities(trained, fresh, x, down)
+        if close_to(found, expected):
+            continue
         if close_to(found, np.ones(n)):
             raise CheckFailed(
                 "All similarities are 1. Keep the map of the trained network before you change "
