@@ -73,6 +73,7 @@ def canonical(answer: Callable[..., Any]) -> str:
     rng = student_generator(3)
     W, b, v = rng.normal(size=(6, 3)), rng.normal(size=6), rng.normal(size=6)
     v[0], W[0], b[0] = 0.01, 100 * W[0], 100 * b[0]  # small outside, large inside
+    v[1] = -5  # large and negative
     _judge_canonical(answer, W, b, v, "")
     W[2], b[2] = 0, 0
     _judge_canonical(answer, W, b, v, " with a neuron of zeros")
