@@ -48,20 +48,46 @@ def _forbidden(*arguments: Any, **options: Any) -> Any:
     raise CheckFailed("Count from lines and crossings, without the library's enumeration.")
 
 
-@exercise(f"ex-{SLUG}-2")
-def two_bounds(answer: Callable[[], Any]) -> str:
+def _draw_layers(rng: np.random.Generator) -> dict[str, int]:
+    return {"first": int(rng.integers(3, 6)), "second": int(rng.integers(3, 6))}
+
+
+def _bounds(first: int = 3, second: int = 2) -> tuple[int, int]:
+    """Return the bound's sum over the patterns of the first layer, and the one layer's most."""
+    deep = sum(comb(first, j) * _parts(second, min(2, first - j)) for j in range(3))
+    return deep, _parts(first + second)
+
+
+def _parts(n: int, d: int = 2) -> int:
+    """Return into how many parts n lines cut a plane, or n points a line."""
+    return sum(comb(n, j) for j in range(d + 1))
+
+
+@exercise(
+    f"ex-{SLUG}-2",
+    draw=_draw_layers,
+    question=(
+        "the hidden layers have {first} and {second} neurons, and the one hidden layer as many as "
+        "both together."
+    ),
+    right=_bounds,
+)
+def two_bounds(answer: Callable[[], Any], first: int = 3, second: int = 2) -> str:
     """Compare with the bound's sum over the patterns of the first layer."""
-    deep, flat = expect_parts(answer(), 2, "two numbers, for layers of 3 and 2 and for one of 5")
-    flats = [sum(comb(5, j) for j in range(3)), 2**5]
-    expected = sum(comb(3, j) * sum(comb(2, i) for i in range(min(2, 3 - j) + 1)) for j in range(3))
-    if deep == 7 * 4:
-        raise CheckFailed("Not all 7 pieces are planes: where two of three are off, it is a line.")
-    if deep == 2**5 or flat == flats[1]:
+    n = first + second
+    what = f"two numbers, for layers of {first} and {second} and for one of {n}"
+    deep, flat = expect_parts(answer(), 2, what)
+    expected, most = _bounds(first, second)
+    if deep == _parts(first) * _parts(second) != expected:
+        raise CheckFailed(
+            f"Not all {_parts(first)} pieces are planes: where two of three are off, it is a line."
+        )
+    if 2**n in (deep, flat):
         raise CheckFailed("These are all patterns. Not every pattern can have a region.")
-    if deep == flats[0] and flat == expected:
+    if (deep, flat) == (most, expected):
         raise CheckFailed("The two numbers are in the wrong order.")
-    assert_equal(deep, expected, "The bound for layers of 3 and 2")
-    assert_equal(flat, flats[0], "The most regions of one layer of 5")
+    assert_equal(deep, expected, f"The bound for layers of {first} and {second}")
+    assert_equal(flat, most, f"The most regions of one layer of {n}")
     return "Both bounds are right: with equally many neurons, two layers may have more."
 
 

@@ -19,29 +19,64 @@ SLUG = "evaluating-explanations"
 _SAYS = ("011001101010", "011111000010")
 
 
-@exercise(f"ex-{SLUG}-1")
-def nine_in_ten(answer: Callable[[], Any]) -> str:
+def _draw_loans(rng: np.random.Generator) -> dict[str, int]:
+    loans, default = int(rng.choice([80, 100, 200])), int(rng.choice([20, 25]))
+    missed = int(rng.integers(3, 8))
+    more = int(rng.integers(2, missed + 1))  # of the others a smaller share is wrong
+    return {
+        "loans": loans,
+        "default": default,
+        "found": default - missed,
+        "more": more,
+        "control": loans - missed - more - int(rng.integers(1, 4)),
+    }
+
+
+def _shares(
+    loans: int = 80, default: int = 30, found: int = 24, more: int = 6, control: int = 66
+) -> tuple[float, ...]:
+    """Return the four shares, and two slips: of the defaults alone, and the way of all loans."""
+    agree = found + loans - default - more
+    gain = (agree - control) / loans
+    way = found - more
+    return agree / loans, 1 - default / loans, way / default, gain, found / default, way / loans
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_loans,
+    question=(
+        "the network says default for {default} of {loans} loans, the explanation for {found} of "
+        "these and for {more} of the others; the control agrees with the network on {control}."
+    ),
+    right=lambda **numbers: _shares(**numbers)[:4],
+)
+def nine_in_ten(answer: Callable[[], Any], **numbers: int) -> str:
     """Compare with the four cells of the table of both answers."""
     what = "four shares: fidelity, constant, way gone, gain over the control"
     fidelity, constant, gone, gain = expect_parts(answer(), 4, what)
-    if close_to(fidelity, 24 / 30):
+    *right, defaults_alone, way_of_all = _shares(**numbers)
+    if close_to(fidelity, defaults_alone):
         raise CheckFailed(
-            "24 of 30 are the defaults that were found. The two also agree where both say "
+            "This is the share of the defaults that were found. The two also agree where both say "
             "*no default*."
         )
-    if close_to([fidelity, constant], [68, 50]):
-        raise CheckFailed("Return shares of the 80 loans, not numbers of loans.")
-    if close_to(constant, 30 / 80):
+    if expect_number(fidelity, "The fidelity") > 1:
+        raise CheckFailed("Return shares of all loans, not numbers of loans.")
+    if close_to(constant, 1 - right[1]):
         raise CheckFailed("This is the constant *default*. The best constant says *no default*.")
-    if close_to(gone, 18 / 80):
+    if close_to(gone, way_of_all):
         raise CheckFailed(
             "The way gone is a share of the way: divide by what the constant leaves to be gained."
         )
-    assert_close(fidelity, 68 / 80, "The fidelity")
-    assert_close(constant, 50 / 80, "The fidelity of the best constant")
-    assert_close(gone, 18 / 30, "The way gone from the constant")
-    assert_close(gain, 2 / 80, "The gain over the control")
-    return "A fidelity of 0.85 is 0.6 of the way, and 0.025 more than a control has."
+    assert_close(fidelity, right[0], "The fidelity")
+    assert_close(constant, right[1], "The fidelity of the best constant")
+    assert_close(gone, right[2], "The way gone from the constant")
+    assert_close(gain, right[3], "The gain over the control")
+    return (
+        f"A fidelity of {right[0]:g} is {right[2]:g} of the way, and {right[3]:g} more than a "
+        "control has."
+    )
 
 
 @exercise(f"ex-{SLUG}-2")

@@ -24,41 +24,56 @@ from xai_course.networks import PiecewiseLinearNetwork
 SLUG = "local-linear-models"
 
 
-@exercise(f"ex-{SLUG}-1")
-def one_neuron_lifted(answer: Callable[[], Any]) -> str:
-    """Compare with the patterns on a grid; all regions are far larger than a pixel."""
+def _draw_biases(rng: np.random.Generator) -> dict[str, float]:
+    # One of both never changes inside the box, and the line of the other one crosses some lines.
+    biases = [float(rng.choice([-2, 0.3])), float(rng.choice([-0.4, -0.2, -0.1]))]
+    return dict(zip(rng.permutation(["first", "fourth"]).tolist(), biases, strict=True))
+
+
+def _counts(first: float = -0.3, fourth: float = 0.3) -> tuple[int, ...]:
+    """Count the patterns on a grid; all regions are far larger than a pixel."""
     network = PiecewiseLinearNetwork(
         [
             np.array([[-1, 1], [1, 1]]) / np.sqrt(2),
             [[1, 1 / 4], [1 / 2, 1 / 3], [1 / 3, 1 / 2], [1 / 4, 1]],
             np.ones((1, 4)),
         ],
-        [np.zeros(2), [-0.3, -0.3, -0.3, 0.3], np.zeros(1)],
+        [np.zeros(2), [first, -0.3, -0.3, fourth], np.zeros(1)],
     )
     axis = np.linspace(-0.999, 0.999, 200)
     points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    patterns = np.unique(network.activation_pattern(points), axis=0)
-    expected = np.bincount(patterns[:, :2] @ [2, 1])[::-1]
-    trivial = (~patterns[:, :2].any(axis=1) | ~patterns[:, 2:].any(axis=1)).sum()
+    upper, lower = np.split(np.unique(network.activation_pattern(points), axis=0), [2], axis=1)
+    trivial = ~upper.any(axis=1) | ~lower.any(axis=1)
+    return (*np.bincount(upper @ [2, 1])[::-1].tolist(), int(trivial.sum()))
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_biases,
+    question=(
+        "the first neuron of the second layer has the bias {first}, the fourth the bias {fourth}, "
+        "and the other two keep -0.3."
+    ),
+    right=_counts,
+)
+def one_neuron_lifted(answer: Callable[[], Any], **numbers: float) -> str:
+    """Compare with the patterns on a grid."""
+    expected = _counts(**numbers)
     found = expect_parts(answer(), 5, "five integers: four counts of regions, one of patterns")
     if close_to(found[:4], [11, 5, 5, 1]):
         raise CheckFailed(
-            "These are the regions with all biases at -0.3. Can the fourth neuron be off now?"
+            "These are the regions with all biases at -0.3. Does every neuron still cut?"
         )
-    if close_to(found[0], 4):
+    if close_to(found[0], max(expected[1:3])):
         raise CheckFailed(
             "Where both neurons of the first layer are on, the lines cross: each crossing adds a "
             "piece."
         )
-    for name, one, right in zip(
-        ("both on", "only the first on", "only the second on", "both off"),
-        found,
-        expected,
-        strict=False,
-    ):
+    names = ("both on", "only the first on", "only the second on", "both off")
+    for name, one, right in zip(names, found[:4], expected[:4], strict=True):
         assert_equal(one, right, f"The number of regions with {name}")
-    assert_equal(found[4], trivial, "The number of trivial patterns")
-    return f"The box has {len(patterns)} regions now, and one trivial pattern."
+    assert_equal(found[4], expected[4], "The number of trivial patterns")
+    return f"The box has {sum(expected[:4])} regions now; trivial patterns: {expected[4]}."
 
 
 @exercise(f"ex-{SLUG}-2")

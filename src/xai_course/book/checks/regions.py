@@ -17,23 +17,39 @@ from xai_course.regions import Region
 SLUG = "regions"
 
 
-@exercise(f"ex-{SLUG}-1")
-def region_below(answer: Callable[[], Any]) -> str:
-    """Compare with the library's polygon."""
+def _draw_corner(rng: np.random.Generator) -> dict[str, float]:
+    # Where both lines cross; so near the origin, neurons 3 and 4 are redundant.
+    z_1, z_2 = (4 * rng.choice(np.arange(2, 8), 2, replace=False)).tolist()
+    return {"bias_2": -(z_1 + z_2 / 4) / 100, "bias_5": -(z_1 / 4 + z_2) / 100}
+
+
+def _corners_and_area(bias_2: float = -0.3, bias_5: float = -0.3) -> tuple[int, float]:
     network = PiecewiseLinearNetwork(
         [
             np.array([[-1, 1], [1, 1]]) / np.sqrt(2),
             [[1, 1 / 4], [1 / 2, 1 / 3], [1 / 3, 1 / 2], [1 / 4, 1]],
             np.ones((1, 4)),
         ],
-        [np.zeros(2), np.full(4, -0.3), np.zeros(1)],
+        [np.zeros(2), [bias_2, -0.3, -0.3, bias_5], np.zeros(1)],
     )
     region = Region(network, [1, 1, 0, 0, 0, 0], bounds=[[-1, 1], [-1, 1]])
+    return len(region.polygon()), round(region.volume, 9)
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_corner,
+    question="neuron 2 has the bias {bias_2}, and neuron 5 the bias {bias_5}.",
+    right=_corners_and_area,
+)
+def region_below(answer: Callable[[], Any], **numbers: float) -> str:
+    """Compare with the library's polygon."""
     found = expect_array(answer(), (2,), "two numbers, corners and area")
+    corners, area = _corners_and_area(**numbers)
     if found[0] == 6:
         raise CheckFailed("Six half-spaces, but not six corners: some half-spaces are redundant.")
-    assert_equal(found[0], len(region.polygon()), "The number of corners")
-    assert_close(found[1], region.volume, "The area")
+    assert_equal(found[0], corners, "The number of corners")
+    assert_close(found[1], area, "The area")
     return "Corners and area are those of the library's polygon."
 
 

@@ -15,14 +15,36 @@ from xai_course.book.instruments import CountedRows
 SLUG = "unwrapping-diagnostics"
 
 
-@exercise(f"ex-{SLUG}-1")
-def auc_by_hand(answer: Callable[[], Any]) -> str:
+def _draw_loans(rng: np.random.Generator) -> dict[str, list[tuple[float, int]]]:
+    while True:
+        tied, *logits = (rng.choice(np.arange(-9, 16), 7, replace=False) / 10).tolist()
+        classes = [0, 1, *rng.permutation([0, 0, 1]), *rng.permutation([0, 1, 1])]
+        loans = list(zip([tied, tied, *logits], map(int, classes), strict=True))
+        numbers = {"region": sorted(loans[:5]), "others": sorted(loans[5:])}
+        local, everywhere = (wins.mean() for wins in _pairs(**numbers))
+        if len({local, everywhere, 0.5}) == 3 and 0.2 < local < 0.8:
+            return numbers
+
+
+def _pairs(
+    region: Sequence[tuple[float, int]] = ((0.2, 0), (0.4, 1), (0.4, 0), (0.7, 1), (0.9, 0)),
+    others: Sequence[tuple[float, int]] = ((-1, 0), (0.3, 1), (1.2, 1)),
+) -> list[np.ndarray]:
+    """Return what each pair counts, in the region and among all loans: class 1 by class 0."""
+    return [_wins(*np.transpose(loans)) for loans in (region, [*region, *others])]
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_loans,
+    question="logits and classes are {region} in the region, and {others} elsewhere.",
+    right=lambda **numbers: tuple(float(wins.mean()) for wins in _pairs(**numbers)),
+)
+def auc_by_hand(answer: Callable[[], Any], **numbers: Any) -> str:
     """Count the pairs; the usual slips with ties get a word of their own."""
-    scores = np.array([0.2, 0.4, 0.4, 0.7, 0.9, -1, 0.3, 1.2])
-    y = np.array([0, 1, 0, 1, 0, 0, 1, 1])
     parts = expect_parts(answer(), 2, "two numbers, the local and the global AUC")
-    pairs = [_wins(scores[:n], y[:n]) for n in (5, 8)]
-    expected = [table.mean() for table in pairs]
+    pairs = _pairs(**numbers)
+    expected, sums = [table.mean() for table in pairs], [table.sum() for table in pairs]
     if close_to(parts, expected[::-1]):
         raise CheckFailed("These are the right numbers in the wrong order: the local AUC first.")
     for found, table, right, which in zip(parts, pairs, expected, ("local", "global"), strict=True):
@@ -34,10 +56,10 @@ def auc_by_hand(answer: Callable[[], Any]) -> str:
             raise CheckFailed(f"One pair of the {which} AUC is a tie, and a tie counts one half.")
         if close_to(found, 1 - right):
             raise CheckFailed(f"The {which} AUC ranks class 0 above class 1 here.")
-        if which == "global" and close_to(found, (table.sum() - pairs[0].sum()) / 10):
+        if which == "global" and close_to(found, (sums[1] - sums[0]) / 10):
             raise CheckFailed("The global AUC counts all sixteen pairs, those in the region too.")
         assert_close(found, right, f"The {which} AUC", tolerance=5e-3)
-    return "3.5 of 6 pairs are ranked right in the region, 11.5 of 16 everywhere."
+    return f"{sums[0]:g} of 6 pairs are ranked right in the region, {sums[1]:g} of 16 everywhere."
 
 
 def _wins(scores: np.ndarray, y: np.ndarray) -> np.ndarray:

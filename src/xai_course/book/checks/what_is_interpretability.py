@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,28 +23,54 @@ from xai_course.book.expect import (
 SLUG = "what-is-interpretability"
 
 
-@exercise(f"ex-{SLUG}-1")
-def with_a_pencil(answer: Callable[[], Any]) -> str:
+def _draw_input(rng: np.random.Generator) -> dict[str, float]:
+    a = float(rng.choice([0.5, 1, 2]))  # smaller than b: the first neuron is off
+    return {
+        "a": a,
+        "b": a + int(rng.integers(1, 4)),
+        "c": float(rng.choice([0.5, 1.5, 2.5])),
+        "first": int(rng.choice([100, 128, 200, 300])),
+        "second": int(rng.choice([20, 32, 50])),
+    }
+
+
+def _three_models(
+    a: float = 1.0, b: float = 2.0, c: float = 0.5, first: int = 256, second: int = 64
+) -> tuple[tuple[float, int, float, int], float, list[int]]:
+    """Return what is right, what the first neuron would add were it on, and all sizes."""
+    leaf = int(c > 1 if a <= 1 else b <= 1)
+    network = 3 * max(0, a - b) - 2 * max(0, b + c - 1) + 0.5
+    sizes = [784, first, second, 10]
+    count = sum(m * n for m, n in pairwise(sizes))
+    return (-1 + 2 * a + b - 3 * c, leaf, network, count), 3 * (a - b), sizes
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_input,
+    question="a = {a}, b = {b}, c = {c}; the shop's layers have {first} and {second} neurons.",
+    right=lambda **numbers: _three_models(**numbers)[0],
+)
+def with_a_pencil(answer: Callable[[], Any], **numbers: Any) -> str:
     """Compare with the three models, computed; name the usual slips."""
     what = "four numbers: the line, the tree, the network, and the multiplications"
-    line, leaf, network, count = expect_parts(answer(), 4, what)
-    a, b, c = 1.0, 2.0, 0.5
-    assert_close(line, -1 + 2 * a + b - 3 * c, "The linear model")
-    assert_close(leaf, 0.0, "The tree's answer")
-    if close_to(network, 3 * (a - b) - 2 * (b + c - 1) + 0.5):
+    found = expect_parts(answer(), 4, what)
+    right, below_zero, sizes = _three_models(**numbers)
+    assert_close(found[0], right[0], "The linear model")
+    assert_close(found[1], right[1], "The tree's answer")
+    if close_to(found[2], right[2] + below_zero):
         raise CheckFailed("The network: a neuron with a negative input hands on zero.")
-    if close_to(network, -2 * (b + c - 1)):
+    if close_to(found[2], right[2] - 0.5):
         raise CheckFailed("The network: the last layer also adds 0.5.")
-    assert_close(network, -2 * (b + c - 1) + 0.5, "The network's output")
-    sizes = np.array([784, 256, 64, 10])
-    if close_to(count, float(sizes.sum() - 784)):
+    assert_close(found[2], right[2], "The network's output")
+    if close_to(found[3], sum(sizes[1:])):
         raise CheckFailed(
             "This counts neurons. Each neuron multiplies once for *every* number that it reads."
         )
-    if close_to(count, float(np.prod(sizes))):
+    if close_to(found[3], prod(sizes)):
         raise CheckFailed("The layers come one after the other: their counts are added.")
-    assert_equal(count, int((sizes[:-1] * sizes[1:]).sum()), "The number of multiplications")
-    return "One neuron is off, and 217,728 multiplications are too many for a pencil."
+    assert_equal(found[3], right[3], "The number of multiplications")
+    return f"One neuron is off, and {right[3]:,} multiplications are too many for a pencil."
 
 
 @exercise(f"ex-{SLUG}-2")
