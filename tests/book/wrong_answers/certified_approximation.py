@@ -67,7 +67,7 @@ def largest_row_sums(weights, lipschitz, error):
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-certified-approximation-1": [
-        (lambda: (2 / 3, 0.693, 0.587, 0.746), "six times the sigmoid"),
+        (lambda: (2 / 3, 0.693, 0.587, 0.746), "6 times the sigmoid"),
         (lambda: (2 / 3, 0.693, -0.049, 1.382), "How far may x move"),
         (lambda: (2 / 3, 0.693, 0.216, 1.170), "around the zero of g"),
         (lambda: (2 / 3, 0.693, 2 / 3, 0.693), "could"),

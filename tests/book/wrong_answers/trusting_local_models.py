@@ -78,7 +78,7 @@ def the_example(scores, y):
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-trusting-local-models-1": [
         (lambda: (1 / 720, 40 / 720, 1.96), "only the places of the two classes matter"),
-        (lambda: (1 / 64, 40 / 64, 1.96), "there are three defaults"),
+        (lambda: (1 / 64, 40 / 64, 1.96), "How many places have a default"),
         (lambda: (1 / 10, 4, 1.96), "perfect is only the first"),
         (lambda: (1 / 20, 1, 1.96), "The mean number of perfect regions"),
         (lambda: (1 / 20, 2, 3.928), "from one half"),

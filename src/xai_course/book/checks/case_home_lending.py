@@ -21,29 +21,51 @@ from xai_course.book.expect import (
 SLUG = "case-home-lending"
 
 
-@exercise(f"ex-{SLUG}-1")
-def merge_b_and_c(answer: Callable[[], Any]) -> str:
+def _draw_models(rng: np.random.Generator) -> dict[str, int]:
+    height, fall, drop = (int(rng.integers(*ends)) for ends in ((5, 8), (2, 5), (2, 8)))
+    rise = int(rng.choice([2, 4]))  # with these the merged line is never flat
+    return {  # the models meet, A and B in the height
+        "a": height + fall,
+        "fall": fall,
+        "b": height - rise,
+        "rise": rise,
+        "c": height + rise + 2 * drop,
+        "drop": drop,
+    }
+
+
+def _merged(
+    a: int = 4, fall: int = 2, b: int = 1, rise: int = 1, c: int = 7, drop: int = 2
+) -> tuple[float, float, float]:
+    scores = np.array([1.0, 1.5, 2.0, 2.5])
+    risk = np.where(scores < 2, b + rise * scores, c - drop * scores)
+    slope, level = np.polyfit(scores, risk, 1).round(6).tolist()
+    return slope, 1 / 3 if slope > 0 else 1.0, round(slope + level - (a - fall), 6)
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_models,
+    question="A is {a} - {fall} s, B is {b} + {rise} s, and C is {c} - {drop} s.",
+    right=_merged,
+)
+def merge_b_and_c(answer: Callable[[], Any], **numbers: int) -> str:
     """Compare with a least-squares fit to the four borrowers of B and C."""
     what = "three numbers: the slope of the merged line, the share and the rise"
-    slope, share, rise = (
-        expect_number(part, name)
-        for part, name in zip(
-            expect_parts(answer(), 3, what), ("The slope", "The share", "The rise"), strict=True
-        )
-    )
-    scores, risk = np.array([1.0, 1.5, 2.0, 2.5]), np.array([2.0, 2.5, 3.0, 2.0])
-    right, level = np.polyfit(scores, risk, 1)
-    if close_to(slope, right * ((scores - scores.mean()) ** 2).sum()):
+    found = expect_parts(answer(), 3, what)
+    names = ("The slope", "The share", "The rise")
+    slope, share, rise = map(expect_number, found, names)
+    right = _merged(**numbers)
+    if close_to(slope, right[0] * 1.25):
         raise CheckFailed("The slope is the sum of products; divide it by the sum of squares.")
-    assert_close(slope, right, "The slope of the merged line", tolerance=0.005)
+    assert_close(slope, right[0], "The slope of the merged line", tolerance=0.005)
     if close_to(share, 2 / 3):
-        raise CheckFailed("4/6 was the share before the merge. Which two keep the right sign?")
-    assert_close(share, 1 / 3, "The share with the right sign after the merge", tolerance=0.005)
-    jump = right + level - 2
-    if close_to(rise, -jump):
+        raise CheckFailed("4/6 was the share before the merge. Whose sign has changed?")
+    assert_close(share, right[1], "The share with the right sign after the merge", tolerance=0.005)
+    if close_to(rise, -right[2]):
         raise CheckFailed("The rise is counted from A, on the left, to the merged line: a plus.")
-    assert_close(rise, jump, "The rise at s = 1", tolerance=0.005)
-    return "All three are right: this merge spread the wrong sign, and made a jump as well."
+    assert_close(rise, right[2], "The rise at s = 1", tolerance=0.005)
+    return "All three are right: the merge gave two regions one sign, and made a jump as well."
 
 
 @exercise(f"ex-{SLUG}-2")

@@ -18,27 +18,50 @@ from xai_course.networks import PiecewiseLinearNetwork
 SLUG = "certified-approximation"
 
 
-@exercise(f"ex-{SLUG}-1")
-def not_certified(answer: Callable[[], Any]) -> str:
+def _draw_line(rng: np.random.Generator) -> dict[str, int]:
+    # Where both zeros are apart, and the interval lies in the middle piece.
+    scale, level = rng.choice([[5, 1], [5, 4], [8, 2], [8, 6], [10, 3], [10, 7], [12, 8]]).tolist()
+    return {"scale": scale, "inner": int(rng.choice([2, 4])), "level": level}
+
+
+def _zeros(scale: int = 6, inner: int = 1, level: int = 4) -> tuple[float, float, float]:
+    """Return the zeros of g and of f, and how far the interval reaches from that of g."""
+    zero, root = (4 * level / scale - 2) / inner, np.log(level / (scale - level)) / inner
+    return zero, root, scale * approximate("sigmoid", 3).max_error / (scale * inner / 4)
+
+
+def _not_certified(**numbers: int) -> tuple[float, ...]:
+    middle, root, off = _zeros(**numbers)
+    return tuple(np.round([middle, root, middle - off, middle + off], 6).tolist())
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_line,
+    question="f(x) = {scale} sigma({inner} x) - {level}.",
+    right=_not_certified,
+)
+def not_certified(answer: Callable[[], Any], scale: int = 6, inner: int = 1, level: int = 4) -> str:
     """Compare with the network itself."""
-    error = approximate("sigmoid", 3).max_error
     what = "four numbers: the zero of g, the zero of f, and the interval's two ends"
     found = expect_array(answer(), (4,), what)
-    middle, root = 2 / 3, np.log(2)
+    middle, root, off = _zeros(scale, inner, level)
+    around = np.array([-1, 1])
     if close_to(found[:2], [root, middle], atol=2e-3):
         raise CheckFailed("The two zeros are in the other order: that of g, the pieces, is first.")
     assert_close(found[0], middle, "The zero of g", 2e-3)
     assert_close(found[1], root, "The zero of f", 2e-3)
-    off = 6 * error / 1.5
-    if close_to(found[2:], [middle - error / 1.5, middle + error / 1.5], atol=2e-3):
-        raise CheckFailed("The sigmoid is off by 0.119. By how much is six times the sigmoid off?")
-    if close_to(found[2:], [middle - 6 * error, middle + 6 * error], atol=2e-3):
+    if close_to(found[2:], middle + around * off / scale, atol=2e-3):
+        raise CheckFailed(
+            f"The sigmoid is off by 0.119. By how much is {scale} times the sigmoid off?"
+        )
+    if close_to(found[2:], middle + around * off * scale * inner / 4, atol=2e-3):
         raise CheckFailed("This is the bound on g. How far may x move until g has changed by it?")
-    if close_to(found[2:], [root - off, root + off], atol=2e-3):
+    if close_to(found[2:], root + around * off, atol=2e-3):
         raise CheckFailed("The interval is around the zero of g: only g is known.")
     if close_to(found[2:], np.sort([middle, root]), atol=2e-3):
         raise CheckFailed("Between the two zeros the decisions differ. Where *could* they differ?")
-    assert_close(found[2:], [middle - off, middle + off], "The ends of the interval", 2e-3)
+    assert_close(found[2:], middle + around * off, "The ends of the interval", 2e-3)
     return "Outside of the interval every decision is certain."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -23,17 +24,32 @@ def _cells(lines: np.ndarray, box: np.ndarray) -> int:
     return len(flat.enumerate_regions(box))
 
 
-@exercise(f"ex-{SLUG}-1")
-def hexagon(answer: Callable[[], Any]) -> str:
-    """Compare with the cells of a hexagon's lines in a box that holds all crossings."""
-    angles = np.pi / 3 * np.arange(6) + 0.1
-    lines = np.column_stack([np.cos(angles), np.sin(angles), -np.ones(6)])
-    cells = _cells(lines, np.array([[-9.0, 9.0], [-9.0, 9.0]]))
+def _draw_polygon(rng: np.random.Generator) -> dict[str, int]:
+    return {"sides": int(rng.choice([5, *range(7, 17)]))}
+
+
+def _states(sides: int = 6) -> tuple[int, int]:
+    """Return the number of cells, in a box that holds all crossings, and of other states."""
+    angles = 2 * np.pi / sides * np.arange(sides) + 0.1
+    lines = np.column_stack([np.cos(angles), np.sin(angles), -np.ones(sides)])
+    cells = _cells(lines, np.array([[-12.0, 12.0], [-12.0, 12.0]]))
+    return cells, 2**sides - cells
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_polygon,
+    question="the boundary is a regular polygon with {sides} sides, and there are {sides} neurons.",
+    right=_states,
+)
+def hexagon(answer: Callable[[], Any], sides: int = 6) -> str:
+    """Compare with the cells of the polygon's lines."""
+    cells, impossible = _states(sides)
     found = expect_array(answer(), (2,), "two numbers, cells and impossible states")
-    if found[0] == 22:
-        raise CheckFailed("22 cells need six lines of which no two are parallel.")
+    if found[0] == 1 + sides + comb(sides, 2) != cells:
+        raise CheckFailed("So many cells need lines of which no two are parallel.")
     assert_equal(found[0], cells, "The number of cells")
-    assert_equal(found[1], 2**6 - cells, "The number of impossible states")
+    assert_equal(found[1], impossible, "The number of impossible states")
     return "Each of the cells is one state; all other states are impossible."
 
 

@@ -15,20 +15,37 @@ from xai_course.book.expect import assert_close, close_to, expect_array, expect_
 SLUG = "piecewise-linear-networks"
 
 
-@exercise(f"ex-{SLUG}-1")
-def hard_elu(answer: Callable[[], Any]) -> str:
-    """Compare with the library's three pieces."""
-    expected = approximate("elu", 3)
+def _draw_elu(rng: np.random.Generator) -> dict[str, int]:
+    return {"scale": int(rng.integers(2, 5)), "shift": int(rng.integers(1, 6))}
+
+
+def _three_pieces(scale: int = 1, shift: int = 0) -> tuple[float, ...]:
+    pieces = approximate("elu", 3)
+    return (*(pieces.breakpoints + shift).tolist(), float(scale * pieces.max_error))
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_elu,
+    question="the function is {scale} ELU(z - {shift}).",
+    right=_three_pieces,
+)
+def hard_elu(answer: Callable[[], Any], scale: int = 1, shift: int = 0) -> str:
+    """Compare with the library's three pieces, moved and stretched."""
+    left, right, error = _three_pieces(scale, shift)
     found = expect_array(answer(), (3,), "three numbers: two knots and one error")
-    if close_to(found[:2], [-1, -1], atol=1e-3):
+    if close_to(found[:2], [shift - 1, shift - 1], atol=1e-3):
         raise CheckFailed("Here the asymptotes meet. The tangent there makes two new knots.")
-    if close_to(found[:2], [-2, 0], atol=1e-3):
-        raise CheckFailed("ELU is not symmetric about -1. Where does the tangent meet the line z?")
-    assert_close(found[:2], expected.breakpoints, "The knots", 1e-3)
-    right = expected.breakpoints[1]
-    if close_to(found[2], np.exp(right) - 1 - right, atol=1e-3):
+    if close_to(found[:2], [left, shift], atol=1e-3):
+        raise CheckFailed(
+            "ELU is not symmetric about the place where its asymptotes meet. Where does the "
+            "tangent meet the rising one?"
+        )
+    assert_close(found[:2], [left, right], "The knots", 1e-3)
+    gap = right - shift
+    if close_to(found[2], scale * (np.exp(gap) - 1 - gap), atol=1e-3):
         raise CheckFailed("This is the error at the right knot. The other one is larger.")
-    assert_close(found[2], expected.max_error, "The largest error", 1e-3)
+    assert_close(found[2], error, "The largest error", 1e-3)
     return "Knots and error are those of the library's three pieces."
 
 

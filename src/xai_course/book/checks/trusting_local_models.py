@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import comb, sqrt
+from math import comb, factorial, sqrt
 from typing import Any
 
 import numpy as np
@@ -15,29 +15,57 @@ from xai_course.book.expect import assert_close, close_to, expect_parts
 SLUG = "trusting-local-models"
 
 
-@exercise(f"ex-{SLUG}-1")
-def perfect_by_luck(answer: Callable[[], Any]) -> str:
+def _draw_regions(rng: np.random.Generator) -> dict[str, int]:
+    defaults, others = rng.choice([[2, 2], [2, 3], [3, 2], [2, 4], [4, 2]]).tolist()
+    orders = comb(defaults + others, defaults)
+    return {
+        "regions": orders * int(rng.integers(2, 6)),
+        "defaults": defaults,
+        "others": others,
+    }
+
+
+def _by_luck(regions: int = 40, defaults: int = 3, others: int = 3) -> tuple[float, float, float]:
+    n, pairs = defaults + others, defaults * others
+    orders = comb(n, defaults)
+    return 1 / orders, regions / orders, 0.5 / sqrt((n + 1) / (12 * pairs))
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_regions,
+    question="{regions} regions have {defaults} defaults and {others} other loans each.",
+    right=_by_luck,
+)
+def perfect_by_luck(
+    answer: Callable[[], Any], regions: int = 40, defaults: int = 3, others: int = 3
+) -> str:
     """Count the orders; the usual slips get a word of their own."""
     what = "three numbers: the probability, the mean number of regions, the deviations"
     probability, number, deviations = expect_parts(answer(), 3, what)
-    orders, deviation = comb(6, 3), sqrt(7 / 108)
-    if close_to(probability, 1 / 720):
+    n, right = defaults + others, _by_luck(regions, defaults, others)
+    if close_to(probability, 1 / factorial(n)):
         raise CheckFailed(
-            "1/720 counts the defaults among themselves as different; only the places of the two "
-            "classes matter."
+            f"1/{factorial(n)} counts the defaults among themselves as different; only the places "
+            "of the two classes matter."
         )
-    if close_to(probability, 1 / 64):
-        raise CheckFailed("1/64 lets each place have either class; there are three defaults.")
-    if close_to(probability, 2 / orders):
-        raise CheckFailed("2 of 20 orders have an AUC of 1 or of 0; perfect is only the first.")
-    assert_close(probability, 1 / orders, "The probability of a perfect AUC", tolerance=1e-3)
-    assert_close(number, 40 / orders, "The mean number of perfect regions", tolerance=1e-2)
-    if close_to(deviations, 1 / deviation, rtol=1e-2):
+    if close_to(probability, 1 / 2**n):
+        raise CheckFailed(
+            f"1/{2**n} lets each place have either class. How many places have a default?"
+        )
+    if close_to(probability, 2 * right[0]):
+        raise CheckFailed("This counts orders with an AUC of 1 or of 0; perfect is only the first.")
+    assert_close(probability, right[0], "The probability of a perfect AUC", tolerance=1e-3)
+    assert_close(number, right[1], "The mean number of perfect regions", tolerance=1e-2)
+    if close_to(deviations, 2 * right[2], rtol=1e-2):
         raise CheckFailed("Count the deviations from one half, where luck has its mean.")
-    if close_to(deviations, 0.5 / deviation**2, rtol=1e-2):
+    if close_to(deviations, 2 * right[2] ** 2, rtol=1e-2):
         raise CheckFailed("Divide by the standard deviation, not by the variance.")
-    assert_close(deviations, 0.5 / deviation, "The number of deviations", tolerance=1e-2)
-    return "One order of 20 is perfect, 2 of 40 regions, 1.96 deviations above one half."
+    assert_close(deviations, right[2], "The number of deviations", tolerance=1e-2)
+    return (
+        f"One order of {1 / right[0]:.0f} is perfect, {right[1]:g} of {regions} regions, "
+        f"{right[2]:.2f} deviations above one half."
+    )
 
 
 @exercise(f"ex-{SLUG}-2")

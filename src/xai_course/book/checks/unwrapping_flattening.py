@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,28 +17,60 @@ from xai_course.unwrapping.glm import fit_glm
 SLUG = "unwrapping-flattening"
 
 
-@exercise(f"ex-{SLUG}-1")
-def roof(answer: Callable[[], Any]) -> str:
-    """Compare with the network of the two models and a least-squares fit."""
-    found = expect_array(
-        answer(), (4,), "four numbers: two switches, the output at x = 1, the number to add"
-    )
-    models, rows = np.array([[2.0, -1.0], [-2.0, 3.0]]), np.array([0.5, 0.75, 1, 1.25, 1.5])
-    switches = -models[:, 1] / models[:, 0]
-    roof = np.minimum(*(w * rows + b for w, b in models))
-    if np.allclose(found[:2], 1):
-        raise CheckFailed("x = 1 is where the regions meet. Where is each model zero?")
-    if np.allclose(found[:2], switches[::-1]):
-        raise CheckFailed("The switches are in the wrong order: that of 2x - 1 comes first.")
-    assert_close(found[:2], switches, "The switches")
-    if np.isclose(found[2], 1):
-        raise CheckFailed("At x = 1 the response is 1. What is the best straight line there?")
-    if np.isclose(found[2], 2):
+def _draw_roof(rng: np.random.Generator) -> dict[str, Any]:
+    slope, top = int(rng.choice([2, 4, 6])), int(rng.integers(2, 5))
+    width = float(rng.choice([0.5, 1]))  # from the top to where a model is zero
+    return {
+        "slope": slope,
+        "left": int(slope * (top - width)),
+        "right": int(slope * (top + width)),
+        "top": top,
+        "rows": (top + width * np.array([-1, -0.5, 0, 0.5, 1])).tolist(),
+    }
+
+
+def _roof(
+    slope: int = 2,
+    left: int = 1,
+    right: int = 3,
+    top: int = 1,
+    rows: Sequence[float] = (0.5, 0.75, 1, 1.25, 1.5),
+) -> tuple[tuple[float, ...], float, float]:
+    """Return what is right, and the place and height of the top."""
+    height = slope * top - left
+    responses = height - slope * np.abs(np.array(rows) - top)
+    line = np.polyfit(rows, responses, 1)  # both neurons are on at all rows
+    fitted = round(float(np.polyval(line, top)), 9)
+    return (left / slope, right / slope, fitted, float(-height)), top, height
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_roof,
+    question=(
+        "the models are {slope} x - {left} for x < {top}, and {right} - {slope} x from x = {top} "
+        "on; the rows are x = {rows}, and x = {top} is the place that is asked about."
+    ),
+    right=lambda **numbers: _roof(**numbers)[0],
+)
+def roof(answer: Callable[[], Any], **numbers: Any) -> str:
+    """Compare with the two models and a least-squares fit."""
+    right, top, height = _roof(**numbers)
+    what = f"four numbers: two switches, the output at x = {top}, the number to add"
+    found = expect_array(answer(), (4,), what)
+    if np.allclose(found[:2], top):
+        raise CheckFailed(f"x = {top} is where the regions meet. Where is each model zero?")
+    if np.allclose(found[:2], right[1::-1]):
+        raise CheckFailed("The switches are in the wrong order: that of the left model is first.")
+    assert_close(found[:2], right[:2], "The switches")
+    if np.isclose(found[2], height):
+        raise CheckFailed("That is the response there. What is the best straight line there?")
+    if np.isclose(found[2], 2 * height):
         raise CheckFailed("That is the sum of both models. The output layer is fitted to the rows.")
-    assert_close(found[2], roof.mean(), "The output at x = 1", tolerance=1e-6)
-    if np.isclose(found[3], 1):
-        raise CheckFailed("Added 1, the switches move further apart. They must meet.")
-    assert_close(found[3], -1, "The number to add")
+    assert_close(found[2], right[2], f"The output at x = {top}", tolerance=1e-6)
+    if np.isclose(found[3], height):
+        raise CheckFailed(f"Added {height}, the switches move further apart. They must meet.")
+    assert_close(found[3], right[3], "The number to add")
     return "The roof is a plateau, and counted from its top it is a roof again."
 
 

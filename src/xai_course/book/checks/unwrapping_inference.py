@@ -18,17 +18,32 @@ from xai_course.unwrapping.inference import inference_table
 SLUG = "unwrapping-inference"
 
 
-@exercise(f"ex-{SLUG}-1")
-def four_rows(answer: Callable[[], Any]) -> str:
+def _draw_rows(rng: np.random.Generator) -> dict[str, int]:
+    gaps = rng.permutation([1, 2, 3])[:2]
+    means = 4 + np.array([0, rng.integers(2, 7)])
+    low, high = (means - gaps).tolist(), (means + gaps).tolist()
+    return {"a": low[0], "b": high[0], "c": low[1], "d": high[1]}
+
+
+def _tested(a: int = 1, b: int = 3, c: int = 4, d: int = 8) -> tuple[float, ...]:
+    row = inference_table(np.array([[0.0], [0], [1], [1]]), np.array([a, b, c, d]), ["x"]).loc["x"]
+    return tuple(row[["coef", "std_err", "statistic"]].astype(float).round(6).tolist())
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_rows,
+    question="y is {a} and {b} where x = 0, and {c} and {d} where x = 1.",
+    right=_tested,
+)
+def four_rows(answer: Callable[[], Any], **numbers: int) -> str:
     """Compare with the library's test of the four rows."""
-    x, y = np.array([[0.0], [0.0], [1.0], [1.0]]), np.array([1.0, 3.0, 4.0, 8.0])
-    row = inference_table(x, y, ["x"]).loc["x"]
-    expected = row[["coef", "std_err", "statistic"]].to_numpy(dtype=float)
+    expected = _tested(**numbers)
     what = "three numbers, the slope, its standard error and t"
     slope, error, t = expect_array(answer(), (3,), what)
     if close_to(error, expected[1] ** 2):
         raise CheckFailed("This is the slope's variance; its root is the standard error.")
-    if close_to(error, np.sqrt(10 / 4)):
+    if close_to(error, expected[1] / np.sqrt(2)):
         raise CheckFailed("The sum of squares is divided by n - d - 1, not by n. What are n and d?")
     assert_close(slope, expected[0], "The slope", tolerance=5e-3)
     assert_close(error, expected[1], "The standard error", tolerance=5e-3)
