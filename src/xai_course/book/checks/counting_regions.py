@@ -99,7 +99,7 @@ def bend_of(answer: Callable[..., Any]) -> str:
     what = "The bend of a linear function"
     assert_close(expect_number(flat, what), 0.0, what, 1e-6)
     for r, d in [(2, 1), (7, 2), (40, 3)]:
-        coef, areas = rng.normal(size=(r, d)) + 1, rng.uniform(0.1, 3, size=r)
+        coef, areas = rng.normal(size=(r, d)) + 1, rng.permutation(np.linspace(0.1, 3, r))
         outputs = rng.normal(size=50) * 4 + 10
         share = areas / areas.sum()
         away = ((coef - share @ coef) ** 2).sum(axis=1)

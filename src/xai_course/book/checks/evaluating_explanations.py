@@ -112,7 +112,7 @@ def study_power(answer: Callable[..., Any]) -> str:
     """Compare with the power of the t test for normal scores."""
     cases = [
         (30, 0.0, "no difference"),
-        (3, 0.0, "no difference and three readers"),
+        (2, 0.0, "no difference"),
         (25, 0.8, "a difference of 0.8 standard deviations"),
         (25, -0.8, "a difference of -0.8 standard deviations"),
     ]

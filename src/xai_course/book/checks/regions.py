@@ -122,12 +122,13 @@ class _WithoutList(PiecewiseLinearNetwork):
 def proven(answer: Callable[..., Any]) -> str:
     """Show right lists, and lists that are wrong in one way each."""
     for seed, box in [(0, ((-1.0, 1.0), (-1.0, 1.0))), (1, ((-2.0, 1.0), (0.0, 2.0)))]:
-        rng = student_generator(seed)
-        sizes = (2, 4, 5, 1)
-        weights = [rng.normal(size=(m, n)) for n, m in pairwise(sizes)]
-        biases = [rng.normal(size=m) / 2 for m in sizes[1:]]
-        network = PiecewiseLinearNetwork(weights, biases)
-        for what, polygons, right in _lists(network, box):
+        rng, lists = student_generator(seed), None
+        while lists is None:
+            sizes = (2, 4, 5, 1)
+            weights = [rng.normal(size=(m, n)) for n, m in pairwise(sizes)]
+            biases = [rng.normal(size=m) / 2 for m in sizes[1:]]
+            lists = _lists(PiecewiseLinearNetwork(weights, biases), box)
+        for what, polygons, right in lists:
             found = answer(_WithoutList(weights, biases), [p.copy() for p in polygons], box)
             if not isinstance(found, bool | np.bool_ | int):
                 raise CheckFailed(f"Return True or False; got {type(found).__name__}.")
@@ -139,8 +140,8 @@ def proven(answer: Callable[..., Any]) -> str:
 
 def _lists(
     network: PiecewiseLinearNetwork, box: tuple[tuple[float, float], ...]
-) -> list[tuple[str, list[np.ndarray], bool]]:
-    """Return a name, polygons and whether they are all regions."""
+) -> list[tuple[str, list[np.ndarray], bool]] | None:
+    """Return a name, polygons and whether they are all regions; nothing where all is too easy."""
     right = [region.polygon() for region in network.enumerate_regions(box)]
     by_size = sorted(right, key=_area)
     large, rest = by_size[-1], by_size[:-1]
@@ -148,6 +149,8 @@ def _lists(
         [network.weights[0], np.ones((1, 4))], [network.biases[0], np.zeros(1)]
     )
     forgetful = [region.polygon() for region in first.enumerate_regions(box)]
+    if len(forgetful) == len(right) or _area(by_size[0]) < 1e-4:
+        return None  # the second layer cuts nothing, or a region cannot be missed
     halves = [np.array([large[0], *large[1:3]]), np.array([large[0], *large[2:]])]
     middle = large.mean(axis=0)
     inner = [*rest, large + 0.3 * (middle - large)]

@@ -79,7 +79,8 @@ def flat_start(answer: Callable[..., Any]) -> str:
     """Compare with steps 1 to 3 of Algorithm 2 on random models."""
     rng = student_generator(2)
     for n_models, n_features in [(2, 1), (4, 3)]:
-        coef, intercept = rng.normal(size=(n_models, n_features)), rng.normal(size=n_models)
+        coef, inside = rng.normal(size=(2, n_models, n_features))
+        intercept = -(coef * inside / 2).sum(axis=1)  # each neuron switches among the rows
         X, y = rng.normal(size=(80, n_features)), rng.normal(size=80) + 5
         hidden = np.maximum(X @ coef.T + intercept, 0)
         weight, bias = fit_glm(hidden, y)

@@ -71,9 +71,10 @@ def printed_penalty(answer: Callable[..., Any]) -> str:
             found = answer(X, y, a, beta)
             if close_to(found, 1 / expected):
                 raise CheckFailed(f"{found:.4g} is the strength of the penalty, 1 / C; return C.")
-            if any(close_to(found, one) for one in beta / score):
+            is_right = close_to(found, expected)  # the slips may come as near, by luck
+            if not is_right and any(close_to(found, one) for one in beta / score):
                 raise CheckFailed("This is the C of one slope alone; all slopes have a say.")
-            if close_to(found, score @ beta / (score @ score)):
+            if not is_right and close_to(found, score @ beta / (score @ score)):
                 raise CheckFailed("You fitted the slopes by C s; fit the scores by lambda beta.")
             assert_close(found, expected, f"The C of a ridge with C = {C}", tolerance=1e-6)
     return "You find the penalty behind ten printed tables."
