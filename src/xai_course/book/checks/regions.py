@@ -66,7 +66,7 @@ def cut(answer: Callable[..., Any]) -> str:
         ("A line through one corner", square, [1.0, -1.0], 0.0),
     ]
     for n in (3, 5, 8):
-        angles = np.sort(rng.uniform(0, 2 * np.pi, n))
+        angles = 2 * np.pi * (np.arange(n) + rng.uniform(0, 0.8, n)) / n
         polygon = np.column_stack([np.cos(angles), np.sin(angles)]).round(3)
         w = rng.normal(size=2)
         for share in (0.2, 0.7):

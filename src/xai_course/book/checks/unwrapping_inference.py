@@ -69,9 +69,9 @@ def printed_penalty(answer: Callable[..., Any]) -> str:
             score = X.T @ (y - 1 / (1 + np.exp(-(X @ beta + a))))
             expected = beta @ beta / (score @ beta)
             found = answer(X, y, a, beta)
-            if close_to(found, 1 / expected):
+            is_right = close_to(found, expected)  # a slip may come as near, by luck
+            if not is_right and close_to(found, 1 / expected):
                 raise CheckFailed(f"{found:.4g} is the strength of the penalty, 1 / C; return C.")
-            is_right = close_to(found, expected)  # the slips may come as near, by luck
             if not is_right and any(close_to(found, one) for one in beta / score):
                 raise CheckFailed("This is the C of one slope alone; all slopes have a say.")
             if not is_right and close_to(found, score @ beta / (score @ score)):
@@ -86,7 +86,7 @@ def honest_test(answer: Callable[..., Any]) -> str:
     rng = student_generator(5)
     for n, d, cluster in [(60, 2, 0), (81, 3, 1), (100, 1, 1)]:
         X = rng.normal(size=(n, d))
-        y = X[:, 0] ** 2 + rng.normal(size=n)
+        y = X[:, 0] ** 2 + 3 * rng.normal(size=n)  # p-values that can be told from zero
         order = np.argsort(y)  # the rows come sorted
         _one_test(answer, X[order], y[order], cluster, student_generator(n))
     return "The rows that chose the cluster stay out of the test, in three cases."
@@ -142,9 +142,10 @@ def _one_test(
     ]:
         if close_to(found, _table(X[rows], y[rows])["p_value"].to_numpy()[1:]):
             raise CheckFailed(slip)
-    if close_to(found, 2 * stats.norm.sf(np.abs(table["statistic"].to_numpy()[1:]))):
-        raise CheckFailed("These are p-values of the normal distribution; a regression has t.")
     expected = table["p_value"].to_numpy()[1:]
+    normal = 2 * stats.norm.sf(np.abs(table["statistic"].to_numpy()[1:]))
+    if not close_to(normal, expected) and close_to(found, normal):
+        raise CheckFailed("These are p-values of the normal distribution; a regression has t.")
     assert_close(found, expected, "The p-values on the fresh rows of the cluster", tolerance=1e-6)
 
 
