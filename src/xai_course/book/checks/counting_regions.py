@@ -99,21 +99,27 @@ def bend_of(answer: Callable[..., Any]) -> str:
     what = "The bend of a linear function"
     assert_close(expect_number(flat, what), 0.0, what, 1e-6)
     for r, d in [(2, 1), (7, 2), (40, 3)]:
-        coef, areas = rng.normal(size=(r, d)) + 1, rng.permutation(np.linspace(0.1, 3, r))
+        coef, areas = rng.normal(size=(r, d)) + 1, rng.uniform(0.1, 3, size=r)
         outputs = rng.normal(size=50) * 4 + 10
         share = areas / areas.sum()
         away = ((coef - share @ coef) ** 2).sum(axis=1)
         expected = np.sqrt(share @ away) / outputs.std()
         found = expect_number(answer(coef, areas, outputs), "The bend")
-        if close_to(found, expected * outputs.std()):
-            raise CheckFailed("This is the spread of the gradient: divide by the output's spread.")
-        if close_to(found, np.sqrt(areas @ away) / outputs.std()):
-            raise CheckFailed("The areas need not sum to one: take shares.")
-        plain_mean = ((coef - coef.mean(axis=0)) ** 2).sum(axis=1)
-        if close_to(found, np.sqrt(plain_mean.mean()) / outputs.std()):
-            raise CheckFailed("Every region counts by its area here, and not once each.")
-        if close_to(found, np.sqrt(share @ (coef**2).sum(axis=1)) / outputs.std()):
-            raise CheckFailed("Take distances from the mean gradient: a slope alone is no bend.")
+        plain_mean = ((coef - coef.mean(axis=0)) ** 2).sum(axis=1).mean()
+        slips = {
+            "This is the spread of the gradient: divide by the output's spread.": share
+            @ away
+            * outputs.var(),
+            "The areas need not sum to one: take shares.": areas @ away,
+            "Every region counts by its area here, and not once each.": plain_mean,
+            "Take distances from the mean gradient: a slope alone is no bend.": (
+                share @ (coef**2).sum(axis=1)
+            ),
+        }
+        for message, square in slips.items():
+            slip = np.sqrt(square) / outputs.std()
+            if not close_to(slip, expected) and close_to(found, slip):
+                raise CheckFailed(message)
         assert_close(found, expected, f"The bend of {r} regions with {d} input(s)")
         scaled = answer(100 * coef, 5 * areas, 100 * outputs)
         assert_close(scaled, expected, "The bend in other units of area and output")
