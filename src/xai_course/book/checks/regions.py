@@ -121,7 +121,8 @@ def proven(answer: Callable[..., Any]) -> str:
             sizes = (2, 4, 5, 1)
             weights = [rng.normal(size=(m, n)) for n, m in pairwise(sizes)]
             biases = [rng.normal(size=m) / 2 for m in sizes[1:]]
-            lists = _lists(PiecewiseLinearNetwork(weights, biases), box)
+            network = PiecewiseLinearNetwork(weights, biases)
+            lists = _lists(network, box)
         for what, polygons, right in lists:
             with forbid("xai_course.networks.PiecewiseLinearNetwork.enumerate_regions", alone):
                 found = answer(network, [p.copy() for p in polygons], box)
