@@ -1,4 +1,4 @@
-"""``python -m tools.publish``: write the notebooks of every chapter."""
+"""``python -m tools.publish``: write the notebooks of every chapter, a course, or a release."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ ROOT = Path(__file__).parents[2]
 COURSE = "nbgrader/"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.publish", description=main.__doc__)
     parser.add_argument("--root", type=Path, default=ROOT, help="the project's folder")
     parser.add_argument("--build", type=Path, help="what `make book` wrote (default: _build)")
@@ -34,7 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--wheel", type=Path, help="the library of a release, for its hash")
     parser.add_argument("--release", type=Path, help="write all of an edition to this folder")
     parser.add_argument("--pip-option", action="append", default=[], help="for --release")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write notebooks, a course or a release; return an exit code."""
+    options = _options(arguments)
     build = options.build or options.root / "_build"
     output = options.output or build / "notebooks"
     try:
