@@ -75,7 +75,8 @@ def show(site: Path, edition: str, errata: list[Erratum]) -> None:
     for path in sorted(site.rglob("*.html")):
         text = path.read_text("utf-8")
         page = path.relative_to(site).with_suffix("").as_posix()
-        shown = _list(own) if page == PAGE else _box([e for e in own if e.page == page], page)
+        here = [erratum for erratum in own if erratum.page == page]
+        shown = _list(own, edition) if page == PAGE else _box(here, page)
         new = BETWEEN.sub(lambda _, shown=shown: f"{BEGIN}{shown}{END}", text)
         if new != text:
             path.write_text(new, "utf-8")
@@ -97,12 +98,13 @@ def _box(errata: list[Erratum], page: str) -> str:
     )
 
 
-def _list(errata: list[Erratum]) -> str:
+def _list(errata: list[Erratum], edition: str) -> str:
     items = "".join(
         f'<dt><a href="{escape(e.page)}.html">{escape(e.page)}</a></dt><dd>{_said(e)}</dd>'
         for e in errata
     )
-    return f"<dl>{items}</dl>" if errata else f"<p>{NONE}</p>"
+    shown = f"<dl>{items}</dl>" if errata else f"<p>{NONE}</p>"
+    return f"<p>These pages are the edition <code>{edition}</code>.</p>{shown}"
 
 
 def _said(erratum: Erratum) -> str:
