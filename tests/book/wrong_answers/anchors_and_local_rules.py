@@ -104,7 +104,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-anchors-and-local-rules-1": [
         (shares_of_the_square, "share of what the rule covers"),
         (the_no, "share of the no"),
-        (an_empty_rule, "nothing is left under the rule"),
+        (an_empty_rule, "With this t nothing is left"),
         (the_other_network, "The precision of the first rule"),
     ],
     "ex-anchors-and-local-rules-2": [

@@ -87,7 +87,7 @@ def all_rows_at_once(degrees):
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-fuzzy-rules-1": [
         (falls_in_a_straight_exponent, "not one quarter"),
-        (forgets_the_input_in_rule_two, "Rule 2 says 1 + x1"),
+        (forgets_the_input_in_rule_two, "add the input's x1"),
         (smaller_without_dividing, "still divided by their sum"),
         (divides_the_sum, "The weighted sum"),
         (strength_for_share, "The share of rule 1"),

@@ -119,7 +119,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (every_set_tried, "The full set is not tried"),
         (rounded_down, "How many of the five must hold"),
         (forgets_one_input, "The inputs that differ"),
-        (stops_at_three, "Sets of four are tried"),
+        (stops_at_three, "Rules themselves are tried"),
     ],
     "ex-rules-2": [
         (with_running_averages, "not to its running average"),

@@ -110,7 +110,7 @@ def one_point(X, n, rng):
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "ex-trees-1": [
-        (four_patterns, "neuron 2 is on only where neuron 1 is"),
+        (four_patterns, "on where the one before it is off"),
         (always_asks, "the sign is certain"),
         (forgets_the_merge, "The leaves of the smallest"),
         (forgets_the_middle, "The number of leaves"),

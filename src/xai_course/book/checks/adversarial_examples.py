@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,23 +23,55 @@ from xai_course.book.expect import (
 SLUG = "adversarial-examples"
 
 
-@exercise(f"ex-{SLUG}-1")
-def three_distances(answer: Callable[[], Any]) -> str:
+def _region(
+    first: int = 2, second: int = 1, kink: int = 3, place: int = 1, x: Sequence[int] = (2, 3)
+) -> tuple[list[float], list[float], list[int]]:
+    """Return the distances, those without the neurons, and how far both borders are."""
+    borders = [x[0] - place, x[1]]
+    score = first * x[0] - second * x[1] + kink * borders[0]
+    both = [[first + kink, second], [first, second]]
+    right, slip = ([float(score / np.linalg.norm(w, p)) for p in (np.inf, 2, 1)] for w in both)
+    return right, slip, borders
+
+
+def _draw_region(rng: np.random.Generator) -> dict[str, Any]:
+    while True:
+        first, second, kink, place, *away = rng.integers(
+            [1, 2, 2, 1, 1, 1], [5, 4, 5, 4, 4, 5]
+        ).tolist()
+        x = place + away[0], away[1]
+        drawn = {"first": first, "second": second, "kink": kink, "place": place, "x": x}
+        if away[0] != away[1] and 0 < _region(**drawn)[0][0] < min(away) - 0.1:
+            return drawn
+
+
+def _right_distances(**numbers: Any) -> tuple[float, ...]:
+    right, _, borders = _region(**numbers)
+    return *right, min(borders)
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_region,
+    question="f(x) = {first} x1 - {second} x2 + {kink} max(0, x1 - {place}) + max(0, -x2), and "
+    "x = {x}.",
+    right=_right_distances,
+)
+def three_distances(answer: Callable[[], Any], **numbers: Any) -> str:
     """Compute from the region of x, with the dual norms."""
     what = "four numbers: distances in the norms 1, 2 and infinity, and a radius"
     *found, radius = expect_parts(answer(), 4, what)
-    w, score = np.array([5.0, -1.0]), 4.0
-    right = [score / np.linalg.norm(w, dual) for dual in (np.inf, 2, 1)]
+    right, without_neurons, borders = _region(**numbers)
     if close_to(found, right[::-1]):
         raise CheckFailed(
             "The norms are mixed up: where the sum of changes counts, one feature moves alone."
         )
-    if close_to(found, [score / np.linalg.norm([2.0, -1.0], dual) for dual in (np.inf, 2, 1)]):
+    if close_to(found, without_neurons):
         raise CheckFailed("These weights leave the neurons out. Which neuron is on at x?")
     assert_close(found, right, "The distances")
-    if close_to(radius, 3):
-        raise CheckFailed("The region ends earlier: at the border of the first neuron.")
-    assert_close(radius, 1, "The radius")
+    if close_to(radius, max(borders)):
+        raise CheckFailed("The region ends earlier: at the border of the other neuron.")
+    assert_close(radius, min(borders), "The radius")
     return "All three lie in the ball in which the linear answer is exact."
 
 

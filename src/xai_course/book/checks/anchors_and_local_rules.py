@@ -18,26 +18,49 @@ from xai_course.rules import Rule
 SLUG = "anchors-and-local-rules"
 
 
-@exercise(f"ex-{SLUG}-1")
-def rules_by_hand(answer: Callable[[], Any]) -> str:
+def _areas(n: int = 2, m: int = 2, slope: int = 2) -> tuple[float, ...]:
+    """Return precision and coverage of both rules, and t, from the network's own regions."""
+    network = PiecewiseLinearNetwork([np.eye(2), [[1, slope]]], [[0, -1 / n], [-1]])
+    above, right = 1 - 1 / n, 1 - 1 / m
+    wide, narrow = (_share(network, [[low, 1], [1 / n, 1]]) for low in (0, 1 / m))
+    return wide, above, narrow, above * right, 1 / n + right / slope
+
+
+def _draw_rules(rng: np.random.Generator) -> dict[str, int]:
+    n, m, slope = rng.integers(2, [5, 5, 6]).tolist()
+    return {"n": n, "m": m, "slope": slope}
+
+
+def _right_rules(**numbers: int) -> tuple[float, ...]:
+    return tuple(round(number, 9) for number in _areas(**numbers))
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_rules,
+    question="the network says yes where max(0, x1) + {slope} max(0, x2 - 1/{n}) > 1. The rules "
+    "are: if x2 > 1/{n} then yes; if x1 > 1/{m} and x2 > 1/{n} then yes; if x1 > 1/{m} and x2 > t "
+    "then yes.",
+    right=_right_rules,
+)
+def rules_by_hand(answer: Callable[[], Any], **numbers: int) -> str:
     """Compare with areas of the network's own regions."""
     what = "five numbers: precision, coverage, precision, coverage and t"
     first, covers, second, covers_too, t = expect_parts(answer(), 5, what)
-    network = PiecewiseLinearNetwork([np.eye(2), [[1, 2]]], [[0, -0.5], [-1]])
-    wide, narrow = _share(network, [[0, 1], [0.5, 1]]), _share(network, [[0.5, 1], [0.5, 1]])
-    if close_to([first, second], [covers * wide, covers_too * narrow]):
+    wide, above, narrow, corner, least = _areas(**numbers)
+    if close_to([first, second], [above * wide, corner * narrow]):
         raise CheckFailed(
             "These are shares of the whole square. A precision is a share of what the rule covers."
         )
     if close_to(second, 1 - narrow):
         raise CheckFailed("Under the second rule this is the share of the no.")
     assert_close(first, wide, "The precision of the first rule")
-    assert_close(covers, 1 / 2, "The coverage of the first rule")
+    assert_close(covers, above, "The coverage of the first rule")
     assert_close(second, narrow, "The precision of the second rule")
-    assert_close(covers_too, 1 / 4, "The coverage of the second rule")
+    assert_close(covers_too, corner, "The coverage of the second rule")
     if close_to(t, 1):
-        raise CheckFailed("With t = 1 nothing is left under the rule. A smaller t is never wrong.")
-    assert_close(t, 3 / 4, "The smallest t")
+        raise CheckFailed("With this t nothing is left under the rule. A smaller one is possible.")
+    assert_close(t, least, "The smallest t")
     return "All five numbers are right."
 
 

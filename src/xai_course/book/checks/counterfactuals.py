@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,29 +23,69 @@ from xai_course.networks import PiecewiseLinearNetwork
 SLUG = "counterfactuals"
 
 
-@exercise(f"ex-{SLUG}-1")
-def two_units(answer: Callable[[], Any]) -> str:
+def _points(
+    slope: int = 2, shift: int = 1, needs: int = 4, x: Sequence[float] = (-0.5, 1)
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Return the exact answers of the network itself, and the L∞ distance if both were on."""
+    network = PiecewiseLinearNetwork([np.eye(2), [[slope, 1]]], [[0, shift], [-needs]])
+    return (
+        nearest_counterfactual(network, x).x,
+        nearest_counterfactual(network, x, scale=[1.0, 2.0]).x,
+        nearest_counterfactual(network, x, norm=np.inf).distance,
+        (needs - shift - x[1]) / (slope + 1),
+    )
+
+
+def _draw_request(rng: np.random.Generator) -> dict[str, Any]:
+    while True:
+        slope, shift, missing, second, halves = rng.integers(
+            [2, 1, 2, 1, 1], [5, 4, 7, 4, 5]
+        ).tolist()
+        below, alone = halves / 2, halves / 2 + missing / slope  # what x1 lacks to 0, and to f = 0
+        # By itself x1 is cheaper, at half price x2; moved alike, x1 passes 0 on the way.
+        if (
+            missing / 2 < alone - 0.1
+            and alone < missing - 0.1
+            and below < missing
+            and not (2 * missing) % slope
+        ):
+            needs = second + shift + missing
+            return {"slope": slope, "shift": shift, "needs": needs, "x": (-below, second)}
+
+
+def _right_points(**numbers: Any) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    first, second, largest, _ = _points(**numbers)
+    return (
+        tuple((first.round(6) + 0.0).tolist()),
+        tuple((second.round(6) + 0.0).tolist()),
+        round(largest, 6),
+    )
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_request,
+    question="f(x) = {slope} max(0, x1) + max(0, x2 + {shift}) - {needs}, and the request is "
+    "x = {x}.",
+    right=_right_points,
+)
+def two_units(answer: Callable[[], Any], **numbers: Any) -> str:
     """Compare with the exact answers of the network itself."""
     what = "three things: two points, and the L∞ distance"
     plain, halved, largest = expect_parts(answer(), 3, what)
-    network = PiecewiseLinearNetwork([np.eye(2), [[2.0, 1.0]]], [[0.0, 1.0], [-4.0]])
-    x = [-0.5, 1.0]
     plain = expect_array(plain, (2,), f"{what}; the first point has two coordinates")
     halved = expect_array(halved, (2,), f"{what}; the second point has two coordinates")
-    nearest = nearest_counterfactual(network, x)
-    cheaper = nearest_counterfactual(network, x, scale=[1.0, 2.0])
-    if close_to(plain, cheaper.x, atol=1e-3):
+    nearest, cheaper, distance, both_on = _points(**numbers)
+    if close_to(plain, cheaper, atol=1e-3):
         raise CheckFailed("The first point is too far: try to change the other feature alone.")
-    if close_to(halved, nearest.x, atol=1e-3):
+    if close_to(halved, nearest, atol=1e-3):
         raise CheckFailed(
-            "The second point does not use the half price: a change of 2 in the second feature "
-            "counts 1."
+            "The second point does not use the half price: what would a change of x2 alone cost?"
         )
-    assert_close(plain, nearest.x, "The nearest point", tolerance=1e-3)
-    assert_close(halved, cheaper.x, "The nearest point at half price", tolerance=1e-3)
-    distance = nearest_counterfactual(network, x, norm=np.inf).distance
+    assert_close(plain, nearest, "The nearest point", tolerance=1e-3)
+    assert_close(halved, cheaper, "The nearest point at half price", tolerance=1e-3)
     number = expect_number(largest, "The L∞ distance")
-    if close_to(number, 2 / 3, atol=1e-3):
+    if close_to(number, both_on, atol=1e-3):
         raise CheckFailed("The L∞ distance takes the first neuron to be on from the start.")
     assert_close(number, distance, "The L∞ distance", tolerance=1e-3)
     return "The units decide which feature changes."
@@ -136,8 +176,8 @@ def nearest_in_region(answer: Callable[..., Any]) -> str:
     """Compare distances with an exact search in boxes, and look at regions without an answer."""
     rng = student_generator(3)
     for n in (2, 3, 1, 5, 4):
-        units = rng.uniform(0.5, 3, size=n)
-        x, w = rng.normal(size=n) - 1, rng.normal(size=n)
+        x, w = rng.normal(size=n) - 1, rng.uniform(0.5, 2, size=n) * rng.choice([-1, 1], size=n)
+        units = rng.uniform(0.8, 1.2, size=n) / w**2  # the feature of least weight is the cheapest
         c = float(-(w @ x) + rng.uniform(0.5, 1.5))  # x itself is refused by this much
         A, b = np.vstack([np.eye(n), -np.eye(n)]), np.r_[x + 9, -(x - 9)]
         network = PiecewiseLinearNetwork([-w[None]], [[-c]])

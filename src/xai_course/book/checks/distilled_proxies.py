@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,36 +19,69 @@ from xai_course.book.expect import (
 )
 
 SLUG = "distilled-proxies"
-SOFT = np.array([0.05, 0.10, 0.45, 0.60, 0.60])
 
 
-@exercise(f"ex-{SLUG}-1")
-def soft_split(answer: Callable[[], Any]) -> str:
+def _remains(values: np.ndarray) -> np.ndarray:
+    """Return what each of the four splits leaves."""
+    halves = (np.split(values, [k]) for k in range(1, 5))
+    return np.array([sum(((part - part.mean()) ** 2).sum() for part in two) for two in halves])
+
+
+def _leaves(soft: Sequence[float] = (0.05, 0.1, 0.45, 0.6, 0.6)) -> tuple[np.ndarray, ...]:
+    """Return the labels of both leaves, and what each split leaves of the decisions."""
+    labels = np.array(soft)
+    first = int(_remains(labels).argmin()) + 1
+    return labels[:first], labels[first:], _remains(1.0 * (labels > 0.5))
+
+
+def _draw_labels(rng: np.random.Generator) -> dict[str, tuple[float, ...]]:
+    while True:
+        soft = np.sort(rng.choice(np.delete(np.arange(1, 20), 9), 5)) / 20
+        low, high, hard = _leaves(soft)
+        least, second = np.sort(_remains(soft))[:2]
+        is_even = np.isclose([low.mean(), high.mean()], 0.5).any()
+        if (
+            hard.any()
+            and hard.argmin() + 1 != len(low)
+            and 0 < least < second - 0.005
+            and not is_even
+        ):
+            return {"soft": tuple(soft.tolist())}
+
+
+def _right_split(**numbers: Any) -> tuple[float, float, int]:
+    low, high, _ = _leaves(**numbers)
+    left = sum(((part - part.mean()) ** 2).sum() for part in (low, high))
+    others = sum(((part > 0.5) != (part.mean() > 0.5)).sum() for part in (low, high))
+    return len(low) + 0.5, round(float(left), 9), int(others)
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_labels,
+    question="the soft labels of the five patients are {soft}.",
+    right=_right_split,
+)
+def soft_split(answer: Callable[[], Any], **numbers: Any) -> str:
     """Compare with all four splits, of the soft labels and of the decisions."""
     what = "three numbers: the place, what remains, and the number of other decisions"
     place, left, others = expect_parts(answer(), 3, what)
     place, others = expect_number(place, "The place"), expect_number(others, "The number")
-    remains = [_remains(SOFT, k) for k in range(1, 5)]
-    best = int(np.argmin(remains))
-    hard = int(np.argmin([_remains(1.0 * (SOFT > 0.5), k) for k in range(1, 5)]))
-    if close_to(place, hard + 1.5):
+    low, high, hard = _leaves(**numbers)
+    right = _right_split(**numbers)
+    if close_to(place, hard.argmin() + 1.5):
         raise CheckFailed(
             "This is where the decisions are split. The tree learns the soft labels: which split "
             "leaves less of them?"
         )
-    assert_close(place, best + 1.5, "The place of the split")
-    mean = np.repeat([SOFT[: best + 1].mean(), SOFT[best + 1 :].mean()], [best + 1, 4 - best])
-    if close_to(left, remains[best] / 5):
+    assert_close(place, right[0], "The place of the split")
+    if close_to(left, right[1] / 5):
         raise CheckFailed("This is the mean of the squares over the five patients; give their sum.")
-    if close_to(left, SOFT[best + 1 :].var() + SOFT[: best + 1].var()):
+    if close_to(left, low.var() + high.var()):
         raise CheckFailed("These are two variances. Each patient's square counts: add the squares.")
-    assert_close(left, remains[best], "What remains", 1e-6)
-    assert_equal(others, int(((mean > 0.5) != (SOFT > 0.5)).sum()), "The number of other decisions")
-    return "The split at the jump leaves least, and costs one decision."
-
-
-def _remains(values: np.ndarray, k: int) -> float:
-    return float(sum(((part - part.mean()) ** 2).sum() for part in (values[:k], values[k:])))
+    assert_close(left, right[1], "What remains", 1e-6)
+    assert_equal(others, right[2], "The number of other decisions")
+    return "The split that leaves least of the soft labels is not that of the decisions."
 
 
 @exercise(f"ex-{SLUG}-2")
@@ -131,7 +164,7 @@ def next_rule(answer: Callable[..., Any]) -> str:
     rng, stopped = student_generator(3), 0
     for _ in range(30):
         covers = rng.uniform(size=(7, 40)) < rng.uniform(0.1, 0.6, size=(7, 1))
-        miss = rng.binomial(covers.sum(axis=1), 0.15)
+        miss = rng.binomial(covers.sum(axis=1), 0.3)
         n_conditions, w, c = rng.integers(1, 4, size=7), float(rng.choice([0.5, 2])), 1.5
         chosen = rng.permutation(7)[: rng.integers(0, 4)].tolist()
         gains = _gains(covers, miss, n_conditions, chosen, w, c)

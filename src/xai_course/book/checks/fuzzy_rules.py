@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,28 +14,71 @@ from xai_course.book.expect import assert_close, close_to, expect_array, expect_
 SLUG = "fuzzy-rules"
 
 
-@exercise(f"ex-{SLUG}-1")
-def rules_by_hand(answer: Callable[[], Any]) -> str:
+def _case(
+    first: Sequence[int] = (0, 0),
+    second: Sequence[int] = (2, 4),
+    widths: Sequence[int] = (1, 2),
+    says: int = 6,
+    constant: int = 1,
+    x: Sequence[int] = (1, 0),
+) -> tuple[np.ndarray, list[int], list[int]]:
+    """Return the distances in half widths, what both rules say, and the same without x1."""
+    away = np.abs(np.subtract([first, second], x)) / widths
+    return away, [says, constant + x[0]], [says, constant]
+
+
+def _four(degrees: np.ndarray, heights: list[int]) -> tuple[float, ...]:
+    s, low = degrees.prod(axis=1), degrees.min(axis=1)
+    four = s[0] / s.sum(), s @ heights / s.sum(), low @ heights / low.sum(), s @ heights
+    return tuple(map(float, four))
+
+
+def _right_four(**numbers: Any) -> tuple[float, ...]:
+    away, heights, _ = _case(**numbers)
+    return _four(2.0 ** -(away**2), heights)
+
+
+def _draw_rules(rng: np.random.Generator) -> dict[str, Any]:
+    x, widths = rng.integers(1, 4, size=2), rng.permutation([1, 2, 3])[:2]
+    near, far = rng.choice([[0, 0], [0, 1], [1, 0]]), rng.permutation([1, 2])
+    first, second = x + widths * [near, far] * rng.choice([-1, 1], size=(2, 2))
+    says, constant = rng.integers([6, 1], [10, 3])
+    parts = {"first": first, "second": second, "widths": widths, "x": x}
+    return {
+        **{name: tuple(part.tolist()) for name, part in parts.items()},
+        "says": int(says),
+        "constant": int(constant),
+    }
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_rules,
+    question="rule 1: if x1 is near {first[0]} and x2 is near {first[1]}, then y = {says}. Rule 2: "
+    "if x1 is near {second[0]} and x2 is near {second[1]}, then y = {constant} + x1. In both, w is "
+    "{widths[0]} for x1 and {widths[1]} for x2. The input is {x}.",
+    right=_right_four,
+)
+def rules_by_hand(answer: Callable[[], Any], **numbers: Any) -> str:
     """Compare with two rules, worked out from their degrees."""
     what = "four numbers: the share of rule 1, the answer, with the smaller degree, and the sum"
     share, product, smaller, total = expect_parts(answer(), 4, what)
-    degrees = 2.0 ** -((np.array([[1.0, 0.0], [1.0, 4.0]]) / [1, 2]) ** 2)
-    says, strengths = np.array([6.0, 2.0]), degrees.prod(axis=1)
-    linear = (degrees - np.array([[0, 0], [0, degrees[1, 1] - 0.25]])).prod(axis=1)
-    if close_to(share, linear[0] / linear.sum()):
+    away, heights, without_x = _case(**numbers)
+    degrees = 2.0 ** -(away**2)
+    right = _four(degrees, heights)
+    if close_to(share, _four(2.0**-away, heights)[0]):
         raise CheckFailed(
             "The degree at two half widths is not one quarter: the distance in half widths is "
             "squared in the exponent."
         )
-    if close_to(product, strengths @ [6, 1] / strengths.sum()):
-        raise CheckFailed("Rule 2 says 1 + x1, and x1 is 1 here.")
-    assert_close(share, strengths[0] / strengths.sum(), "The share of rule 1")
-    assert_close(product, strengths @ says / strengths.sum(), "The answer")
-    low = degrees.min(axis=1)
-    if close_to(smaller, low @ says):
+    if close_to(product, _four(degrees, without_x)[1]):
+        raise CheckFailed("Rule 2 says more than its constant: add the input's x1.")
+    assert_close(share, right[0], "The share of rule 1")
+    assert_close(product, right[1], "The answer")
+    if close_to(smaller, degrees.min(axis=1) @ heights):
         raise CheckFailed("In (iii) the strengths are still divided by their sum.")
-    assert_close(smaller, low @ says / low.sum(), "The answer with the smaller degree")
-    assert_close(total, strengths @ says, "The weighted sum")
+    assert_close(smaller, right[2], "The answer with the smaller degree")
+    assert_close(total, right[3], "The weighted sum")
     return "All four agree: the mean lies between what the rules say, the sum need not."
 
 

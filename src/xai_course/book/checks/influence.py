@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,26 +15,49 @@ from xai_course.book.expect import assert_close, close_to, expect_array, expect_
 SLUG = "influence"
 
 
-@exercise(f"ex-{SLUG}-1")
-def third_point(answer: Callable[[], Any]) -> str:
+def _changes(
+    x: Sequence[int] = (1, 2, 2), y: Sequence[int] = (2, 2, 5)
+) -> tuple[np.ndarray, float, float]:
+    """Return the right answer, the first number without x, and the slope without the point."""
+    slope, rest = np.dot(x, y) / np.dot(x, x), np.dot(x[:2], y[:2]) / np.dot(x[:2], x[:2])
+    short = (slope * x[2] - y[2]) / np.dot(x, x)
+    return np.array([short * x[2], rest - slope, x[2] ** 2 / np.dot(x, x)]), short, rest
+
+
+def _draw_line(rng: np.random.Generator) -> dict[str, tuple[int, ...]]:
+    while True:
+        x, y = (tuple(rng.integers(low, [4, 5, 4]).tolist()) for low in ([1, 1, 2], [1, 2, 1]))
+        if abs(_changes(x, y)[1]) > 0.01:
+            return {"x": x, "y": y}
+
+
+def _right_changes(**numbers: Any) -> tuple[float, ...]:
+    return tuple(_changes(**numbers)[0].tolist())
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_line,
+    question="the points are ({x[0]}, {y[0]}), ({x[1]}, {y[1]}) and ({x[2]}, {y[2]}).",
+    right=_right_changes,
+)
+def third_point(answer: Callable[[], Any], **numbers: Any) -> str:
     """Compare with two fits of the line, from the points themselves."""
     what = "three numbers: the influence function's change, the true change, the leverage"
     guess, true, leverage = expect_parts(answer(), 3, what)
-    x, y = np.array([1.0, 2.0, 2.0]), np.array([2.0, 2.0, 5.0])
-    slope, rest = x @ y / (x @ x), x[:2] @ y[:2] / (x[:2] @ x[:2])
-    expected = (slope * x[2] - y[2]) * x[2] / (x @ x), rest - slope, x[2] ** 2 / (x @ x)
-    if close_to([guess, true], [-expected[0], -expected[1]]):
+    expected, short, rest = _changes(**numbers)
+    if close_to([guess, true], -expected[:2]):
         raise CheckFailed("Both signs are turned: the change is the new slope less the old one.")
-    if close_to([guess, true], [expected[1], expected[0]]):
+    if close_to([guess, true], expected[1::-1]):
         raise CheckFailed("The two changes are swapped.")
     if close_to(true, rest):
         raise CheckFailed("This is the new slope. The true *change* is the new less the old one.")
-    if close_to(guess, (slope * x[2] - y[2]) / (x @ x)):
+    if close_to(guess, short):
         raise CheckFailed("The gradient of the row is its residual times x, not the residual.")
     assert_close(guess, expected[0], "The influence function's change")
     assert_close(true, expected[1], "The true change")
     assert_close(leverage, expected[2], "The leverage")
-    return "The influence function sees little more than half of the change."
+    return "The influence function sees the true change times one minus the leverage."
 
 
 @exercise(f"ex-{SLUG}-2")

@@ -23,14 +23,42 @@ from xai_course.book.expect import (
 SLUG = "lime"
 
 
-@exercise(f"ex-{SLUG}-1")
-def two_words(answer: Callable[[], Any]) -> str:
+def _lines(
+    both: int = 3, first: int = -1, second: int = -2, none: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the network says, and intercept and weights of the narrow and the wide line."""
+    rows, says = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1], [1, 0, 0]]), [both, first, second, none]
+    return (
+        np.array(says),
+        np.linalg.solve(rows[:3], says[:3]),
+        np.linalg.lstsq(rows, says, rcond=None)[0],
+    )
+
+
+def _draw_log_odds(rng: np.random.Generator) -> dict[str, int]:
+    # The words always help each other: no slip is right by chance.
+    first, second = rng.choice(np.arange(-5, 0), 2, replace=False).tolist()
+    both, none = rng.integers(1, [6, 4]).tolist()
+    return {"both": both, "first": first, "second": second, "none": none}
+
+
+def _right_words(**numbers: int) -> tuple[float, ...]:
+    _, narrow, wide = _lines(**numbers)
+    return tuple((np.concatenate([narrow[1:], wide[1:], narrow[:1]]).round(9) + 0.0).tolist())
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_log_odds,
+    question="the log-odds are {both} with both words, {first} with the first word only, "
+    "{second} with the second only, and {none} with none.",
+    right=_right_words,
+)
+def two_words(answer: Callable[[], Any], **numbers: int) -> str:
     """Compare with weighted fits of the four rows."""
     what = "five numbers: the narrow weights, the wide weights, and the narrow line at nothing"
     found = expect_array(expect_parts(answer(), 5, what), (5,), what)
-    rows, says = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1], [1, 0, 0]]), np.array([3, -1, -2, 1])
-    narrow = np.linalg.solve(rows[:3], says[:3])
-    wide = np.linalg.lstsq(rows, says, rcond=None)[0]
+    says, narrow, wide = _lines(**numbers)
     if close_to(found[:2], wide[1:]) and close_to(found[2:4], narrow[1:]):
         raise CheckFailed("Narrow and wide are exchanged.")
     if close_to(found[:2], narrow[:0:-1]):
@@ -122,6 +150,8 @@ def pick(answer: Callable[..., Any]) -> str:
         W[hidden] = 0.0
         found = expect_parts(answer(W.copy(), budget), budget, f"{budget} row numbers")
         _compare_rows(found, W, budget)
+    few = np.array([[0.0, 0.0, 9.0], [4.0, -4.0, 0.0]])  # the root decides
+    _compare_rows(expect_parts(answer(few.copy(), 1), 1, "one row number"), few, 1)
     twice = np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -0.5]])
     assert_equal(answer(twice.copy(), 3), [0, 1, 3], "The rows of a table with two equal ones")
     return "Four random tables agree, one with a thousand rows."

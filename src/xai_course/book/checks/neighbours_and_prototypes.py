@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,35 +14,64 @@ from xai_course.examples import conformity, prototypes
 
 SLUG = "neighbours-and-prototypes"
 
-_ROWS = np.array([[4.0, -4], [4, 3], [1, 1], [5, 1], [8, 1]])
-_PLUS = np.array([1, 0, 0, 1, 1])
+
+def _spaces(
+    rows: Sequence[Sequence[int]] = ((4, -4), (4, 3), (1, 1), (5, 1), (8, 1)),
+    query: Sequence[int] = (2, 1),
+    neuron: int = 2,
+) -> tuple[list[tuple[np.ndarray, int]], np.ndarray]:
+    """Return the rows and the query in four spaces with the k of each, and the classes."""
+    points = np.array([*rows, query], dtype=float)
+    hidden = np.maximum(0, points - 1)
+    twin = hidden * np.where(np.arange(2) == neuron - 1, 10, 1)
+    return [(points, 2), (hidden, 2), (hidden, 3), (twin, 3)], 1 * (hidden @ [2, -4] > 1)
 
 
-def _inside(rows: np.ndarray, second: float = 1.0) -> np.ndarray:
-    return np.maximum(0, np.asarray(rows, dtype=float) - 1) * [1.0, second]
+def _share(space: np.ndarray, k: int, plus: np.ndarray) -> float:
+    return float(conformity([space[:5]], plus[:5], [space[5:]], k=k)[0, plus[5]])
 
 
-@exercise(f"ex-{SLUG}-1")
-def another_row(answer: Callable[[], Any]) -> str:
+def _right_shares(**numbers: Any) -> tuple[float, ...]:
+    spaces, plus = _spaces(**numbers)
+    return tuple(_share(space, k, plus) for space, k in spaces)
+
+
+def _draw_rows(rng: np.random.Generator) -> dict[str, Any]:
+    while True:
+        points = np.column_stack([rng.integers(1, 9, size=6), rng.integers(-4, 5, size=6)]).tolist()
+        *rows, query = map(tuple, points)
+        drawn = {"rows": tuple(rows), "query": query, "neuron": int(rng.integers(1, 3))}
+        spaces, plus = _spaces(**drawn)
+        far = [(np.sort(((space[:5] - space[5]) ** 2).sum(axis=1)), k) for space, k in spaces]
+        is_clear = len({query, *rows}) == 6 and all(d[k - 1] < d[k] for d, k in far)
+        if is_clear and 1 < plus[:5].sum() < 4:
+            shares = _right_shares(**drawn)
+            if shares[0] != shares[1] and shares[2] != shares[3]:
+                return drawn
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_rows,
+    question="the rows A to E are {rows[0]}, {rows[1]}, {rows[2]}, {rows[3]} and {rows[4]}, each "
+    "of the class that the network says, and the query is {query}. The other twin has "
+    "10 h{neuron} in place of h{neuron}.",
+    right=_right_shares,
+)
+def another_row(answer: Callable[[], Any], **numbers: Any) -> str:
     """Compare with the library, from the network itself."""
     what = "four shares: input and hidden space with two rows, hidden space and twin with three"
-    found = expect_parts(answer(), 4, what)
-    row = np.array([[2.0, 1.0]])
-
-    def plus(rows: np.ndarray, query: np.ndarray, k: int) -> float:
-        return float(conformity([rows], _PLUS, [query], k=k)[0, 1])
-
-    inside, there = _inside(_ROWS), _inside(row)
-    expected = [
-        plus(_ROWS, row, 2),
-        plus(inside, there, 2),
-        plus(inside, there, 3),
-        plus(_inside(_ROWS, 10), _inside(row, 10), 3),
-    ]
+    found, expected = expect_parts(answer(), 4, what), _right_shares(**numbers)
+    spaces, plus = _spaces(**numbers)
     if close_to(found, [1 - share for share in expected]):
-        raise CheckFailed("These are the shares of the other class: f(2, 1) is 1. Is it positive?")
-    if close_to(found[1], plus(_ROWS - 1, row - 1, 2)) and not close_to(found[1], expected[1]):
-        raise CheckFailed("In the hidden space row A lies at (3, 0): a ReLU is never negative.")
+        raise CheckFailed(
+            "These are the shares of the other class. What is f at the query? Is it positive?"
+        )
+    bare = _share(spaces[0][0] - 1, 2, plus)
+    if close_to(found[1], bare) and not close_to(found[1], expected[1]):
+        raise CheckFailed(
+            "In the hidden space no row has a number below zero: a ReLU is never negative."
+        )
     names = ("input, two rows", "hidden, two rows", "hidden, three rows", "twin, three rows")
     for share, right, name in zip(found, expected, names, strict=True):
         assert_close(share, right, f"The share ({name})")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -16,28 +17,51 @@ from xai_course.book.expect import assert_close, assert_equal, close_to, expect_
 SLUG = "rules"
 
 
-@exercise(f"ex-{SLUG}-1")
-def one_unit(answer: Callable[[], Any]) -> str:
+def _unit(
+    sizes: Sequence[int] = (2, 2, 2, 1, 1), bias: float = 4.5
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """Return the right answer from all 32 inputs, and which sets of literals suffice."""
+    above, sets = bias + sum(sizes[3:]), np.array(list(product([0, 1], repeat=5)))
+    on = sets @ sizes > above
+    smallest = [s for s in sets[on] if not any((r <= s).all() and (r < s).any() for r in sets[on])]
+    skipped = [s for s in sets if any((r <= s).all() and (r < s).any() for r in smallest)]
+    least = int(np.ceil(above / np.mean(sizes)))
+    differ = int(((sets.sum(axis=1) >= least) != on).sum())
+    return (len(smallest), len(sets) - len(skipped), least, differ), sets[on]
+
+
+def _draw_unit(rng: np.random.Generator) -> dict[str, Any]:
+    while True:
+        sizes = tuple(rng.integers(1, 5, size=5).tolist())
+        drawn = {"sizes": sizes, "bias": sum(sizes[:3]) - int(rng.integers(1, 5)) - 0.5}
+        (rules, _, _, differ), enough = _unit(**drawn)
+        if drawn["bias"] > 0 and 2 <= rules <= 5 and rules < len(enough) <= 10 and differ:
+            return drawn
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_unit,
+    question="the unit is on if {sizes[0]}a + {sizes[1]}b + {sizes[2]}c - {sizes[3]}d - "
+    "{sizes[4]}e > {bias}.",
+    right=lambda **numbers: _unit(**numbers)[0],
+)
+def one_unit(answer: Callable[[], Any], **numbers: Any) -> str:
     """List all 32 inputs, and all 32 sets of literals, and compare."""
     what = "four numbers: the rules, the sets tried, M, and the inputs decided differently"
     rules, tried, needed, differ = expect_parts(answer(), 4, what)
-    sizes = np.array([2, 2, 2, 1, 1])
-    sets = np.array(list(product([0, 1], repeat=5)))  # of literals that hold: all inputs, too
-    on = sets @ sizes > 6.5
-    smallest = [s for s in sets[on] if not any((r <= s).all() and (r < s).any() for r in sets[on])]
-    skipped = [s for s in sets if any((r <= s).all() and (r < s).any() for r in smallest)]
-    least = int(np.ceil(6.5 / sizes.mean()))
-    if rules == on.sum():
+    right, enough = _unit(**numbers)
+    if rules == len(enough):
         raise CheckFailed("These are all sets that suffice. A set that contains a rule is none.")
-    assert_equal(rules, len(smallest), "The number of rules")
+    assert_equal(rules, right[0], "The number of rules")
     if tried == 2**5:
         raise CheckFailed("The full set is not tried: it contains a rule that was found.")
-    if tried == 26:  # up to three literals
-        raise CheckFailed("Sets of four are tried even though some of them are rules themselves.")
-    assert_equal(tried, 2**5 - len(skipped), "The number of sets tried")
-    assert_equal(needed, least, "How many of the five must hold")
-    assert_equal(differ, int(((sets.sum(axis=1) >= least) != on).sum()), "The inputs that differ")
-    return "Two rules, and one count that says nearly the same."
+    if tried == sum(comb(5, k) for k in range(enough.sum(axis=1).min())):
+        raise CheckFailed("These are the sets that are too small. Rules themselves are tried, too.")
+    assert_equal(tried, right[1], "The number of sets tried")
+    assert_equal(needed, right[2], "How many of the five must hold")
+    assert_equal(differ, right[3], "The inputs that differ")
+    return "Rules, and one count that says nearly the same."
 
 
 @exercise(f"ex-{SLUG}-2")
@@ -128,7 +152,7 @@ def extremes(answer: Callable[..., Any]) -> str:
         if close_to(found, corners) and not close_to(expected, corners):
             raise CheckFailed("This is what the box alone allows. W @ a + b is limited, too.")
         unshifted = _extremes(c, low, high, W, 0 * b, z_low, z_high)
-        if unshifted is not None and close_to(found, unshifted):
+        if unshifted is not None and close_to(found, unshifted) and not close_to(found, expected):
             raise CheckFailed("b is missing: it belongs to the other side of both limits.")
         if close_to(found, expected[::-1]):
             raise CheckFailed("The least value comes first, then the largest.")

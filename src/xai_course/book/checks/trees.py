@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,25 +23,58 @@ from xai_course.networks import PiecewiseLinearNetwork
 SLUG = "trees"
 
 
-@exercise(f"ex-{SLUG}-1")
-def count_leaves(answer: Callable[[], Any]) -> str:
-    """Count on a fine grid: patterns, pieces of one sign within them, and pieces of one sign."""
+def _bends(
+    start: int = 1, places: Sequence[int] = (1, 3), bends: Sequence[int] = (-1, 2)
+) -> tuple[np.ndarray, int]:
+    """Return the output at each place, and the changes of its sign, one at most on each piece."""
+    slopes = np.cumsum(bends)
+    at = start + np.cumsum([0, *slopes[:-1] * np.diff(places)])
+    return at, int((np.sign(at) != np.sign([*at[1:], slopes[-1]])).sum())
+
+
+def _draw_bends(rng: np.random.Generator) -> dict[str, Any]:
+    n = int(rng.integers(2, 5))
+    wanted = int(rng.integers(1, n + 1))
+    while True:
+        drawn = {
+            "start": int(rng.choice([-2, -1, 1, 2])),
+            "places": tuple(np.cumsum(rng.integers(1, 4, n)).tolist()),
+            "bends": tuple(rng.choice([-4, -3, -2, -1, 1, 2, 3, 4], n).tolist()),
+        }
+        at, changes = _bends(**drawn)
+        slopes = np.cumsum(drawn["bends"])
+        # Every sign is certain at the places and far away, and no number is large.
+        if at.all() and slopes.all() and np.abs(slopes).max() < 4 and changes == wanted:
+            return drawn
+
+
+def _right_leaves(**numbers: Any) -> tuple[int, int, int]:
+    at, changes = _bends(**numbers)
+    return 1 + len(at), 1 + len(at) + changes, 1 + changes
+
+
+@exercise(
+    f"ex-{SLUG}-1",
+    draw=_draw_bends,
+    question="the neurons are max(0, x - p) with p = {places}, asked in this order; their weights "
+    "in f are {bends}, and the constant of f is {start}.",
+    right=_right_leaves,
+)
+def count_leaves(answer: Callable[[], Any], **numbers: Any) -> str:
+    """Compare with the pieces, the pieces of one sign within them, and the pieces of one sign."""
     what = "three numbers: the patterns, the leaves of the tree, those of the smallest tree"
     patterns, leaves, smallest = expect_parts(answer(), 3, what)
-    x = np.linspace(-1, 6, 7001)
-    states = (x >= 1).astype(int) + (x >= 3)
-    yes = 1 - np.maximum(0, x - 1) + 2 * np.maximum(0, x - 3) >= 0
-    if np.array_equal(patterns, 4):
+    right = _right_leaves(**numbers)
+    if np.array_equal(patterns, 2 ** (right[0] - 1)):
         raise CheckFailed(
-            "Two neurons have four patterns on paper, but neuron 2 is on only where neuron 1 is."
+            "These are the patterns on paper. Can a neuron be on where the one before it is off?"
         )
-    assert_equal(patterns, 1 + int(np.count_nonzero(np.diff(states))), "The number of patterns")
-    pieces = 1 + int(np.count_nonzero(np.diff(2 * states + yes)))
-    if np.array_equal(leaves, 2 * len(set(states))):
+    assert_equal(patterns, right[0], "The number of patterns")
+    if np.array_equal(leaves, 2 * right[0]):
         raise CheckFailed("On one of the pieces the sign is certain: no question is asked there.")
-    assert_equal(leaves, pieces, "The number of leaves")
-    assert_equal(smallest, 1 + int(np.count_nonzero(np.diff(yes))), "The leaves of the smallest")
-    return "Three patterns, five leaves, and three would do."
+    assert_equal(leaves, right[1], "The number of leaves")
+    assert_equal(smallest, right[2], "The leaves of the smallest")
+    return f"There are {right[0]} patterns and {right[1]} leaves, and {right[2]} would do."
 
 
 @exercise(f"ex-{SLUG}-2")
