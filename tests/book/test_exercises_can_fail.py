@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import test_exercises as proofs
 
 from tools.chapters import Book, Chapter, Exercise
+from xai_course.book import checks
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_equal
 
 FIXTURE = Path(__file__).parent / "fixtures" / "repo"  # a checkout that keeps every rule
@@ -25,7 +29,14 @@ def check_regions(answer: Callable[[], int]) -> str:
     return "Two of them."
 
 
-WRONG = [(lambda: 1, "should be 2"), (lambda: 3, "got 3")]
+WRONG = [(lambda: 1, "1 is not right"), (lambda: 3, "3 is not right")]
+
+
+@pytest.fixture(autouse=True)
+def _first_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every test begin with the first try, and with the checks as they are."""
+    monkeypatch.setattr(checks, "_TRIES", Counter())
+    monkeypatch.setattr(checks, "_CHECKS", dict(checks._CHECKS))
 
 
 @pytest.fixture
@@ -71,7 +82,7 @@ def test_stub_that_answers_is_caught(read, output) -> None:
 
 def test_wrong_solution_is_caught(read, output) -> None:
     chapter, one = read("    return 2\n", "    return 5\n")
-    with pytest.raises(AssertionError, match="should be 2"):
+    with pytest.raises(AssertionError, match="5 is not right"):
         proofs.solution_passes(one, first_cell(chapter), output)
 
 
@@ -145,3 +156,94 @@ def test_missing_wrong_answers_are_caught(read, tmp_path) -> None:
     chapter, _ = read()
     with pytest.raises(AssertionError, match=r"good_chapter\.py is missing"):
         proofs.load_wrong_answers(chapter, tmp_path)
+
+
+# --- numbers and instances of each student --------------------------------------------------------
+
+
+def number(rng: Any) -> dict[str, int]:
+    return {"n": int(rng.integers(1, 10**6))}
+
+
+def register(
+    *, draw: Any = number, right: Any = lambda n=2: n, accepts: Any = int.__eq__, tells: str = ""
+) -> None:
+    """Register the fixture's exercise anew, with a number for each student and one flaw at most."""
+
+    @exercise(FIRST, draw=draw, question="n = {n}.", right=right)
+    def _(answer: Callable[[], int], n: int = 2) -> str:
+        found = answer()
+        if not accepts(found, n):
+            raise CheckFailed(f"Not {found}.{tells}")
+        return "As many as there are."
+
+
+@pytest.mark.parametrize("prepare", [register, lambda: None], ids=["drawn", "the text's"])
+def test_a_good_exercise_for_a_class_passes(prepare, read) -> None:
+    chapter, one = read()
+    prepare()
+    proofs.every_student_can_pass(one, first_cell(chapter))
+    proofs.wrong_answers_fail_every_student(one, WRONG)
+
+
+def test_an_answer_for_the_instructor_that_the_check_refuses_is_caught(read) -> None:
+    chapter, one = read()
+    register(right=lambda n=2: n + 1)
+    with pytest.raises(CheckFailed, match="Not "):
+        proofs.every_student_can_pass(one, first_cell(chapter))
+
+
+def test_instances_on_which_the_solution_fails_are_caught(read) -> None:
+    chapter, one = read()
+
+    @exercise(FIRST)
+    def _(answer: Callable[[], int]) -> str:
+        assert_equal(answer(), 2 if student_generator(0).random() > 0.5 else 0, "The number")
+        return "Two of them."
+
+    proofs.run([*one.stubs, *one.solutions], first_cell(chapter))["check"](FIRST, lambda: 2)
+    with pytest.raises(CheckFailed, match="The number: 2 is not right"):
+        proofs.every_student_can_pass(one, first_cell(chapter))
+
+
+def test_a_check_that_accepts_the_answer_of_another_student_is_caught(read) -> None:
+    _, one = read()
+    register(accepts=lambda found, n: found % 2 == n % 2)
+    with pytest.raises(AssertionError, match="a wrong answer passes for student"):
+        proofs.wrong_answers_fail_every_student(one, [])
+
+
+def test_instances_on_which_a_wrong_answer_passes_are_caught(read) -> None:
+    _, one = read()
+    with pytest.raises(AssertionError, match="a wrong answer passes for student 0"):
+        proofs.wrong_answers_fail_every_student(one, [*WRONG, (lambda: 2, "")])
+
+
+@pytest.mark.parametrize("kinds", [1, proofs.MIN_VARIANTS - 1])
+def test_too_few_different_answers_are_caught(kinds, read) -> None:
+    _, one = read()
+    register(draw=lambda rng: {"n": int(rng.integers(kinds))})
+    with pytest.raises(AssertionError, match="share fewer than 5 answers"):
+        proofs.wrong_answers_fail_every_student(one, WRONG)
+
+
+def test_a_first_message_that_tells_is_caught() -> None:
+    register()
+    proofs.first_message_tells_nothing(FIRST, WRONG)
+    for tells in (" It is 2.", " Both pieces, 2 of them, count.", " Expected 2.0, or (1, 2)."):
+        register(tells=tells)
+        with pytest.raises(AssertionError, match=r"the first message tells \[2.0\]"):
+            proofs.first_message_tells_nothing(FIRST, WRONG)
+
+
+def test_a_first_message_may_repeat_the_answer_and_name_things() -> None:
+    register(tells=" Look at x2, and at 2d.")
+    proofs.first_message_tells_nothing(FIRST, WRONG)
+    register(right=lambda n=2: (n, 1), tells="")
+    proofs.first_message_tells_nothing(FIRST, WRONG)
+
+
+def test_a_wrong_answer_that_passes_has_no_message() -> None:
+    register()
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        proofs.first_message_tells_nothing(FIRST, [(lambda: 2, "")])
