@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 import copy
 import importlib.util
+import os
 import re
 import symtable
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ import torch
 
 from tools.chapters import BOOK, Book, Cell, Chapter, Exercise
 from xai_course.book.checks import CheckFailed, is_individual, right_answer, verdict, your_numbers
+from xai_course.grading.wire import Peer, WireError
 
 Namespace = dict[str, Any]
 WRONG_FOLDER = Path(__file__).parent / "wrong_answers"
@@ -166,12 +170,28 @@ def other_sequence(solution: Callable) -> Callable:
     return lambda *arguments, **options: of(solution(*arguments, **options))
 
 
+def from_elsewhere(solution: Callable) -> Callable:
+    """Answer over the wire of the grader, which carries data alone."""
+    (to_answer, from_check), (to_check, from_answer) = os.pipe(), os.pipe()
+    files = [os.fdopen(n, "rb", 0) for n in (to_answer, to_check)]
+    files += [os.fdopen(n, "wb", 0) for n in (from_check, from_answer)]
+    there = Peer(files[0], files[3], lambda message: solution)
+
+    def listen() -> None:
+        with suppress(WireError):  # in the end the check hangs up
+            there.listen()
+
+    threading.Thread(target=listen, daemon=True).start()
+    return Peer(files[1], files[2]).ask({"do": "get"})
+
+
 RIGHT_WAYS = {
     "working in place": in_place,
     "as lists": in_form(lambda numbers: np.asarray(numbers).tolist()),
     "as tensors": in_form(tensor),
     "in float32": in_form(single),
     "in another sequence": other_sequence,
+    "from another process": from_elsewhere,
 }
 
 

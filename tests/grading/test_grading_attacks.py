@@ -202,6 +202,14 @@ def test_there_is_no_network(isolation, tmp_path):
     assert asked == []
 
 
+def test_a_syntax_error_is_told(isolation, tmp_path):
+    course = make_course(tmp_path)
+    submit(course, "ada", handed_in(LESS | {ONE: "def one_neuron_lifted():\n    return (1"}))
+    (record,) = grade_class(course, [SLUG], limits=LIMITS)
+    assert states(record) == {ONE: "error", TWO: "right", THREE: "right"}
+    assert "SyntaxError" in record["exercises"][ONE]["says"]
+
+
 def test_a_loop_in_a_cell_is_left_out_and_the_rest_counts(isolation, tmp_path):
     course = make_course(tmp_path)
     spoiled = RIGHT | {TWO: RIGHT[TWO] + "\n\nwhile True:\n    pass"}

@@ -184,7 +184,16 @@ def _code_to_run(code: list[dict[str, Any]], assignment: Assignment) -> list[str
     sources = [source for *_, source in sorted(order)]
     answers = {one.answer for one in assignment.exercises.values() if one.answer}
     keep = needed(sources, answers)
-    return [source for source, wanted in zip(sources, keep, strict=True) if wanted]
+    # What is no Python is kept: its error is what the student must hear.
+    return [s for s, wanted in zip(sources, keep, strict=True) if wanted or not _is_python(s)]
+
+
+def _is_python(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _prose(
