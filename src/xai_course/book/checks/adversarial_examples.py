@@ -47,7 +47,7 @@ def _draw_region(rng: np.random.Generator) -> dict[str, Any]:
 
 def _right_distances(**numbers: Any) -> tuple[float, ...]:
     right, _, borders = _region(**numbers)
-    return *right, min(borders)
+    return *(round(distance, 9) for distance in right), min(borders)
 
 
 @exercise(

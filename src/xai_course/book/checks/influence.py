@@ -32,7 +32,7 @@ def _draw_line(rng: np.random.Generator) -> dict[str, tuple[int, ...]]:
 
 
 def _right_changes(**numbers: Any) -> tuple[float, ...]:
-    return tuple(_changes(**numbers)[0].tolist())
+    return tuple(_changes(**numbers)[0].round(9).tolist())
 
 
 @exercise(
