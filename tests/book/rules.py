@@ -70,6 +70,7 @@ MAX_OPEN_IN_A_ROW = 2
 MAX_MINUTES = 30
 MIN_EXERCISES = 4
 MIN_KINDS = 3
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 SUMMARY_LINES = 5
 MIN_CAPTION, MIN_ALT = 20, 20  # characters: shorter ones only name the picture
 MIN_TABLE_CAPTION = 20
@@ -197,6 +198,17 @@ def reading_time(book: Book, chapter: Chapter) -> list[str]:
     if said and int(said[0]) == computed:
         return []
     return [f"{chapter.at(line or 1)}: Time must say {computed} minutes to read, as computed"]
+
+
+def exercise_time(book: Book, chapter: Chapter) -> list[str]:
+    """The box says how many exercises there are, and their minutes, as added up."""
+    line, entries, _ = chapter.glance
+    metas = [META.fullmatch(one.blocks[0].text) for one in chapter.exercises if one.blocks]
+    total = sum(int(meta["minutes"]) for meta in metas if meta)
+    wanted = f"{total} minutes for the {NUMBERS[len(metas)]} exercises"
+    if re.search(rf"(?<!\d){wanted}", entries.get("Time", "")):
+        return []
+    return [f"{chapter.at(line or 1)}: Time must say {wanted!r}, as the exercises add up"]
 
 
 def code_and_words(book: Book, chapter: Chapter) -> list[str]:
@@ -601,6 +613,18 @@ def exercise_meta(book: Book, chapter: Chapter) -> list[str]:
     return problems
 
 
+def objectives_served(book: Book, chapter: Chapter) -> list[str]:
+    """Every objective has an exercise."""
+    metas = [META.fullmatch(one.blocks[0].text) for one in chapter.exercises if one.blocks]
+    served = {int(n) for meta in metas if meta for n in re.findall(r"\d+", meta["objectives"])}
+    line, _, objectives = chapter.glance
+    return [
+        f"{chapter.at(line)}: no exercise serves objective {number}, {objective!r}"
+        for number, objective in enumerate(objectives, 1)
+        if number not in served
+    ]
+
+
 def _calls_check(cell: Cell, identifier: str) -> bool:
     """Whether a cell calls `check` with this identifier."""
     tree = _tree(cell)
@@ -961,12 +985,13 @@ def verdicts_collected(book: Book) -> list[str]:
 
 
 CHAPTER_RULES: tuple[ChapterRule, ...] = (
-    head, promise, idea, at_a_glance, length, reading_time, code_and_words, place, section_order,
+    head, promise, idea, at_a_glance, length, reading_time, exercise_time,
+    code_and_words, place, section_order,
     closing_sections, allowed_markup, slug,
     first_cell, plain_python, cells_at_top_level, cell_length, imports_covered,
     names_published, figure_metadata, table_metadata,
     figures_mentioned,
-    exercise_ids, exercise_mix, exercise_meta, exercise_parts, exercise_gates,
+    exercise_ids, exercise_mix, exercise_meta, objectives_served, exercise_parts, exercise_gates,
 )  # fmt: skip
 BOOK_RULES: tuple[BookRule, ...] = (
     pages_exist, front_matter_markup, methods_run, citations, terms, glossary_order, only_toc_files,
