@@ -44,7 +44,7 @@ META = re.compile(
 )
 DIRECTIVE = re.compile(r"^\{(?P<name>[^}]+)\}\s*(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
-LIBRARY = "library/"  # the folder of the pages about the library
+NO_CHAPTERS = ("library/", "teaching/")  # folders of pages about the library and about teaching
 # Their content is not MyST.
 VERBATIM = {"code-cell", "math", "bibliography", "nb-exec-table", "tableofcontents"}
 
@@ -411,7 +411,7 @@ class Chapter(Page):
 
 def is_chapter(name: str) -> bool:
     """Tell whether a page is a chapter: one in the folder of a part that teaches."""
-    return "/" in name and not name.startswith(LIBRARY)
+    return "/" in name and not name.startswith(NO_CHAPTERS)
 
 
 def slug_of(name: str) -> str:

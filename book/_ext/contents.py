@@ -34,7 +34,7 @@ def _book(written: tuple[int, ...]) -> Book:
     return Book(BOOK.root)
 
 
-def _fresh() -> Book:
+def fresh() -> Book:
     """Return the book as it is now: Sphinx may outlive a change of a page."""
     paths = [BOOK.root / "_toc.yml", *BOOK.source.glob("*/*.md")]
     return _book(tuple(path.stat().st_mtime_ns for path in sorted(paths)))
@@ -54,12 +54,12 @@ class CountRole(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the number."""
-        book = _fresh()
-        _depend(self.env, book)
+        book = fresh()
+        depend(self.env, book)
         return [nodes.inline(text=f"{COUNTS[self.text](book):,}")], []
 
 
-def _depend(env, book: Book) -> None:
+def depend(env, book: Book) -> None:
     """Have the page read again when a chapter changes."""
     for chapter in book.chapters:
         env.note_dependency(str(chapter.path))
@@ -131,7 +131,7 @@ def exercises(book: Book) -> Iterator[str]:
             title = f"{{ref}}`{exercise.title} <{exercise.identifier}>`"
             rows.append((first, title, meta["kind"], meta["difficulty"], meta["minutes"]))
             first = ""
-    yield from _table(rows)
+    yield from table(rows)
 
 
 def data(book: Book) -> Iterator[str]:
@@ -143,7 +143,7 @@ def data(book: Book) -> Iterator[str]:
         for role in chapter.roles:  # the works are cited in the chapter
             text = text.replace(f" {role.content}", "") if role.name.startswith("cite") else text
         rows.append((name, " ".join(text.split())))
-    yield from _table(rows)
+    yield from table(rows)
 
 
 def figures(book: Book) -> Iterator[str]:
@@ -153,7 +153,8 @@ def figures(book: Book) -> Iterator[str]:
             yield f"- {{numref}}`{name}`: {SENTENCE_END.split(' '.join(caption.split()))[0]}"
 
 
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+def table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Give a table as lines of MyST; the first row is its head."""
     yield from ("```{list-table}", ":header-rows: 1", "")
     for row in rows:
         yield from (f"{'* -' if k == 0 else '  -'} {cell}" for k, cell in enumerate(row))
@@ -170,8 +171,8 @@ class Contents(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write it."""
-        book, what = _fresh(), self.arguments[0]
-        _depend(self.env, book)
+        book, what = fresh(), self.arguments[0]
+        depend(self.env, book)
         if what == "shelves":
             return list(shelves(self, book))
         box = nodes.container(classes=["listed"])
@@ -191,7 +192,7 @@ class Subject(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write the card."""
-        book, subject = _fresh(), self.arguments[0]
+        book, subject = fresh(), self.arguments[0]
         self.env.note_dependency(str(book.root / "_toc.yml"))
         said = answers.read(book.root)
         for slug in said:

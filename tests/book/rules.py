@@ -25,7 +25,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pybtex.database import parse_file
 
-from tools import answers, taxonomy
+from tools import answers, taxonomy, teaching
 from tools.chapters import GATES, IN_EXERCISES, KINDS, META, Book, Cell, Chapter, Exercise, Page
 from tools.names import missing_names, needs
 from tools.publish.filter import OPTIONS
@@ -36,7 +36,7 @@ FRONT_MATTER_DIRECTIVES = frozenset(
     [
         "api", "glossary", "nb-exec-table", "tableofcontents", "grid", "grid-item",
         "grid-item-card", "button-ref", "colab-button", "contents-of-chapters", "explorable",
-        "errata", "finder", "subject", "taxonomy-table",
+        "errata", "finder", "subject", "taxonomy-table", "teaching",
     ]
 )  # fmt: skip
 ALLOWED_ROLES = frozenset(
@@ -802,6 +802,77 @@ def keywords(book: Book) -> list[str]:
     ]
 
 
+def outcomes_cover(book: Book) -> list[str]:
+    """The course's outcomes gather every objective once, and none that no chapter has."""
+    gathered = [one for outcome in teaching.read_outcomes(book.root) for one in outcome.objectives]
+    there = [(one.slug, n) for one in book.chapters for n in range(1, len(one.glance[2]) + 1)]
+    where = "book/teaching/outcomes.yml"
+    problems = [
+        f"{where}: {slug} has no objective {number}"
+        for slug, number in gathered
+        if (slug, number) not in there
+    ]
+    return problems + [
+        f"{where}: objective {number} of {slug} stands below {gathered.count((slug, number))} "
+        "outcomes, so do its exercises; one is accepted"
+        for slug, number in there
+        if gathered.count((slug, number)) != 1
+    ]
+
+
+def needs_in_order(book: Book) -> list[str]:
+    """No chapter needs a later one, unless its box says so, and none needs itself in a circle."""
+    order = {chapter.name: number for number, chapter in enumerate(book.chapters)}
+    needed = {one.name: [n for n in teaching.needs(one) if n.is_needed] for one in book.chapters}
+    problems = []
+    for chapter in book.chapters:
+        where = chapter.at(chapter.glance[0] or 1)
+        for need in teaching.needs(chapter):
+            if need.page not in order:
+                problems.append(f"{where}: Prerequisites name {need.page}, which is no chapter")
+            elif order[need.page] >= order[chapter.name] and not need.is_announced:
+                problems.append(
+                    f"{where}: Prerequisites name {need.page}, which comes later; accepted: an "
+                    "earlier chapter, or the word 'later' in the sentence"
+                )
+        reached, waiting = set(), [chapter.name]
+        while waiting:
+            new = {need.page for need in needed.get(waiting.pop(), [])} - reached
+            reached |= new
+            waiting += new
+        if chapter.name in reached:
+            problems.append(f"{where}: the chapter needs itself, through {sorted(reached)}")
+    return problems
+
+
+def syllabi_hold(book: Book) -> list[str]:
+    """A course names chapters and exercises that exist, in an order that works, and its hours."""
+    known, by_slug = teaching.tasks(book), {one.slug: one for one in book.chapters}
+    problems = []
+    for course in teaching.read_syllabi(book.root).values():
+        read: set[str] = set()
+        for number, session in enumerate(course.sessions, 1):
+            where = f"book/teaching/syllabi.yml: {course.name}, session {number}"
+            given = session.exercises
+            lost = [one for one in session.chapters if one not in by_slug]
+            lost += [one for one in given if one not in known]
+            problems += [f"{where}: there is no {one}" for one in lost]
+            twice = sorted({one for one in given if given.count(one) > 1})
+            problems += [f"{where}: {one} stands there twice" for one in twice]
+            for slug in [one for one in session.chapters if one in by_slug]:
+                needed = [n.page for n in teaching.needs(by_slug[slug]) if n.is_needed]
+                early = [page for page in needed if page not in read]
+                problems += [f"{where}: {slug} needs {page}, not read before" for page in early]
+                read.add(by_slug[slug].name)
+            foreign = [one for one in given if one in known and known[one].page not in read]
+            problems += [f"{where}: the chapter of {one} is not read before" for one in foreign]
+            hours = teaching.load(book, session, known).minutes / 60
+            least, most = course.hours
+            if not least <= round(hours, 1) <= most:
+                problems.append(f"{where}: {hours:.1f} hours; accepted: {least} to {most}")
+    return problems
+
+
 def only_toc_files(book: Book) -> list[str]:
     """Otherwise Sphinx would execute every notebook and script below book/."""
     config = yaml.safe_load((book.root / "_config.yml").read_text(encoding="utf-8"))
@@ -995,7 +1066,8 @@ CHAPTER_RULES: tuple[ChapterRule, ...] = (
 )  # fmt: skip
 BOOK_RULES: tuple[BookRule, ...] = (
     pages_exist, front_matter_markup, methods_run, citations, terms, glossary_order, only_toc_files,
-    sidebar_titles, keywords, tracked_files,
+    sidebar_titles, keywords, outcomes_cover, needs_in_order, syllabi_hold,
+    tracked_files,
 )  # fmt: skip
 # These read _build/html.
 BUILT_RULES: tuple[BookRule, ...] = (

@@ -20,6 +20,8 @@ PAGE = "_build/html/toy-part/good-chapter.html"
 TAXONOMY = "book/taxonomy.yml"
 ANSWERS = "book/answers/good-chapter.json"
 VERDICTS = "book/verdicts.json"
+OUTCOMES = "book/teaching/outcomes.yml"
+SYLLABI = "book/teaching/syllabi.yml"
 IDEA = "book/_static/ideas/good-chapter.svg"
 SAID = {"subject": "patient", "answer": "The mass is benign."}
 GLUED = {"regions": "2", "networks": "1", "rest": "no verdict names it"}
@@ -159,6 +161,21 @@ BROKEN = [
     ("keywords", TAXONOMY, "  good-chapter: [toy", "  intro: [toy", "no keywords"),
     ("keywords", TAXONOMY, "images: [good-chapter]", "images: [lost]", "called lost"),
     ("keywords", TAXONOMY, "[toy, small network]", "[toy, Toy]", "twice"),
+    ("outcomes_cover", OUTCOMES, "[1, 2]", "[1, 2, 3]", "good-chapter has no objective 3"),
+    ("outcomes_cover", OUTCOMES, "[1, 2]", "[1]", "objective 2 of good-chapter stands below 0"),
+    ("outcomes_cover", OUTCOMES, "[1, 2]", "[1, 2, 2]", "stands below 2"),
+    ("needs_in_order", CHAPTER, "high school", "{doc}`good-chapter`, high school", "comes later"),
+    ("needs_in_order", CHAPTER, "high school", "The later {doc}`good-chapter`.", "needs itself"),
+    ("needs_in_order", CHAPTER, "high school", "{doc}`../glossary`.", "glossary, which is no"),
+    ("syllabi_hold", SYLLABI, "[good-chapter]", "[lost]", "there is no lost"),
+    ("syllabi_hold", SYLLABI, "[good-chapter]", "[]", "the chapter of ex-good-chapter-1 is not"),
+    ("syllabi_hold", SYLLABI, "chapter-4]", "chapter-9]", "there is no ex-good-chapter-9"),
+    ("syllabi_hold", SYLLABI, "chapter-4]", "chapter-1]", "ex-good-chapter-1 stands there twice"),
+    ("syllabi_hold", SYLLABI, "[0, 1]", "[2, 4]", "0.2 hours; accepted: 2 to 4"),
+    (
+        "syllabi_hold", CHAPTER, "high school", "The later {doc}`good-chapter`.",
+        "good-chapter needs toy-part/good-chapter, not read before",
+    ),
     ("heads", PAGE, "<head>", '<head><meta name="viewport">', "2 tags 'viewport'"),
     ("heads", PAGE, 'name="description"', 'name="about"', "0 tags 'description'"),
     ("heads", PAGE, "toy-part/good-chapter is about", "x", "short"),
