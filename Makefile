@@ -9,7 +9,7 @@ export PYTHONHASHSEED ?= 0
 # A notebook's pictures need the backend that its kernel chooses.
 unexport MPLBACKEND
 
-.PHONY: help env book notebooks course release folder-missing preview pdf test nbval properties mutants lint lock clean colab-check
+.PHONY: help env book notebooks course slides release folder-missing preview pdf test nbval properties mutants lint lock clean colab-check
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ course: $(if $(DIR),book,folder-missing)
 ## make release      the library, the notebooks, the site and the archives of this edition, in DIR=...
 release: $(if $(DIR),book,folder-missing)
 	@$(PY) -m tools.publish --release "$(DIR)"
+
+## make slides       slides for each week, in DIR=... (another course: COURSE=six or seminar)
+slides: $(if $(DIR),book,folder-missing)
+	@$(PY) -m tools.slides "$(DIR)" $(if $(COURSE),--course $(COURSE))
 
 folder-missing:
 	@echo "Name a folder, outside of this one: make course DIR=../my-course"; exit 1

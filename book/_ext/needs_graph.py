@@ -15,7 +15,7 @@ LEFT, LEFT_WIDTH = 2, 138  # the boxes of what other parts have to offer
 RIGHT, RIGHT_WIDTH = 176, 138
 LETTERS = 19  # that fit into a line of a box
 ALONE, ALONE_WIDTH, ALONE_LETTERS = 2, 244, 36  # where there is no left column
-ARC, ARC_A_ROW, ARC_MOST = 14, 7, 92
+ARC, ARC_A_ROW = 14, 7  # how far an arrow between two boxes of a column swings out
 TIP = 6
 
 Edge = tuple[str, str, bool]  # what is needed, what needs it, whether it does more than help
@@ -34,7 +34,7 @@ def draw(left: list[str], right: list[str], edges: Iterable[Edge], words: str) -
     for needed, needing, is_needed in edges:
         if needed in own:
             rise = ARC + ARC_A_ROW * abs(right.index(needing) - right.index(needed))
-            path = _arc(x + width, own[needed], own[needing], min(rise, ARC_MOST))
+            path = _arc(x + width, own[needed], own[needing], min(rise, WIDTH - x - width - 3))
         else:
             path = _curve(LEFT + LEFT_WIDTH, places[needed], x, own[needing])
         lines.append(f'<g class="{"needed" if is_needed else "helps"}">{path}</g>')

@@ -59,13 +59,12 @@ class Teaching(SphinxDirective):
 
 def outcomes(directive: Teaching, book: Book) -> Iterator[nodes.Node]:
     """Give the outcomes with what leads to them."""
-    rows = [("outcome", "chapters", "objectives", "exercises", "minutes", "points")]
+    rows = [("outcome", "objectives", "exercises", "minutes", "points")]
     for number, outcome in enumerate(teaching.read_outcomes(book.root), 1):
         of = list(teaching.served(book, outcome))
         found = {task.identifier: task for one in of for task in one.tasks}.values()
-        chapters = len({one.chapter.slug for one in of})
         minutes, points = _sums(found)
-        counts = (chapters, len(of), len(found), minutes, points)
+        counts = (len(of), len(found), minutes, points)
         rows.append((f"**{number}.** {outcome.text}", *map(str, counts)))
     yield from directive.read(table(rows))
 
@@ -73,13 +72,14 @@ def outcomes(directive: Teaching, book: Book) -> Iterator[nodes.Node]:
 def outcome_map(directive: Teaching, book: Book) -> Iterator[nodes.Node]:
     """Give a section for each outcome: its chapters' objectives, and their exercises."""
     for number, outcome in enumerate(teaching.read_outcomes(book.root), 1):
-        rows, before = [("chapter", "objective", "exercises")], ""
+        rows, before = [("objective", "exercises")], ""
         for one in teaching.served(book, outcome):
-            name = one.chapter.name
-            chapter = "" if name == before else f"{{doc}}`{book.short_titles[name]} </{name}>`"
-            exercises = "; ".join(f"{_link(task)} ({_facts(task)})" for task in one.tasks)
-            objective = one.text[:1].upper() + one.text[1:]
-            rows.append((chapter, f"{one.number}. {objective}", exercises))
+            name, text = one.chapter.name, one.text[:1].upper() + one.text[1:]
+            chapter = f"{{doc}}`{book.short_titles[name]} </{name}>`"
+            objective = f"**{one.number}** {text}"
+            exercises = [f"{_link(task)} ({_facts(task)})" for task in one.tasks]
+            above = [chapter] if name != before else []
+            rows.append((_stacked([*above, objective]), _stacked(exercises)))
             before = name
         title = f"{number}. {outcome.name.replace('-', ' ').capitalize()}"
         lines = iter([outcome.text, "", *table(rows)])
@@ -99,6 +99,11 @@ def write_csv(app: Sphinx, error: Exception | None) -> None:
         path = Path(app.outdir) / CSV
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(teaching.outcomes_csv(fresh()), encoding="utf-8")
+
+
+def _stacked(paragraphs: list[str]) -> str:
+    """Return the paragraphs of one cell of a list-table."""
+    return "\n\n    ".join(paragraphs)
 
 
 def _link(task: Task) -> str:
@@ -155,13 +160,13 @@ def needs(directive: Teaching, book: Book) -> Iterator[nodes.Node]:
         found = (f"{{doc}}`{book.short_titles[name]} </{name}>`" for name in names)
         return ", ".join(found) or "none"
 
-    rows = [("chapter", "needs", "is helped by", "besides")]
+    rows = [("chapter", "needs", "besides")]
     for chapter in book.chapters:
         found = teaching.needs(chapter)
-        needed = [one.page for one in found if one.is_needed]
+        needed = links([one.page for one in found if one.is_needed])
         helped = [one.page for one in found if not one.is_needed]
-        besides = teaching.besides(chapter)
-        rows.append((links([chapter.name]), links(needed), links(helped), besides or "none"))
+        needed += f"; {links(helped)} helps" if helped else ""
+        rows.append((links([chapter.name]), needed, teaching.besides(chapter) or "none"))
     yield from directive.read(table(rows))
 
 
@@ -177,7 +182,7 @@ def syllabus(directive: Teaching, book: Book, name: str) -> Iterator[nodes.Node]
     total = sum(loads, Load())
     rows = [HEADS]
     for number, (session, one) in enumerate(zip(course.sessions, loads, strict=True), 1):
-        rows.append((f"{number}. {session.title}", *_numbers(one)))
+        rows.append((f"**{number}** {session.title}", *_numbers(one)))
     rows.append(("**all**", *(f"**{number}**" for number in _numbers(total))))
     if not total.project:
         rows = [row[:4] + row[5:] for row in rows]

@@ -873,6 +873,33 @@ def syllabi_hold(book: Book) -> list[str]:
     return problems
 
 
+def questions_serve(book: Book) -> list[str]:
+    """Each part has exam questions of all kinds, for objectives of its own chapters."""
+    questions = teaching.read_questions(book.root)
+    where = "book/teaching/questions.yml"
+    problems = [
+        f"{where}: {part!r} is no part that has chapters"
+        for part in sorted({one.part for one in questions} - book.shelves.keys())
+    ]
+    for part, chapters in book.shelves.items():
+        there = {(one.slug, n) for one in chapters for n in range(1, len(one.glance[2]) + 1)}
+        mine = [one for one in questions if one.part == part]
+        kinds = sorted(one.kind for one in mine)
+        if not set(teaching.QUESTION_KINDS) <= set(kinds):
+            problems.append(f"{where}: {part!r} has {kinds}; all of {teaching.QUESTION_KINDS}")
+        for one in mine:
+            if one.kind not in teaching.QUESTION_KINDS:
+                problems.append(f"{where}: kind {one.kind!r}")
+            if one.objective not in there:
+                problems.append(f"{where}: {part!r} has no objective {one.objective}")
+            if one.kind == "numerical" and (not one.formula or str(one.value) not in one.answer):
+                problems.append(
+                    f"{where}: {one.objective}: a numerical question needs a `formula` and a "
+                    f"`value` that stands in its answer; found {one.formula!r}, {one.value!r}"
+                )
+    return problems
+
+
 def only_toc_files(book: Book) -> list[str]:
     """Otherwise Sphinx would execute every notebook and script below book/."""
     config = yaml.safe_load((book.root / "_config.yml").read_text(encoding="utf-8"))
@@ -1067,7 +1094,7 @@ CHAPTER_RULES: tuple[ChapterRule, ...] = (
 BOOK_RULES: tuple[BookRule, ...] = (
     pages_exist, front_matter_markup, methods_run, citations, terms, glossary_order, only_toc_files,
     sidebar_titles, keywords, outcomes_cover, needs_in_order, syllabi_hold,
-    tracked_files,
+    questions_serve, tracked_files,
 )  # fmt: skip
 # These read _build/html.
 BUILT_RULES: tuple[BookRule, ...] = (

@@ -22,6 +22,7 @@ ANSWERS = "book/answers/good-chapter.json"
 VERDICTS = "book/verdicts.json"
 OUTCOMES = "book/teaching/outcomes.yml"
 SYLLABI = "book/teaching/syllabi.yml"
+QUESTIONS = "book/teaching/questions.yml"
 IDEA = "book/_static/ideas/good-chapter.svg"
 SAID = {"subject": "patient", "answer": "The mass is benign."}
 GLUED = {"regions": "2", "networks": "1", "rest": "no verdict names it"}
@@ -176,6 +177,11 @@ BROKEN = [
         "syllabi_hold", CHAPTER, "high school", "The later {doc}`good-chapter`.",
         "good-chapter needs toy-part/good-chapter, not read before",
     ),
+    ("questions_serve", QUESTIONS, "Toy part", "Lost part", "'Lost part' is no part"),
+    ("questions_serve", QUESTIONS, "short answer", "essay", "kind 'essay'"),
+    ("questions_serve", QUESTIONS, "short answer", "numerical", "all of"),
+    ("questions_serve", QUESTIONS, "chapter-2", "chapter-9", "no objective ('good-chapter', 9)"),
+    ("questions_serve", QUESTIONS, "value: 2", "value: 3", "found '1 + 1', 3"),
     ("heads", PAGE, "<head>", '<head><meta name="viewport">', "2 tags 'viewport'"),
     ("heads", PAGE, 'name="description"', 'name="about"', "0 tags 'description'"),
     ("heads", PAGE, "toy-part/good-chapter is about", "x", "short"),
