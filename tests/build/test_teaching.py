@@ -121,7 +121,7 @@ def test_the_recipe_for_a_private_copy_works_as_it_is_written(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("page", "number"), [("exam", 1), ("slides", 0), ("slides", 1)])
 def test_commands_of_the_kit_exist(page: str, number: int) -> None:
-    """They run elsewhere: `make` in the workflows, the slides in their own test."""
+    """What they do is tested elsewhere: publishing, the rules of chapters and the slides."""
     targets = re.findall(r"^([a-z]+):", (BOOK.root / "Makefile").read_text("utf-8"), re.MULTILINE)
     for line in block(page, number):
         words = line.split()

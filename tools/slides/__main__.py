@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--build", type=Path, default=BOOK.root / "_build")
     again = "make the pages of these notebooks, which you have edited"
     parser.add_argument("--again", type=Path, nargs="+", metavar="NOTEBOOK", help=again)
-    parser.add_argument("sessions", type=int, nargs="*", help="all where none is named")
+    parser.add_argument("--sessions", type=int, nargs="+", help="all where none is named")
     given = parser.parse_args(arguments)
     course = courses[given.course]
     if given.again:

@@ -23,9 +23,12 @@ from tools.publish.project import Project
 from tools.teaching import Session, Syllabus, Task
 
 FORMULAS = 2  # the most a chapter shows
-LONG = 70  # words from which a text is set in smaller letters
+LONG = 50  # words from which a text is set in smaller letters
+LONG_CAPTION = 35
 FULL = 75  # words beside a formula, at most
 SENTENCE_END = re.compile(r"(?<=[.!?:])\s+(?=[^a-z])")
+STILL = re.compile(r"data:(image/\w+);base64,([A-Za-z0-9+/=]+)")
+Picture = tuple[str, str]  # its kind, and its bytes in base64
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^()\s]*(?:\([^()]*\)[^()\s]*)*\)")
 
 
@@ -111,15 +114,15 @@ class _Pages:
         return f'<div class="idea">{image}</div>\n\n{_plain(caption)}'
 
     def _figure(
-        self, heading: str, cell: Cell, pictures: list[str]
+        self, heading: str, cell: Cell, pictures: list[Picture]
     ) -> Iterator[nbformat.NotebookNode]:
         caption = _plain(self.filter.convert_inline(cell.figure["caption"], cell.line))
         number = self.deck.built.numbered(cell.figure["name"])
         alt = _alt(cell)
-        images = "".join(_image("image/png", one, alt) for one in pictures)
+        images = "".join(_image(kind, data, alt) for kind, data in pictures)
         first, *others = SENTENCE_END.split(caption)
         text = f"- {first}" + "".join(f"\n- {one}" for one in others[:2])
-        size = " long" if len(text.split()) > LONG // 2 else ""
+        size = " long" if len(text.split()) > LONG_CAPTION else ""
         yield _slide(
             f'{heading}\n\n<div class="beside{size}">\n<div class="picture">{images}</div>\n'
             f'<div class="words">\n\n{text}\n\n<p class="number">{number}</p>\n\n</div>\n</div>',
@@ -128,17 +131,16 @@ class _Pages:
         yield _slide(f"{number}. {caption}\n\n{alt}", "notes")
 
     @cached_property
-    def pictures(self) -> dict[int, tuple[Cell, list[str]]]:
+    def pictures(self) -> dict[int, tuple[Cell, list[Picture]]]:
         """The pictures of the lesson, as the last build drew them, by the lines of their cells."""
         path = self.deck.build / "executed" / f"{self.chapter.name}.ipynb"
         executed = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code = [cell for cell in executed if cell["cell_type"] == "code"]
         found = {}
         for cell, done in zip(self.chapter.cells, code, strict=True):
-            data = [output.get("data", {}) for output in done["outputs"]]
-            images = ["".join(one["image/png"]) for one in data if "image/png" in one]
+            images = list(_pictures(done["outputs"]))
             if images and cell.figure and not {"remove-cell", *IN_EXERCISES} & set(cell.tags):
-                found[cell.line] = cell, [image.replace("\n", "") for image in images]
+                found[cell.line] = cell, images
         return found
 
     def _formulas(self) -> list[Block]:
@@ -155,17 +157,15 @@ class _Pages:
             while sum(len(one.split()) for one in sentences) > FULL and len(sentences) > 1:
                 sentences.pop(0)
             words = " ".join(sentences)
-        return f"{words}\n\n{self.markdown(block)}"
+        return _sized(words, f"{words}\n\n{self.markdown(block)}")
 
     def _exercise(self, kind: str, task: Task) -> nbformat.NotebookNode:
         exercise = next(e for e in self.chapter.exercises if e.identifier == task.identifier)
         text = _plain(self._question(exercise))
         points = f"{task.points} point{'s' * (task.points != 1)}"
         facts = f"{task.kind} · {task.minutes} minutes · {points} · `{task.identifier}`"
-        body = f"## {kind}: {task.title}\n\n{text}\n\n*{facts}*"
-        if len(text.split()) > LONG:
-            body = f'<div class="long">\n\n{body}\n\n</div>'
-        return _slide(body, "subslide")
+        body = f"{text}\n\n*{facts}*"
+        return _slide(f"## {kind}: {task.title}\n\n{_sized(text, body)}", "subslide")
 
     def _question(self, exercise: Exercise) -> str:
         """Return an exercise's text, without its stub and its hints."""
@@ -189,6 +189,21 @@ class _Pages:
 def _slide(source: str, kind: str) -> nbformat.NotebookNode:
     metadata = {"slideshow": {"slide_type": kind}}
     return nbformat.v4.new_markdown_cell(source, metadata=metadata)
+
+
+def _sized(text: str, body: str) -> str:
+    """Return a body in smaller letters if its text is long."""
+    is_long = len(text.split()) > LONG
+    return f'<div class="long">\n\n{body}\n\n</div>' if is_long else body
+
+
+def _pictures(outputs: list[dict[str, Any]]) -> Iterator[Picture]:
+    """Give the pictures among a cell's outputs; an explorable has a still one in its HTML."""
+    for output in outputs:
+        data = output.get("data", {})
+        if "image/png" in data:
+            yield "image/png", "".join("".join(data["image/png"]).split())
+        yield from STILL.findall("".join(data.get("text/html", "")))
 
 
 def _image(kind: str, data: str, alt: str) -> str:
