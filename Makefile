@@ -39,7 +39,7 @@ slides: $(if $(DIR),book,folder-missing)
 	@$(PY) -m tools.slides "$(DIR)" $(if $(COURSE),--course $(COURSE))
 
 folder-missing:
-	@echo "Name a folder, outside of this one: make course DIR=../my-course"; exit 1
+	@echo "Name a folder, outside of this one: make $(MAKECMDGOALS) DIR=../my-folder"; exit 1
 
 ## make pdf          the book as one PDF, in _build/book.pdf (with hints and solutions: SOLUTIONS=yes)
 pdf: book

@@ -169,7 +169,7 @@ class _Pages:
 
     def _question(self, exercise: Exercise) -> str:
         """Return an exercise's text, without its stub and its hints."""
-        texts = [one for one in exercise.blocks[1:] if one.kind != "directive"]
+        texts = [one for one in exercise.blocks[1:] if one.name not in {"code-cell", "dropdown"}]
         return "\n\n".join(map(self.markdown, texts))
 
     def markdown(self, block: Block) -> str:
