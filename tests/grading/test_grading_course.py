@@ -18,6 +18,7 @@ from xai_course.grading.course import (
     read_submission,
     release,
 )
+from xai_course.grading.sandbox import Limits
 
 ONE, TWO, THREE = (f"{ID}-{n}" for n in (1, 2, 3))
 
@@ -60,6 +61,14 @@ def test_an_assignment_is_read(assignment):
 def test_no_such_assignment(course):
     with pytest.raises(CourseError, match=f"no assignment 'other'.*but: {SLUG}"):
         read_assignment(course, "other")
+
+
+def test_a_chapter_of_another_edition_is_not_graded(course):
+    path = course / f"source/{SLUG}/{SLUG}.ipynb"
+    path.write_text(path.read_text("utf-8").replace('"0.1.0"', '"0.0.9"'), "utf-8")
+    submit(course, "ada", handed_in({}))
+    with pytest.raises(CourseError, match=rf"of theirs.*: {SLUG} \(0\.0\.9\)"):
+        batch.grade_class(course, [], limits=Limits(), isolated=False)
 
 
 def test_a_release_holds_no_answer(assignment):

@@ -101,10 +101,11 @@ def test_a_chapter_that_the_instructor_changed_stays(begun, following, capsys):
     assert GONE in (begun / ASSIGNMENT).read_text("utf-8")
 
 
-def test_a_chapter_that_is_gone_stays_where_it_was_handed_out(tmp_path):
+@pytest.mark.parametrize("given", ["submitted/ada/one", "release/one", "release/ada/one"])
+def test_a_chapter_that_is_gone_stays_where_it_was_handed_out(tmp_path, given):
     there = {"source/one/one.ipynb": "1", "source/two/two.ipynb": "2", "README.md": "r"}
     publish_files(tmp_path, there)
-    (tmp_path / "submitted/ada/one").mkdir(parents=True)
+    (tmp_path / given).mkdir(parents=True)
     frozen = handed_out(tmp_path, ["README.md"])
     assert frozen == {"source/one/one.ipynb"}
     for _ in range(2):

@@ -56,7 +56,10 @@ def handed_out(course: Path, names: Iterable[str]) -> set[str]:
     for name in {*names, *read_record(course)}:
         kind, _, rest = name.partition("/")
         chapter = rest.partition("/")[0]
-        given = [course / "release" / chapter, *course.glob(f"submitted/*/{chapter}")]
+        given = [course / "release" / chapter]  # to all; or to each student a notebook
+        given += [
+            p for stage in ("release", "submitted") for p in course.glob(f"{stage}/*/{chapter}")
+        ]
         if kind == "source" and (course / name).is_file() and any(p.is_dir() for p in given):
             found.add(name)
     return found

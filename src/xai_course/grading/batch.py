@@ -10,8 +10,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from xai_course import __version__
 from xai_course._storage import replace_file
-from xai_course.grading.course import CourseError, read_assignment, read_submission
+from xai_course.grading.course import Assignment, CourseError, read_assignment, read_submission
 from xai_course.grading.grade import grade
 from xai_course.grading.marks import chapters, record_path
 from xai_course.grading.sandbox import Limits
@@ -36,7 +37,7 @@ def grade_class(
     Raises
     ------
     CourseError
-        If a chapter has no assignment, or nothing was handed in.
+        If a chapter has no assignment or is of another edition, or nothing was handed in.
     """
     assignments = {slug: read_assignment(course, slug) for slug in slugs or chapters(course)}
     waiting = [
@@ -52,6 +53,7 @@ def grade_class(
     todo = [k for k in waiting if again or _old(course, *k).get("stamp") != stamps[k]]
     if len(todo) < len(waiting):
         print(f"{len(waiting) - len(todo)} not changed since they were graded")
+    _check_editions([assignments[slug] for slug in sorted({slug for _, slug in todo})])
     done = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         places = {
@@ -71,6 +73,21 @@ def grade_class(
             print(f"{student} {slug}: {_line(record)}", flush=True)
             done.append(record)
     return done
+
+
+def _check_editions(assignments: list[Assignment]) -> None:
+    """Refuse chapters that were handed out from another edition, whose checks are others."""
+    editions = {one.slug: one.notebook.metadata.get("xai_course", {}) for one in assignments}
+    other = [
+        f"{slug} ({metadata['edition']})"
+        for slug, metadata in editions.items()
+        if metadata.get("edition", __version__) != __version__
+    ]
+    if other:
+        raise CourseError(
+            f"This is the grader of the edition {__version__}. Grade these chapters with the "
+            f"environment of theirs, and name the others here: {', '.join(other)}"
+        )
 
 
 def grade_one(
