@@ -308,6 +308,17 @@ def test_tables_for_the_platforms(class_of_four):
     assert scope[2][f"{SLUG} - Max Points"] == str(ALL)
 
 
+def test_the_key_has_the_answer_of_each_student(class_of_four):
+    assert main(["marks", str(class_of_four)]) == 0
+    rows = {row["student"]: row for row in table(class_of_four / "key.csv")}
+    assert {row["right answer"] for row in rows.values()} == {"(7, 4, 4, 1, 1)"}
+    assert main(["release", str(class_of_four), SLUG, "--individual"]) == 0
+    assert main(["marks", str(class_of_four)]) == 0
+    own = {row["student"]: row["right answer"] for row in table(class_of_four / "key.csv")}
+    assert set(own) == {"ada", "bo", "cy", "nobody"}
+    assert "(7, 4, 4, 1, 1)" not in own.values()
+
+
 def test_a_class_list_without_students(class_of_four):
     (class_of_four / "class.csv").write_text("name,email\nAda,a@x.org\n")
     assert main(["marks", str(class_of_four)]) == 1
@@ -328,7 +339,8 @@ def test_feedback_holds_no_test_and_runs_nothing(class_of_four):
 def test_the_page_for_the_marker(class_of_four):
     pages.write_all(class_of_four)
     text = (class_of_four / "marking" / SLUG / f"{THREE}.html").read_text()
-    assert "A region is convex." in text
+    assert "<strong>Model answer.</strong> A region is convex." in text
+    assert "The question." in text
     assert "It is &lt;i&gt;convex&lt;/i&gt;." in text
     assert text.count("<article") == 1  # who wrote nothing needs no reading
 

@@ -169,7 +169,15 @@ def _solution_cells(exercise: Exercise, solution: Solution, variant: str) -> lis
         return []
     if variant == "instructor":
         title = Text(f"**Solution of exercise {exercise.name}**", solution.line)
-        return _plain_cells([title, *solution.items], "solution", exercise.label)
+        cells = _plain_cells([title, *solution.items], "solution", exercise.label)
+        if _has_own_numbers(exercise.label):
+            source = (
+                "from xai_course.book.checks import right_answer\n\n"
+                "# Of any student who has a notebook with an own name.\n"
+                f'right_answer("{exercise.label}", student="a name of your class list")'
+            )
+            cells.append(Cell("code", source, "key", f"{exercise.label}/key"))
+        return cells
     parts: list[str] = []
     for item in solution.items:
         if isinstance(item, Text):

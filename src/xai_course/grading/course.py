@@ -32,6 +32,7 @@ class Exercise:
 
     identifier: str
     title: str = ""
+    question: str = ""
     answer: str = ""
     hidden: str = ""
     points: int = 0
@@ -77,16 +78,16 @@ def read_assignment(course: Path, slug: str) -> Assignment:
             f"There is no assignment {slug!r} in {course}, but: {', '.join(known) or 'none'}. "
             "`make course DIR=...` writes them."
         ) from None
-    found, title = Assignment(slug, notebook), ""
+    found, title, question = Assignment(slug, notebook), "", ""
     for cell in notebook.cells:
         grade_id = grade_id_of(cell)
         identifier, _, part = grade_id.rpartition("-")
         exercise = found.exercises.setdefault(identifier, Exercise(identifier)) if part else None
         points = cell.metadata.get("nbgrader", {}).get("points", 0)
         if title_here := TITLE.search(cell.source):
-            title = title_here[2]
+            title, question = title_here[2], TITLE.sub("", cell.source).strip()
         if exercise is not None:
-            exercise.title = title
+            exercise.title, exercise.question = title, question
         if part == "check":
             call = next(c for c in ast.walk(ast.parse(cell.source)) if _is_check(c))
             exercise.answer, exercise.points = ast.unparse(call.args[1]), points

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xai_course._storage import replace_file
+from xai_course.book.checks import is_individual, right_answer
 from xai_course.grading.course import CourseError, read_assignment
 
 CLASS = "class.csv"  # student, name, email, id: the first is the folder's name in `submitted`
@@ -162,10 +163,28 @@ def write_all(course: Path, *, automatic: bool = False) -> None:
             for one in people
         ],
     )
+    _write(
+        course / "key.csv",
+        ["student", "exercise", "right answer"],
+        [
+            [one["student"], exercise.identifier, str(answer)]
+            for slug in slugs
+            for exercise in assignments[slug].exercises.values()
+            if exercise.answer and is_individual(exercise.identifier)
+            for one in people
+            for answer in [_own_answer(course, slug, exercise.identifier, one["student"])]
+        ],
+    )
     n_waiting = sum(bool(waiting(record)) for record in records)
     n_failed = sum(record["state"] == "failed" for record in records)
     counts = f"{len(records)} records, {n_failed} failed, {n_waiting} wait for a marker"
     print(f"{counts}: {course / 'marks.csv'}")
+
+
+def _own_answer(course: Path, slug: str, identifier: str, student: str) -> Any:
+    """Return what is right for a student: the text's answer, unless there was an own notebook."""
+    is_own = (course / "release" / student / slug).is_dir()
+    return right_answer(identifier, student=student if is_own else "")
 
 
 def _write(path: Path, head: list[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,8 @@ def feedback(assignment: Assignment, record: dict[str, Any]) -> str:
         if one.written:
             points, says = record["by_hand"].get(one.identifier) or (None, "")
             is_there = bool(record["prose"].get(one.identifier))
-            state = "not attempted" if not is_there else "marked" if points is not None else "read"
-            shown = f"{points or 0:g} of {one.written_points}" if state != "read" else "to come"
+            state = "not attempted" if not is_there else "marked" if points is not None else "waits"
+            shown = f"{points or 0:g} of {one.written_points}" if state != "waits" else "to come"
             rows.append([f"{one.title}, in words", state, shown, says])
     cells = "".join(
         "<tr>" + "".join(f"<td><pre>{escape(str(c))}</pre></td>" for c in row) + "</tr>"
@@ -104,12 +105,19 @@ def marking(exercise: Exercise, records: list[dict[str, Any]]) -> str:
                 f'value="{points}"></label></p><label>Comment<textarea name="c-{name}" rows="2">'
                 f"{escape(says)}</textarea></label></article>"
             )
-    guide = f"<details open><summary>Guide</summary><pre>{escape(exercise.guide)}</pre></details>"
+    guide = "".join(
+        f"<details open><summary>{name}</summary><pre>{_bold(text)}</pre></details>"
+        for name, text in (("Question", exercise.question), ("Guide", exercise.guide))
+    )
     body = (
         f'{guide}<form data-exercise="{exercise.identifier}">{"".join(parts)}'
         "<p><button>Save the table</button> and put it into the folder of this page.</p></form>"
     )
     return _page(f"{exercise.identifier}: {exercise.title}", body + FORM)
+
+
+def _bold(text: str) -> str:
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text))
 
 
 def _page(title: str, body: str) -> str:
