@@ -1,0 +1,221 @@
+"""What the wire carries comes out as it went in, and what is no data does not pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import threading
+import time
+from contextlib import suppress
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from xai_course.activations import PiecewiseLinear
+from xai_course.approximation import SMOOTH_ACTIVATIONS
+from xai_course.book.instruments import CountedRows
+from xai_course.grading.names import needed
+from xai_course.grading.wire import MAX_BYTES, Peer, WireError
+from xai_course.networks import PiecewiseLinearNetwork
+
+
+@pytest.fixture
+def far():
+    """Return a function that lets another one run on the other side of a wire."""
+    files = []
+
+    def across(function):
+        (a, b), (c, d) = os.pipe(), os.pipe()
+        here = [os.fdopen(c, "rb", 0), os.fdopen(b, "wb", 0)]
+        there = [os.fdopen(a, "rb", 0), os.fdopen(d, "wb", 0)]
+        files.extend(here + there)
+
+        def serve():
+            with suppress(WireError):
+                Peer(*there, lambda message: function).listen()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return Peer(*here).ask({"do": "get"})
+
+    return across
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        3,
+        2**200,
+        1.5,
+        float("inf"),
+        "ä",
+        [1, [2, (3,)]],
+        (1, "a"),
+        {1, 2},
+        {"a": 1, 2: (3,)},
+        np.float32(1.5),
+        np.array([], dtype=int),
+    ],
+)
+def test_data_comes_back(far, value):
+    back = far(lambda x: x)(value)
+    assert type(back) is type(value)
+    assert np.array_equal(back, value) if isinstance(value, np.ndarray) else back == value
+
+
+@pytest.mark.parametrize("dtype", ["<f8", "<f4", "bool", "<i8", "u1", "<c16", "<U3"])
+def test_arrays_come_back_exactly(far, dtype):
+    value = np.arange(6).reshape(2, 3)[:, ::-1].astype(dtype)
+    back = far(lambda x: x)(value)
+    assert back.dtype == value.dtype
+    assert np.array_equal(back, value)
+    back[0, 0] = back[1, 1]  # and may be changed
+
+
+def test_networks_come_back(far):
+    rng = np.random.default_rng(0)
+    network = PiecewiseLinearNetwork(
+        [rng.normal(size=(4, 2)), rng.normal(size=(1, 4))], [np.ones(4), np.zeros(1)]
+    )
+    X = rng.normal(size=(5, 2))
+    assert np.array_equal(far(lambda n: n.forward(X))(network), network.forward(X))
+    assert np.array_equal(far(lambda n: n)(network).forward(X), network.forward(X))
+    hard = PiecewiseLinear.hardtanh()
+    assert np.array_equal(far(lambda a: a)(hard)(X), hard(X))
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    x = torch.randn(4, 2)
+    assert torch.equal(far(lambda m: m)(module)(x), module(x))
+    tanh = SMOOTH_ACTIVATIONS["tanh"]
+    assert far(lambda a: a.tangent(0.5))(tanh) == pytest.approx(tanh.tangent(0.5))
+
+
+def test_functions_are_called_back_and_generators_go_on(far):
+    def doubles(f, rng):
+        return [f(rng.normal()) for _ in range(3)], f(np.arange(3)).sum()
+
+    rng, same = np.random.default_rng(5), np.random.default_rng(5)
+    found, total = far(doubles)(lambda x: 2 * x, rng)
+    assert found == [2 * same.normal() for _ in range(3)]
+    assert total == 6
+    assert rng.normal() == same.normal()
+
+
+def test_counted_rows_count_here(far):
+    rows, counted = np.eye(3), [0]
+    found = far(lambda r: r @ np.ones(3))(CountedRows(rows, counted))
+    assert np.array_equal(found, np.ones(3))
+    assert counted == [1]
+
+
+def test_gradients_go_through(far):
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    far(lambda t: (t**3).sum())(x).backward()
+    assert x.grad.tolist() == [3.0, 12.0]
+
+    def trains(start, loss):
+        w = start.clone().requires_grad_()
+        loss(w).backward()
+        return w.grad
+
+    slope = far(trains)(torch.tensor([3.0]), lambda w: (w**2).sum())
+    assert slope.tolist() == [6.0]
+
+
+def test_errors_keep_their_kind_and_come_home(far):
+    class Mine(ValueError):
+        pass
+
+    def fails():
+        raise Mine("no")
+
+    with pytest.raises(ValueError, match="no"):
+        far(fails)()
+    own = KeyError("of the check")
+
+    def check(x):
+        raise own
+
+    with pytest.raises(KeyError) as caught:
+        far(lambda f: f(1))(check)
+    assert caught.value is own
+
+
+def test_what_is_no_data_does_not_pass(far):
+    with pytest.raises(TypeError, match="is no data"):
+        far(object)()
+    with pytest.raises(ValueError, match="too large"):
+        far(lambda: "x" * (MAX_BYTES + 1))()
+
+
+def hostile(*messages: bytes) -> Peer:
+    """Return a side that has just been sent some bytes."""
+    read, write = os.pipe()
+    for one in messages:
+        os.write(write, one)
+    os.close(write)
+    peer = Peer(os.fdopen(read, "rb", 0), open(os.devnull, "wb", 0))  # noqa: SIM115
+    peer.deadline = time.monotonic() + 5
+    return peer
+
+
+def packed(text: str) -> bytes:
+    return struct.pack("<I", len(text)) + text.encode()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\x00\x00",
+        struct.pack("<I", 2**31),
+        packed("{"),
+        packed("[1]"),
+        packed("[" * 50_000),
+        packed(json.dumps({"return": {"pickle": "gASV"}})),
+        packed(json.dumps({"return": {"array": "AAAA", "dtype": "O", "shape": [1]}})),
+        packed(json.dumps({"return": {"layers": [["Sequential", []]]}})),
+    ],
+)
+def test_what_is_no_message_ends_the_talk(message):
+    with pytest.raises(WireError):
+        hostile(message).listen()
+
+
+def test_a_class_that_is_not_listed_is_not_made():
+    message = {"return": {"class": "subprocess:Popen", "of": [["true"]]}}
+    with pytest.raises(KeyError):
+        hostile(packed(json.dumps(message))).listen()
+
+
+def test_no_time_without_end():
+    read, write = os.pipe()
+    peer = Peer(os.fdopen(read, "rb", 0), open(os.devnull, "wb", 0))  # noqa: SIM115
+    peer.deadline = time.monotonic() + 0.1
+    with pytest.raises(WireError, match="in time"):
+        peer.listen()
+    os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["a = 1", "b = 2", "def f(): return a"], [True, False, True]),
+        (["a = []", "a.append(1)", "print(a)", "f = a"], [True, True, False, True]),
+        (["def f(): return g()", "def g(): return h", "h = 1"], [True, True, True]),
+        (["f = 1", "f = 2"], [False, True]),
+        (["import numpy as np", "x = np.ones(3)", "x[0] = 2", "f = x"], [True] * 4),
+        (["this is no python", "f = 1"], [False, True]),
+    ],
+)
+def test_which_cells_are_needed(cells, expected):
+    assert needed(cells, {"f"}) == expected
+
+
+def test_a_namespace_travels(far):
+    back = far(lambda x: x)(SimpleNamespace(a=1, b=np.ones(2)))
+    assert back.a == 1
+    assert np.array_equal(back.b, np.ones(2))
