@@ -89,19 +89,18 @@ def test_slides_hold_figures_promises_and_claims(folder: Path, week: int) -> Non
 def test_every_slide_fits_and_nothing_comes_from_the_web(
     folder: Path, week: int, browser: Browser
 ) -> None:
-    watch = watched(browser, viewport={"width": 1280, "height": 720})
-    page = watch.context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto((folder / f"week-{week:02}.slides.html").as_uri())
-    page.wait_for_function("() => window.Reveal?.isReady() && window.MathJax?.startup?.promise")
-    page.evaluate("() => MathJax.startup.promise.then(() => true)")
-    extents = page.evaluate(EXTENT)
-    assert len(extents) > 10
-    assert [one for one in extents if one[1] > ROOM or one[2] > 1280] == []
-    assert not errors
-    assert not watch.blocked
-    watch.context.close()
+    with watched(browser, viewport={"width": 1280, "height": 720}) as watch:
+        page = watch.context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto((folder / f"week-{week:02}.slides.html").as_uri())
+        page.wait_for_function("() => window.Reveal?.isReady() && window.MathJax?.startup?.promise")
+        page.evaluate("() => MathJax.startup.promise.then(() => true)")
+        extents = page.evaluate(EXTENT)
+        assert len(extents) > 10
+        assert [one for one in extents if one[1] > ROOM or one[2] > 1280] == []
+        assert not errors
+        assert not watch.blocked
 
 
 def test_a_changed_notebook_is_kept_and_its_page_made_again(folder: Path, tmp_path: Path) -> None:
