@@ -79,7 +79,7 @@ ATTACKS = {
     "runs the check": (handed_in(lifted(RUNS_THE_CHECK)), "error"),
     "finds the check": (handed_in(lifted(FINDS_THE_CHECK)), "wrong"),
     "replaces check": (handed_in(LESS, REPLACES_CHECK), "not attempted"),
-    "forges a reply": (handed_in(lifted(FORGES_A_REPLY + "\nreturn 0, 0, 0, 0, 0")), "wrong"),
+    "forges a reply": (handed_in(lifted(FORGES_A_REPLY + "\nreturn 0, 0, 0, 0, 0")), "error"),
     "sends a pickle": (handed_in(lifted(SENDS_A_PICKLE)), "error"),
     "exits": (handed_in(lifted("import os\nos._exit(0)")), "stopped"),
     "system exit": (handed_in(lifted("raise SystemExit")), "stopped"),
