@@ -34,7 +34,7 @@ CELL = "\n```{{code-cell}} ipython3\n{}\n```\n"
 @pytest.fixture
 def book(tmp_path):
     """Return a copy of the project with one tiny page, and a way to build it."""
-    for name in ("_config.yml", "constraints/lock.txt"):
+    for name in ("_config.yml", "pyproject.toml", "constraints/lock.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("book/_ext", "book/_static", "book/_templates", "src"):
