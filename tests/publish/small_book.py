@@ -28,6 +28,19 @@ def environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k != "XAI_COURSE_STRICT"} | changed
 
 
+def nbgrader(folder: Path, *arguments: str) -> None:
+    """Run nbgrader in a course's folder, with the stand-in library."""
+    result = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments],
+        cwd=folder,
+        env=environment() | {"HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def copy_course(folder: Path) -> Path:
     """Copy the small book, with the repository's own extensions and constraints, to `folder`."""
     shutil.copytree(FIXTURES / "course", folder, dirs_exist_ok=True)

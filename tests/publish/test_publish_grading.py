@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from small_book import environment, read
+from small_book import nbgrader, read
 
 from tools.publish.variants import with_option
 
@@ -74,18 +74,6 @@ def course_folder(published, tmp_path_factory):
     folder = tmp_path_factory.mktemp("grading") / "course"
     shutil.copytree(published / "nbgrader", folder)
     return folder
-
-
-def nbgrader(folder: Path, *arguments: str) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=folder,
-        env=environment() | {"HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from small_book import change, environment, next_edition, read
+from small_book import change, nbgrader, next_edition, read
 
 from tools.publish.__main__ import main
 from tools.publish.record import digest
@@ -43,19 +41,6 @@ def hashes(folder: Path) -> dict[str, str]:
     """Return a hash for each visible file."""
     paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name[0] != "."]
     return {p.relative_to(folder).as_posix(): digest(p.read_bytes()) for p in paths}
-
-
-def nbgrader(folder: Path, *arguments: str) -> None:
-    """Run nbgrader in the environment of the first edition."""
-    result = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=folder,
-        env=environment() | {"HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def hand_in(folder: Path) -> None:

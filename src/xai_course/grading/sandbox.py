@@ -130,7 +130,7 @@ def sandbox(limits: Limits, *, isolated: bool = True, slot: int = 0) -> Iterator
 
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
-    "HOME": "/tmp/student",
+    "HOME": "/student",
     "LANG": "C.UTF-8",
     "MPLBACKEND": "agg",
     "OMP_NUM_THREADS": "1",
@@ -148,15 +148,16 @@ def _walls(limits: Limits, no_checks: Path, slot: int) -> list[str]:
     command += ["--die-with-parent", "--new-session", "--clearenv"]
     for name, value in {**ENVIRONMENT, "PYTHONPATH": str(PACKAGE.parent)}.items():
         command += ["--setenv", name, value]
-    # First, since the library may lie below it.
-    command += ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", "/tmp"]
+    # First, since the library may lie below one of them.
+    for scratch in ("/tmp", ENVIRONMENT["HOME"]):
+        command += ["--perms", "1777", "--size", str(limits.disk // 2), "--tmpfs", scratch]
     for path in dict.fromkeys(kept):
         for parent in reversed(Path(path).parents[:-1]):  # else only root may walk through them
             command += ["--perms", "0755", "--dir", str(parent)]
         command += ["--ro-bind-try", path, path]
     command += ["--ro-bind", str(no_checks), str(PACKAGE / "book" / "checks")]
     command += ["--proc", "/proc", "--dev", "/dev"]
-    command += ["--perms", "1777", "--dir", ENVIRONMENT["HOME"], "--chdir", ENVIRONMENT["HOME"]]
+    command += ["--chdir", ENVIRONMENT["HOME"]]
     if os.getuid() == 0:  # root's processes cannot be counted: become nobody
         user = str(FIRST_USER + slot)
         command += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 from typing import Any
 from unittest import mock
 
@@ -60,6 +59,4 @@ def _without(forbidden: list[list[str]], answer: Any, arguments: Any, options: A
 
 
 if __name__ == "__main__":
-    # A module of its own name, so that a student's `__main__` is the notebook.
-    sys.modules["__main__"].__dict__.pop("__file__", None)
     main()
