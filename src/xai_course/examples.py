@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint
 from scipy.sparse import csr_array, eye_array, hstack
 from scipy.spatial.distance import cdist
 
+from xai_course._programs import integer_program
 from xai_course._validation import check_array, check_labels, check_number, check_whole
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -312,7 +313,7 @@ def _exact_cover(balls: np.ndarray, cost: np.ndarray) -> list[int]:
     covered = hstack([csr_array(balls.T.astype(float)), eye_array(n_own)])
     whole, price = np.repeat([1, 0], [n_rows, n_own]), np.append(cost, np.ones(n_own))
     rule = LinearConstraint(covered, lb=1)
-    solved = milp(price, constraints=rule, integrality=whole, bounds=Bounds(0, 1))
+    solved = integer_program(price, constraints=rule, integrality=whole, bounds=Bounds(0, 1))
     if solved.x is None or solved.status != 0:
         raise RuntimeError(f"The integer program was not solved: {solved.message}")
     return np.flatnonzero(solved.x[:n_rows] > 0.5).tolist()

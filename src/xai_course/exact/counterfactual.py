@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp, nnls
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, nnls
 from scipy.sparse import block_array
 
+from xai_course._programs import integer_program
 from xai_course._validation import check_array, check_bounds, check_number, check_whole
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -474,9 +475,9 @@ class _Model:
         program = {"constraints": self.constraints, "bounds": self.bounds}
         if row is not None:
             c = np.r_[row, np.zeros(len(self.objective) - len(row))]
-            return milp(c, options={"time_limit": seconds}, **program)
+            return integer_program(c, options={"time_limit": seconds}, **program)
         options = {"time_limit": seconds, "mip_rel_gap": GAP / 10}
-        return milp(self.objective, integrality=self.whole, options=options, **program)
+        return integer_program(self.objective, integrality=self.whole, options=options, **program)
 
     def pattern(self, solution: np.ndarray) -> np.ndarray:
         """Return which neurons are on in a solution."""
