@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xai_course.grading.names import names
+from xai_course.book.names import names
 
 
 def missing_names(cells: Sequence[tuple[str, bool]]) -> dict[int, dict[str, int | None]]:

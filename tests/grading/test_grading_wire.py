@@ -17,7 +17,7 @@ import torch
 from xai_course.activations import PiecewiseLinear
 from xai_course.approximation import SMOOTH_ACTIVATIONS
 from xai_course.book.instruments import CountedRows
-from xai_course.grading.names import needed
+from xai_course.book.names import needed
 from xai_course.grading.wire import MAX_BYTES, Peer, WireError
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -187,7 +187,7 @@ def test_what_is_no_message_ends_the_talk(message):
 
 def test_a_class_that_is_not_listed_is_not_made():
     message = {"return": {"class": "subprocess:Popen", "of": [["true"]]}}
-    with pytest.raises(KeyError):
+    with pytest.raises(WireError, match="no message has a 'class'"):
         hostile(packed(json.dumps(message))).listen()
 
 

@@ -6,7 +6,7 @@ import pytest
 import small_book  # noqa: F401 (puts the repository on the path)
 
 from tools.names import missing_names
-from xai_course.grading.names import names
+from xai_course.book.names import names
 
 KEPT, DROPPED = True, False
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xai_course.grading import marks, pages
 from xai_course.grading.batch import grade_class
-from xai_course.grading.course import CourseError, read_assignment, release
+from xai_course.grading.course import CourseError, read_assignment, release, write
 from xai_course.grading.sandbox import Limits, NotIsolatedError, check_isolation
 
 
@@ -66,15 +66,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _release(course: Path, chapters: list[str], individual: bool) -> None:
-    students = [one["student"] for one in marks.read_class(course)] if individual else [""]
+    students = list(marks.read_class(course).student) if individual else [""]
     if not students:
         raise CourseError(f"{course / marks.CLASS} names no student: its first column is `student`")
     for slug in chapters or marks.chapters(course):
         assignment = read_assignment(course, slug)
         for student in students:
             path = course / "release" / student / slug / f"{slug}.ipynb"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(release(assignment, student), "utf-8")
+            write(path, release(assignment, student))
         print(f"{slug}: {len(students)} notebook(s) in {course / 'release'}")
 
 

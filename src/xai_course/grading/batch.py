@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from xai_course import __version__
-from xai_course._storage import replace_file
-from xai_course.grading.course import Assignment, CourseError, read_assignment, read_submission
+from xai_course.grading.course import (
+    Assignment,
+    CourseError,
+    read_assignment,
+    read_submission,
+    write,
+)
 from xai_course.grading.grade import grade
 from xai_course.grading.marks import chapters, record_path
 from xai_course.grading.sandbox import Limits
@@ -67,9 +72,8 @@ def grade_class(
             except Exception as error:  # of the grader itself, or a worker that was killed
                 record = {"state": FAILED, "says": f"{type(error).__name__}: {error}"}
             record |= {"student": student, "chapter": slug, "stamp": stamps[student, slug]}
-            path = record_path(course, student, slug)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
+            text = json.dumps(record, indent=1, ensure_ascii=False)
+            write(record_path(course, student, slug), text)
             print(f"{student} {slug}: {_line(record)}", flush=True)
             done.append(record)
     return done

@@ -12,7 +12,8 @@ from typing import Any
 
 import nbformat
 
-from xai_course.grading.names import needed
+from xai_course._storage import replace_file
+from xai_course.book.names import needed
 
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION\n?", re.DOTALL)
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS\n?", re.DOTALL)
@@ -59,6 +60,12 @@ class Submission:
     cells: list[str]
     prose: dict[str, str]
     remarks: list[str]
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file of a course, whose folder need not be there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, text.encode())
 
 
 def read_assignment(course: Path, slug: str) -> Assignment:

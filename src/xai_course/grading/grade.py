@@ -9,8 +9,8 @@ from typing import Any
 
 from xai_course.book.checks import CheckFailed, is_individual, verdict
 from xai_course.book.expect import forbidden
+from xai_course.book.names import names, needed
 from xai_course.grading.course import Assignment, Exercise, Submission
-from xai_course.grading.names import names, needed
 from xai_course.grading.sandbox import Limits, sandbox
 from xai_course.grading.wire import WireError
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from xai_course._storage import replace_file
-from xai_course.book.checks import is_individual, right_answer
-from xai_course.grading.course import CourseError, read_assignment
+import pandas as pd
 
-CLASS = "class.csv"  # student, name, email, id: the first is the folder's name in `submitted`
+from xai_course.book.checks import is_individual, right_answer
+from xai_course.grading.course import CourseError, read_assignment, write
+
+CLASS = "class.csv"  # the column `student` is the folder's name in `submitted`
+COLUMNS = ["student", "name", "email", "id", "canvas", "section"]
+# Whose names the columns of a person have on a platform.
+CANVAS = {
+    "name": "Student",
+    "canvas": "ID",
+    "id": "SIS User ID",
+    "email": "SIS Login ID",
+    "section": "Section",
+}
+MOODLE = {"email": "Email address", "id": "ID number"}
+GRADESCOPE = {"name": "Name", "id": "SID", "email": "Email"}
 
 
 def chapters(course: Path) -> list[str]:
@@ -31,72 +40,69 @@ def read_records(course: Path) -> list[dict[str, Any]]:
     by_hand = read_marking(course)
     records = []
     for path in sorted((course / "gradebook").glob("*/*.json")):
-        record = json.loads(path.read_text("utf-8"))
-        record["by_hand"] = {
-            identifier: by_hand.get((record["student"], identifier))
-            for identifier in record.get("prose", {})
+        record = {
+            "exercises": {},
+            "prose": {},
+            "remarks": [],
+            **json.loads(path.read_text("utf-8")),
         }
+        record["by_hand"] = {e: by_hand.get((record["student"], e)) for e in record["prose"]}
         records.append(record)
     return records
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file; none where it is missing."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except FileNotFoundError:
-        return []
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def read_class(course: Path) -> list[dict[str, str]]:
+def read_class(course: Path) -> pd.DataFrame:
     """Return the class list; without one, whoever has handed something in."""
-    rows = read_table(course / CLASS)
-    if rows and "student" not in rows[0]:
-        raise CourseError(f"{course / CLASS} needs a column `student`; it has {', '.join(rows[0])}")
-    return rows or [
-        {"student": folder.name}
-        for folder in sorted((course / "submitted").glob("*"))
-        if folder.is_dir()
-    ]
+    try:
+        people = _read(course / CLASS)
+    except FileNotFoundError:
+        people = pd.DataFrame()
+    if len(people) and "student" not in people:
+        raise CourseError(f"{course / CLASS} needs a column `student`; it has {', '.join(people)}")
+    if people.empty:
+        folders = sorted(p.name for p in (course / "submitted").glob("*") if p.is_dir())
+        people = pd.DataFrame({"student": folders}, dtype=str)
+    people = people.reindex(columns=COLUMNS, fill_value="")
+    for column in ("name", "id"):
+        people[column] = people[column].where(people[column] != "", people["student"])
+    return people
 
 
 def read_marking(course: Path) -> dict[tuple[str, str], tuple[float, str]]:
     """Return points and comment for each student and exercise from the CSV files in ``marking``."""
     found = {}
     for path in sorted((course / "marking").rglob("*.csv")):
-        for row in read_table(path):
-            try:
-                if row["points"].strip():
-                    points = float(row["points"])
-                    found[row["student"], row["exercise"]] = points, row.get("comment") or ""
-            except (KeyError, ValueError, AttributeError) as error:
-                raise CourseError(
-                    f"{path} has a row that is none of student, exercise, points, comment: {row}"
-                ) from error
+        try:
+            rows = _read(path)
+            for row in rows[rows.points.str.strip() != ""].itertuples():
+                found[row.student, row.exercise] = float(row.points), getattr(row, "comment", "")
+        except (AttributeError, ValueError) as error:
+            raise CourseError(
+                f"{path} has a row that is none of student, exercise, points, comment ({error})"
+            ) from error
     return found
+
+
+def _read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
 
 
 def total(record: dict[str, Any], *, automatic: bool = False) -> float | str:
     """Return the points of one record: blank where it failed, or an answer waits for a person."""
-    if record["state"] == "failed":
+    if record["state"] == "failed" or (waiting(record) and not automatic):
         return ""
-    points = float(sum(one["points"] for one in record["exercises"].values()))
-    if automatic:
-        return points
-    if waiting(record):
-        return ""
-    return points + sum(one[0] for one in record["by_hand"].values() if one is not None)
+    points = sum(one["points"] for one in record["exercises"].values())
+    by_hand = sum(one[0] for one in record["by_hand"].values() if one is not None)
+    return points if automatic else points + by_hand
 
 
 def waiting(record: dict[str, Any]) -> list[str]:
     """Return the exercises whose answer in prose nobody has marked yet."""
-    prose = record.get("prose", {})
-    return [one for one, text in prose.items() if text and record["by_hand"][one] is None]
+    return [one for one, text in record["prose"].items() if text and not record["by_hand"][one]]
 
 
 def write_all(course: Path, *, automatic: bool = False) -> None:
-    """Write ``marks.csv`` and a table for each platform.
+    """Write ``marks.csv``, ``key.csv`` and a table for each platform.
 
     Parameters
     ----------
@@ -104,77 +110,54 @@ def write_all(course: Path, *, automatic: bool = False) -> None:
     automatic : bool
         Whether the platforms get the points that the program gave, without those for prose.
     """
-    records = read_records(course)
+    records, people = read_records(course), read_class(course)
     slugs = [slug for slug in chapters(course) if any(r["chapter"] == slug for r in records)]
-    assignments = {slug: read_assignment(course, slug) for slug in slugs}
+    exercises = {slug: read_assignment(course, slug).exercises.values() for slug in slugs}
     of = {
-        slug: sum(
-            one.points + (0 if automatic else one.written_points) for one in a.exercises.values()
-        )
-        for slug, a in assignments.items()
+        slug: sum(one.points + (0 if automatic else one.written_points) for one in exercises[slug])
+        for slug in slugs
     }
-    _write(
-        course / "marks.csv",
-        ["student", "chapter", "state", "automatic", "total", "of", "to mark", "says"],
-        [
-            [
-                r["student"],
-                r["chapter"],
-                r["state"],
-                total(r, automatic=True),
-                total(r),
-                of[r["chapter"]],
-                " ".join(waiting(r)),
-                r.get("says", "; ".join(r.get("remarks", []))),
-            ]
-            for r in records
-        ],
-    )
+    marks = [
+        {
+            "student": record["student"],
+            "chapter": record["chapter"],
+            "state": record["state"],
+            "automatic": total(record, automatic=True),
+            "total": total(record),
+            "of": of[record["chapter"]],
+            "to mark": " ".join(waiting(record)),
+            "says": record.get("says", "; ".join(record["remarks"])),
+        }
+        for record in records
+    ]
+    _write(course / "marks.csv", pd.DataFrame(marks))
+
     got = {(r["student"], r["chapter"]): total(r, automatic=automatic) for r in records}
-    people = read_class(course)
-
-    def points(one: dict[str, str]) -> list[float | str]:
-        return [got.get((one["student"], slug), "") for slug in slugs]
-
-    def cells(one: dict[str, str], *columns: str) -> list[str]:
-        # A name that is not listed is the folder's; other columns stay blank.
-        return [one.get(c) or (one["student"] if c in ("name", "id") else "") for c in columns]
-
-    _write(
-        course / "marks-canvas.csv",
-        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *slugs],
-        [["Points Possible", "", "", "", "", *of.values()]]
-        + [
-            [*cells(one, "name", "canvas", "id", "email", "section"), *points(one)]
-            for one in people
-        ],
+    points = pd.DataFrame(
+        {slug: [got.get((student, slug), "") for student in people.student] for slug in slugs},
+        index=people.index,
     )
-    _write(
-        course / "marks-moodle.csv",
-        ["Email address", "ID number", *slugs],
-        [[*cells(one, "email", "id"), *points(one)] for one in people],
-    )
-    _write(
-        course / "marks-gradescope.csv",
-        ["Name", "SID", "Email", *(c for slug in slugs for c in (slug, f"{slug} - Max Points"))],
-        [
-            [*cells(one, "name", "id", "email")]
-            + [c for slug, p in zip(slugs, points(one), strict=True) for c in (p, of[slug])]
-            for one in people
-        ],
-    )
-    _write(
-        course / "key.csv",
-        ["student", "exercise", "right answer"],
-        [
-            [one["student"], exercise.identifier, str(answer)]
-            for slug in slugs
-            for exercise in assignments[slug].exercises.values()
-            if exercise.answer and is_individual(exercise.identifier)
-            for one in people
-            for answer in [_own_answer(course, slug, exercise.identifier, one["student"])]
-        ],
-    )
+    canvas = people[list(CANVAS)].rename(columns=CANVAS).join(points)
+    possible = dict.fromkeys(canvas, "") | {"Student": "Points Possible"} | of
+    _write(course / "marks-canvas.csv", pd.concat([pd.DataFrame([possible]), canvas]))
+    moodle = people[list(MOODLE)].rename(columns=MOODLE).join(points)
+    _write(course / "marks-moodle.csv", moodle)
+    gradescope = people[list(GRADESCOPE)].rename(columns=GRADESCOPE)
+    for slug in slugs:
+        gradescope[slug], gradescope[f"{slug} - Max Points"] = points[slug], of[slug]
+    _write(course / "marks-gradescope.csv", gradescope)
+    key = [
+        {
+            "student": student,
+            "exercise": exercise.identifier,
+            "right answer": str(_own_answer(course, slug, exercise.identifier, student)),
+        }
+        for slug in slugs
+        for exercise in exercises[slug]
+        if exercise.answer and is_individual(exercise.identifier)
+        for student in people.student
+    ]
+    _write(course / "key.csv", pd.DataFrame(key, columns=["student", "exercise", "right answer"]))
     n_waiting = sum(bool(waiting(record)) for record in records)
     n_failed = sum(record["state"] == "failed" for record in records)
     counts = f"{len(records)} records, {n_failed} failed, {n_waiting} wait for a marker"
@@ -187,11 +170,8 @@ def _own_answer(course: Path, slug: str, identifier: str, student: str) -> Any:
     return right_answer(identifier, student=student if is_own else "")
 
 
-def _write(path: Path, head: list[str], rows: Iterable[Iterable[Any]]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerows([head, *([_plain(cell) for cell in row] for row in rows)])
-    replace_file(path, text.getvalue().encode())
+def _write(path: Path, table: pd.DataFrame) -> None:
+    write(path, table.astype(object).map(_plain).to_csv(index=False, lineterminator="\n"))
 
 
 def _plain(cell: Any) -> Any:

@@ -23,31 +23,20 @@ from typing import Any, BinaryIO
 import numpy as np
 
 MAX_BYTES = 2**26  # one message
-# What is rebuilt on the other side, where it checks itself: the constructor's parameters, and the
-# attributes that fill them.
-_NETS = ("hidden_weights", "hidden_biases", "output_weights", "output_biases")
-_SMOOTH = ("function", "left", "right", "derivative", "inflections", "name")
+NUMBERS_AND_TEXT = "biufcU"  # kinds of arrays; others could hold code
+# What is rebuilt on the other side, where it checks itself: the constructor's parameters, and after
+# an equals sign the attribute that fills one, where it has another name.
 CLASSES = {
-    "xai_course.networks:PiecewiseLinearNetwork": {
-        "weights": "weights",
-        "biases": "biases",
-        "activation": "activations",
-    },
-    **{
-        name: {one: one for one in fields}
-        for name, fields in {
-            "xai_course.activations:PiecewiseLinear": (
-                "breakpoints",
-                "slopes",
-                "intercepts",
-                "name",
-            ),
-            "xai_course.approximation:SmoothActivation": _SMOOTH,
-            "xai_course.inet.lambda_nets:LambdaNets": (*_NETS, "test_error", "epochs"),
-            "xai_course.rules:Rule": ("low", "high", "label"),
-            "xai_course.book.instruments:CountedRows": ("table", "counted"),
-        }.items()
-    },
+    "xai_course.networks:PiecewiseLinearNetwork": "weights biases activation=activations",
+    "xai_course.activations:PiecewiseLinear": "breakpoints slopes intercepts name",
+    "xai_course.approximation:SmoothActivation": (
+        "function left right derivative inflections name"
+    ),
+    "xai_course.inet.lambda_nets:LambdaNets": (
+        "hidden_weights hidden_biases output_weights output_biases test_error epochs"
+    ),
+    "xai_course.rules:Rule": "low high label",
+    "xai_course.book.instruments:CountedRows": "table counted",
 }
 LAYERS = ("ReLU", "Tanh", "Sigmoid", "Flatten")  # without numbers of their own
 
@@ -99,12 +88,8 @@ class Peer:
             except Exception as error:
                 self.raised.append(error)
                 reply = _packed(
-                    {
-                        "raise": _builtin(error),
-                        "says": str(error)[:2000],
-                        "mine": len(self.raised) - 1,
-                        "theirs": getattr(error, "mine", None),
-                    }
+                    {"raise": _builtin(error), "says": str(error)[:2000]}
+                    | {"mine": len(self.raised) - 1, "theirs": getattr(error, "mine", None)}
                 )
             self._send(reply)
 
@@ -113,12 +98,10 @@ class Peer:
             self.changing = changing = []
             arguments, options = self.decode(message["with"])
             result = self.given[message["call"]](*arguments, **options)
-            leaves = [one for one in arguments if _has_gradient(one)]
-            traced = -1
-            if leaves and _has_gradient(result):
-                self.traced.append((result, leaves))
-                traced = len(self.traced) - 1
-            return {"result": result, "now": [_state(one) for one in changing], "traced": traced}
+            if traced := _has_gradient(result):
+                self.traced.append((result, [one for one in arguments if _has_gradient(one)]))
+            number = len(self.traced) - 1 if traced else None
+            return {"result": result, "now": [_state(one) for one in changing], "traced": number}
         if "back" in message:
             from torch.autograd import grad
 
@@ -152,7 +135,7 @@ class Peer:
             kinds = (bool, int, float, str)
             return next((kind(value) for kind in kinds if isinstance(value, kind)), None)
         if isinstance(value, np.ndarray | np.generic):
-            if value.dtype.kind not in "biufcU":
+            if value.dtype.kind not in NUMBERS_AND_TEXT:
                 return self.encode(value.tolist())
             raw = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
             return {"array": raw, "dtype": value.dtype.str, "shape": list(value.shape)}
@@ -167,26 +150,23 @@ class Peer:
             self.changing.append(value)
             return {"generator": value.bit_generator.state}
         if hasattr(value, "detach"):
-            return {
-                "tensor": self.encode(value.detach().cpu().numpy()),
-                "grad": _has_gradient(value),
-            }
+            array = self.encode(value.detach().cpu().numpy())
+            return {"tensor": array, "gradient": _has_gradient(value)}
+        if hasattr(value, "to_numpy"):
+            return self.encode(value.to_numpy())
         return self._encode_object(value)
 
     def _encode_object(self, value: Any) -> Any:
-        if hasattr(value, "to_numpy"):
-            return self.encode(value.to_numpy())
-        for kind in type(value).__mro__:
-            name = f"{kind.__module__}:{kind.__qualname__}"
-            if name in CLASSES:
-                if hasattr(value, "counted"):
-                    self.changing.append(value)
-                attributes = CLASSES[name].values()
-                return {"class": name, "of": [self.encode(getattr(value, a)) for a in attributes]}
-        if type(value).__name__ == "Sequential" and all(
-            type(layer).__name__ in ("Linear", *LAYERS) for layer in value
-        ):
-            return {"layers": [self._encode_layer(layer) for layer in value]}
+        names = [f"{kind.__module__}:{kind.__qualname__}" for kind in type(value).__mro__]
+        if known := next((name for name in names if name in CLASSES), None):
+            if hasattr(value, "counted"):
+                self.changing.append(value)
+            attributes = [getattr(value, one) for one in _parameters(known).values()]
+            return {"class": known, "of": self.encode(attributes)}
+        if type(value).__name__ == "Sequential":
+            layers = [(type(layer).__name__, list(layer.parameters())) for layer in value]
+            if {name for name, _ in layers} <= {"Linear", *LAYERS}:
+                return {"layers": self.encode(layers)}
         if is_dataclass(value) and not isinstance(value, type):
             named = {one.name: getattr(value, one.name) for one in fields(value)}
             return {"namespace": self.encode(named)}
@@ -195,51 +175,45 @@ class Peer:
             return {"function": len(self.given) - 1}
         raise TypeError(f"{type(value).__name__} is no data: return numbers, arrays, lists or text")
 
-    def _encode_layer(self, layer: Any) -> Any:
-        tensors = [self.encode(t.detach().cpu().numpy()) for t in layer.parameters()]
-        return [type(layer).__name__, tensors]
-
     def decode(self, value: Any) -> Any:
         """Return what `encode` was given; anything else is an error."""
-        if not isinstance(value, dict):
-            return [self.decode(part) for part in value] if isinstance(value, list) else value
-        kind = next(iter(value))
-        content = value[kind]
-        if kind == "array":
-            dtype = np.dtype(value["dtype"])
-            if dtype.kind not in "biufcU":
-                raise WireError("an array holds numbers or text")
-            flat = np.frombuffer(base64.b64decode(content), dtype)
-            return flat.reshape(value["shape"]).copy()[()]
-        if kind in ("tuple", "set", "frozenset"):
-            return getattr(builtins, kind)(map(self.decode, content))
-        if kind == "dict":
-            return {self.decode(k): self.decode(v) for k, v in content}
-        if kind == "namespace":
-            return SimpleNamespace(**self.decode(content))
-        if kind == "generator":
-            bits = np.random.PCG64()
-            bits.state = content
-            self.changing.append(np.random.Generator(bits))
-            return self.changing[-1]
-        if kind == "tensor":
-            import torch
+        match value:
+            case list():
+                return [self.decode(part) for part in value]
+            case {"array": raw, "dtype": name, "shape": shape}:
+                dtype = np.dtype(name)
+                if dtype.kind not in NUMBERS_AND_TEXT:
+                    raise WireError("an array holds numbers or text")
+                return np.frombuffer(base64.b64decode(raw), dtype).reshape(shape).copy()[()]
+            case {"tuple": parts} | {"set": parts} | {"frozenset": parts}:
+                return getattr(builtins, next(iter(value)))(map(self.decode, parts))
+            case {"dict": pairs}:
+                return {self.decode(k): self.decode(v) for k, v in pairs}
+            case {"namespace": named}:
+                return SimpleNamespace(**self.decode(named))
+            case {"generator": state}:
+                bits = np.random.PCG64()
+                bits.state = state
+                self.changing.append(np.random.Generator(bits))
+                return self.changing[-1]
+            case {"tensor": array, "gradient": bool(gradient)}:
+                import torch
 
-            return torch.as_tensor(self.decode(content)).requires_grad_(value["grad"])
-        if kind == "class":
-            module, _, name = content.partition(":")
-            parts = map(self.decode, value["of"])
-            made = getattr(import_module(module), name)(
-                **dict(zip(CLASSES[content], parts, strict=True))
-            )
-            if hasattr(made, "counted"):
-                self.changing.append(made)
-            return made
-        if kind == "layers":
-            return _layers([(name, list(map(self.decode, tensors))) for name, tensors in content])
-        if kind == "function":
-            return self._stand_in(int(content))
-        raise WireError(f"no message has a {kind!r}")
+                return torch.as_tensor(self.decode(array)).requires_grad_(gradient)
+            case {"class": name, "of": parts} if name in CLASSES:
+                module, _, kind = name.partition(":")
+                arguments = dict(zip(_parameters(name), self.decode(parts), strict=True))
+                made = getattr(import_module(module), kind)(**arguments)
+                if hasattr(made, "counted"):
+                    self.changing.append(made)
+                return made
+            case {"layers": layers}:
+                return _layers(self.decode(layers))
+            case {"function": int(number)}:
+                return self._stand_in(number)
+            case dict():
+                raise WireError(f"no message has a {next(iter(value), None)!r}")
+        return value
 
     def _stand_in(self, number: int) -> Callable[..., Any]:
         def function(*arguments: Any, **options: Any) -> Any:
@@ -247,9 +221,9 @@ class Peer:
             reply = self.ask({"call": number, "with": self.encode((arguments, options))})
             for one, state in zip(changing, reply["now"], strict=True):
                 _set_state(one, state)
-            if reply["traced"] < 0:
-                return reply["result"]
             leaves = [one for one in arguments if _has_gradient(one)]
+            if reply["traced"] is None or not leaves:
+                return reply["result"]
             return self._traced(reply["traced"], reply["result"], leaves)
 
         return function
@@ -303,14 +277,11 @@ class Peer:
             parts += part
         return bytes(parts)
 
-    def _when_ready(self, *, writing: bool = False) -> bool:
+    def _when_ready(self, *, writing: bool = False) -> None:
         wait = None if self.deadline == np.inf else max(0.0, self.deadline - time.monotonic())
-        ready = select.select(
-            [] if writing else [self.reader], [self.writer] if writing else [], [], wait
-        )
-        if not any(ready):
+        files = [[], [self.writer]] if writing else [[self.reader], []]
+        if not any(select.select(*files, [], wait)):
             raise WireError("it did not end in time")
-        return True
 
 
 def _has_gradient(value: Any) -> bool:
@@ -344,19 +315,27 @@ def _packed(message: dict[str, Any]) -> bytes:
     return struct.pack("<I", len(text)) + text
 
 
-def _layers(parts: list[tuple[str, list[np.ndarray]]]) -> Any:
+def _parameters(name: str) -> dict[str, str]:
+    """Return the parameters of a class, each with the attribute that fills it."""
+    pairs = [one.partition("=") for one in CLASSES[name].split()]
+    return {parameter: attribute or parameter for parameter, _, attribute in pairs}
+
+
+def _layers(parts: list[tuple[str, list[Any]]]) -> Any:
     """Return a torch module of plain layers, for instance [("Linear", [W, b]), ("ReLU", [])]."""
     import torch
 
-    made = []
+    made = torch.nn.Sequential()
     for name, tensors in parts:
         if name == "Linear":
-            weight, *bias = map(torch.as_tensor, tensors)
-            layer = torch.nn.Linear(weight.shape[1], weight.shape[0], bool(bias)).to(weight.dtype)
-            layer.load_state_dict(dict(zip(("weight", "bias"), (weight, *bias), strict=False)))
+            weight, *bias = tensors
+            size = weight.shape[1], weight.shape[0]
+            layer = torch.nn.Linear(*size, bias=bool(bias), dtype=weight.dtype)
+            for own, sent in zip(layer.parameters(), tensors, strict=True):
+                own.data = sent.detach()
         elif name in LAYERS:
             layer = getattr(torch.nn, name)()
         else:
             raise WireError(f"no message has a layer {name!r}")
         made.append(layer)
-    return torch.nn.Sequential(*made)
+    return made
