@@ -165,6 +165,23 @@ def test_one_version() -> None:
     assert str(Version(PROJECT["version"])) == PROJECT["version"]
 
 
+def test_what_lies_in_the_package_travels_with_it() -> None:
+    """A wheel has the data, weights and templates that a checkout has."""
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    packed = {
+        path
+        for package, patterns in setup["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / "src" / package.replace(".", "/")).glob(pattern)
+    }
+    there = {
+        path
+        for path in (ROOT / "src").rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc") and "egg-info" not in str(path)
+    }
+    assert there == packed
+
+
 # --- these tests can fail -------------------------------------------------------------------------
 
 

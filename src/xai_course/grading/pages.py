@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from xai_course.grading.course import Assignment, Exercise, read_assignment, write
 from xai_course.grading.marks import read_records
@@ -20,11 +20,7 @@ TEMPLATES = Environment(
 )
 
 
-def _bold(text: str) -> Markup:
-    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text))))
-
-
-TEMPLATES.filters["bold"] = _bold
+TEMPLATES.filters["markdown"] = lambda text: Markup(MarkdownIt().render(text))  # the book's own
 
 
 def write_all(course: Path) -> None:
