@@ -52,7 +52,8 @@ class PiecewiseLinearNetwork:
     activations : tuple of PiecewiseLinear
         One per hidden layer.
     n_features, n_outputs, n_hidden : int
-        Widths of the input and the output, and the number of hidden neurons in all layers.
+        Widths of the input and the output, and the number of hidden neurons in all layers, which is
+        the length of a pattern.
     hidden_sizes : tuple of int
         Hidden neurons per layer.
 
@@ -96,7 +97,7 @@ class PiecewiseLinearNetwork:
         self.activations = _one_per_layer(activation, len(weights) - 1)
         self.weights = tuple(check_array(w, f"weights[{i}]", 2) for i, w in enumerate(weights))
         self.biases = tuple(check_array(b, f"biases[{i}]", 1) for i, b in enumerate(biases))
-        n_in = self.n_features
+        self.n_features = n_in = self.weights[0].shape[1]
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if weight.shape != (len(bias), n_in) or 0 in weight.shape:
                 raise ValueError(
@@ -104,32 +105,14 @@ class PiecewiseLinearNetwork:
                     f"with no empty dimension, got {weight.shape} and {bias.shape}."
                 )
             n_in = len(bias)
+        *hidden, self.n_outputs = map(len, self.biases)
+        self.hidden_sizes, self.n_hidden = tuple(hidden), sum(hidden)
         read_only(*self.weights, *self.biases)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Copies and pickles of an array may be written to.
         self.__dict__.update(state)
         read_only(*self.weights, *self.biases)
-
-    @property
-    def n_features(self) -> int:
-        """Number of inputs."""
-        return self.weights[0].shape[1]
-
-    @property
-    def n_outputs(self) -> int:
-        """Number of outputs."""
-        return self.weights[-1].shape[0]
-
-    @property
-    def hidden_sizes(self) -> tuple[int, ...]:
-        """Number of hidden neurons in each layer."""
-        return tuple(weight.shape[0] for weight in self.weights[:-1])
-
-    @property
-    def n_hidden(self) -> int:
-        """Number of hidden neurons in all layers, which is the length of a pattern."""
-        return sum(self.hidden_sizes)
 
     def __repr__(self) -> str:
         sizes = " -> ".join(map(str, (self.n_features, *self.hidden_sizes, self.n_outputs)))
