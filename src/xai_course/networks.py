@@ -307,11 +307,9 @@ class PiecewiseLinearNetwork:
 
     def _preactivations(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the input ``z`` of every layer, the output layer's last."""
-        z = X @ self.weights[0].T + self.biases[0]
-        yield z
-        later = zip(self.activations, self.weights[1:], self.biases[1:], strict=True)
-        for activation, weight, bias in later:
-            z = activation(z) @ weight.T
+        z, activations = X, [None, *self.activations]
+        for activation, weight, bias in zip(activations, self.weights, self.biases, strict=True):
+            z = (z if activation is None else activation(z)) @ weight.T
             z += bias
             yield z
 
