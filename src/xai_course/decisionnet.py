@@ -488,8 +488,7 @@ def _borders(network: PiecewiseLinearNetwork, patterns: np.ndarray) -> Iterator[
     """
     coef, intercept = network.local_linear_models(patterns)
     if network.n_outputs == 1:  # that of the second of two classes
-        coef = np.concatenate([np.zeros_like(coef), coef], axis=1)
-        intercept = np.concatenate([np.zeros_like(intercept), intercept], axis=1)
+        coef, intercept = (np.insert(part, 0, 0.0, axis=1) for part in (coef, intercept))
     for i, j in combinations(range(coef.shape[1]), 2):
         line, offset = coef[:, j] - coef[:, i], intercept[:, j] - intercept[:, i]
         ahead = coef[:, [i]] - np.delete(coef, [i, j], axis=1)
