@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
-if TYPE_CHECKING:
-    from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.networks import PiecewiseLinearNetwork
 
 RESOLUTION = 1e-9
 # In units of the frame; a ball that reaches it is taken to be unbounded.

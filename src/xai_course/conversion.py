@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +18,7 @@ from torch import nn
 from xai_course._validation import check_array
 from xai_course.activations import PiecewiseLinear
 from xai_course.approximation import SMOOTH_ACTIVATIONS, SmoothActivation, approximate, elu
-
-if TYPE_CHECKING:
-    from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["PiecewiseLinearActivation", "evaluating", "make_module", "read_module", "split_link"]
 

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,10 +41,8 @@ from numpy.typing import ArrayLike
 from xai_course._polygons import ROUNDING, Polygons
 from xai_course._polytopes import RESOLUTION, UNBOUNDED, Frame, Polytope, balls, unit_rows
 from xai_course._validation import check_array, check_bounds, check_whole
-
-if TYPE_CHECKING:
-    from xai_course.activations import PiecewiseLinear
-    from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.activations import PiecewiseLinear, read_only
+from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["Facet", "Region", "RegionBudgetError", "Regions", "enumerate_regions"]
 
