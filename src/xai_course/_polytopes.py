@@ -54,8 +54,7 @@ class Frame(NamedTuple):
     def of_half_spaces(cls, network: PiecewiseLinearNetwork, A: np.ndarray, b: np.ndarray) -> Frame:
         """Return the frame of a network scaled, so that borders ``A x = b`` are about one away."""
         frame = cls.of_network(network)
-        A, b = frame.enter_planes(A, b)
-        lengths = np.linalg.norm(A, axis=1)
+        lengths = np.linalg.norm(A * frame.scale, axis=1)
         apart = (lengths > 0) & (b != 0)
         unit = float(np.median(np.abs(b[apart]) / lengths[apart])) if apart.any() else 1.0
         return cls(frame.origin, frame.scale * unit)
@@ -81,7 +80,7 @@ class Frame(NamedTuple):
         """Return the network whose inputs are points of the frame."""
         (first, *weights), (bias, *biases) = network.weights, network.biases
         weights, biases = [first * self.scale, *weights], [bias + first @ self.origin, *biases]
-        return type(network)(weights, biases, network.activations)
+        return PiecewiseLinearNetwork(weights, biases, network.activations)
 
 
 def unit_rows(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
