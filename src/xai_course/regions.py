@@ -181,7 +181,7 @@ class Region:
     ) -> None:
         self.network = network
         self.pattern = network.check_patterns(np.asarray(pattern)[None])[0].copy()
-        self.pattern.flags.writeable = False
+        read_only(self.pattern)
         self.bounds = None if bounds is None else check_bounds(bounds, network.n_features)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -224,8 +224,7 @@ class Region:
             ends = np.concatenate([-self.bounds[:, 0], self.bounds[:, 1]])
             found.append((sides, ends, np.full(2 * d, _BOX)))
         joined = tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
-        for array in joined:
-            array.flags.writeable = False
+        read_only(*joined)
         return joined
 
     @cached_property
@@ -656,7 +655,7 @@ class Regions(Sequence[Region]):
     ) -> None:
         order = np.lexsort([np.zeros(len(patterns)), *patterns.T[::-1]])  # the first key is last
         self.network, self.bounds, self.patterns = network, bounds, patterns[order]
-        self.bounds.flags.writeable = self.patterns.flags.writeable = False
+        read_only(self.bounds, self.patterns)
         self.polygons = None if polygons is None else polygons.take(order)
 
     def __reduce__(self) -> tuple[Any, ...]:
