@@ -349,11 +349,29 @@ class Region:
         coincide, where a deeper neuron sits on a breakpoint all along the facet, and where the
         activation jumps. With a jump several regions may lie behind one facet; this is the one
         behind its centre.
+
+        Layer by layer, a neuron whose breakpoint lies at the centre goes where the outward normal
+        leads it, so that all neurons that change together do.
         """
         if not facet.neurons:
             return None
-        pattern = _pattern_beyond(self.network, facet, self._frame)
-        return Region(self.network, pattern, self.bounds)
+        network, frame = self.network, self._frame
+        point = np.append(frame.enter(facet.center), 1.0)
+        normal = facet.normal * frame.scale
+        direction = np.append(normal / np.linalg.norm(normal), 0.0)
+        maps, pattern = _Maps.of_inputs(frame), []
+        for layer, activation in enumerate(network.activations):
+            maps = maps.through(network.weights[layer], network.biases[layer])
+            z, slope = maps.value @ point, maps.value @ direction
+            lengths = np.linalg.norm(maps.value[:, :-1], axis=1)
+            slope[np.abs(slope) <= maps.error @ np.abs(direction)] = 0.0
+            above = z[:, None] - activation.breakpoints
+            tolerance = maps.error @ np.abs(point) + RESOLUTION * lengths
+            here = np.abs(above) <= tolerance[:, None] + ROUNDING * np.abs(activation.breakpoints)
+            beyond = np.where(here, slope[:, None] >= 0, above > 0)
+            pattern.append(beyond.sum(axis=1).astype(np.uint8))
+            maps = maps.activated(activation, pattern[-1])
+        return Region(network, np.concatenate(pattern), self.bounds)
 
     def neighbors(self) -> list[Region]:
         """Return the regions beyond the facets, in the order of `facets`."""
@@ -467,32 +485,6 @@ def _segment_ends(
     is_row = np.isfinite(ends) & ~constant[:, None]
     is_row[:, 0] |= is_elsewhere
     return normals[is_row], offsets[is_row], np.nonzero(is_row)[0]
-
-
-def _pattern_beyond(network: PiecewiseLinearNetwork, facet: Facet, frame: Frame) -> np.ndarray:
-    """Return the pattern just beyond a facet's centre.
-
-    Layer by layer: a neuron whose breakpoint lies at the centre goes where the outward normal leads
-    it, so that all neurons that change together do.
-    """
-    point = np.append(frame.enter(facet.center), 1.0)
-    normal = facet.normal * frame.scale
-    direction = np.append(normal / np.linalg.norm(normal), 0.0)
-    maps = _Maps.of_inputs(frame)
-    pattern = [np.empty(0, dtype=np.uint8)]
-    for layer, activation in enumerate(network.activations):
-        maps = maps.through(network.weights[layer], network.biases[layer])
-        z, slope = maps.value @ point, maps.value @ direction
-        lengths = np.linalg.norm(maps.value[:, :-1], axis=1)
-        slope[np.abs(slope) <= maps.error @ np.abs(direction)] = 0.0
-        above = z[:, None] - activation.breakpoints
-        tolerance = maps.error @ np.abs(point) + RESOLUTION * lengths
-        here = np.abs(above) <= tolerance[:, None] + ROUNDING * np.abs(activation.breakpoints)
-        beyond = np.where(here, slope[:, None] >= 0, above > 0)
-        segments = beyond.sum(axis=1).astype(np.uint8)
-        pattern.append(segments)
-        maps = maps.activated(activation, segments)
-    return np.concatenate(pattern)
 
 
 # --- all regions of a box: its parts, cut by one neuron after another -----------------------------
