@@ -46,6 +46,8 @@ class PiecewiseLinear:
     ----------
     breakpoints, slopes, intercepts : ndarray of float64
         Read-only.
+    n_segments : int
+        Number of segments.
     name
         As given.
 
@@ -75,7 +77,7 @@ class PiecewiseLinear:
         self.breakpoints = check_array(breakpoints, "breakpoints", 1) + 0.0
         self.slopes = check_array(slopes, "slopes", 1) + 0.0
         self.intercepts = check_array(intercepts, "intercepts", 1) + 0.0
-        n = len(self.breakpoints) + 1
+        self.n_segments = n = len(self.breakpoints) + 1
         if len(self.slopes) != n or len(self.intercepts) != n:
             raise ValueError(
                 f"{n - 1} breakpoints need {n} slopes and intercepts, got {len(self.slopes)} and "
@@ -108,11 +110,6 @@ class PiecewiseLinear:
         """Return ``z`` cut off at `low` and `high`."""
         name = f"hardtanh({low:g},{high:g})"
         return cls([low, high], [0.0, 1.0, 0.0], [low, 0.0, high], name=name)
-
-    @property
-    def n_segments(self) -> int:
-        """Number of segments."""
-        return len(self.slopes)
 
     @property
     def is_relu(self) -> bool:
