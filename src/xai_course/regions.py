@@ -521,11 +521,11 @@ class _SolidParts:
         d = len(bounds)
         self.inputs = _Maps.of_inputs(Frame.of_box(bounds))
         self.centers, self.radii = np.zeros((1, d)), np.ones(1)
-        # Half-spaces ``row @ (y, -1) <= 0``, and those of each part. The first one says nothing.
+        # Half-spaces ``row @ (y, -1) <= 0``, and the numbers of each part's own. Number zero says
+        # nothing, and fills up the row of a part that has fewer than another.
         box = np.concatenate([np.zeros((1, d)), np.eye(d), -np.eye(d)])
         self.half_spaces = np.column_stack([box, np.ones(2 * d + 1)])
         self.borders = np.arange(1, 2 * d + 1, dtype=np.int32)[None]
-        self.n_borders = np.array([2 * d])
 
     def cut(self, maps: _Maps, knot: float) -> tuple[np.ndarray, np.ndarray]:
         """Cut each part where its map, (n_parts, n_features + 1), is at the knot.
@@ -588,12 +588,11 @@ class _SolidParts:
         numbers = len(self.half_spaces) + np.arange(2 * len(rows))
         self.half_spaces = np.concatenate([self.half_spaces, rows, -rows])
         parts = np.concatenate([whole, halves, halves])
-        self.borders, self.n_borders = self.borders[parts], self.n_borders[parts]
-        if self.n_borders.max() == self.borders.shape[1]:
+        self.borders = self.borders[parts]
+        if self.borders[:, -1].any():
             self.borders = np.pad(self.borders, ((0, 0), (0, 1)))
         new = np.arange(len(whole), len(parts))
-        self.borders[new, self.n_borders[new]] = numbers
-        self.n_borders[new] += 1
+        self.borders[new, np.count_nonzero(self.borders[new], axis=1)] = numbers
 
 
 def _split_by_layers(
