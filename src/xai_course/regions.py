@@ -599,13 +599,9 @@ def _split_by_layers(
     network: PiecewiseLinearNetwork, parts: _PlanarParts | _SolidParts, max_regions: int
 ) -> np.ndarray:
     """Cut the parts by all neurons, layer after layer; return the pattern of each."""
-    patterns = segments = np.empty((1, 0), dtype=np.uint8)
-    parents = np.zeros(1, dtype=int)
+    patterns = np.empty((1, 0), dtype=np.uint8)
     maps = _Maps(*(m[None] for m in parts.inputs))
     for layer, activation in enumerate(network.activations):
-        if layer:
-            before = network.activations[layer - 1]
-            maps = _Maps(*(m[parents] for m in maps)).activated(before, segments)
         maps = maps.through(network.weights[layer], network.biases[layer])
         parents = np.arange(len(patterns))
         segments = np.zeros((len(patterns), network.hidden_sizes[layer]), dtype=np.uint8)
@@ -618,6 +614,8 @@ def _split_by_layers(
                 if len(segments) > max_regions:
                     raise RegionBudgetError(len(segments), max_regions)
         patterns = np.column_stack([patterns[parents], segments])
+        if layer + 1 < len(network.activations):
+            maps = _Maps(*(m[parents] for m in maps)).activated(activation, segments)
     return patterns
 
 
