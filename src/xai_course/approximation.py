@@ -316,20 +316,18 @@ def _meetings(target: SmoothActivation, lines: Sequence[_Line]) -> np.ndarray:
     return (intercepts[:-1] - intercepts[1:]) / turns
 
 
-def _errors(found: Approximation) -> list[tuple[float, float]]:
-    """Return all places where the error may be largest in size, and the error there.
+def _errors(found: Approximation) -> Iterator[tuple[float, float]]:
+    """Yield all places where the error may be largest in size, and the error there.
 
     On a piece, and between inflections, the slope of the target runs one way. So its error is
     largest at an end or where the two slopes agree.
     """
     target = found.target
-    errors = []
     for low, high in pairwise(sorted({-np.inf, *found.breakpoints, *target.inflections, np.inf})):
         s = found.segment(low)
         line = found.slopes[s], found.intercepts[s]
         places = (low, high, _where_slope(target, line[0], low, high))
-        errors += [(x, abs(target.above(line, x))) for x in places if x is not None]
-    return errors
+        yield from ((x, abs(target.above(line, x))) for x in places if x is not None)
 
 
 def _where_slope(target: SmoothActivation, slope: float, low: float, high: float) -> float | None:
