@@ -88,6 +88,7 @@ class PiecewiseLinear:
         if n > MOST_SEGMENTS:
             raise ValueError(f"There may be {MOST_SEGMENTS} segments at most, got {n}.")
         self.name = name
+        self._key = tuple(a.tobytes() for a in (self.breakpoints, self.slopes, self.intercepts))
         read_only(self.breakpoints, self.slopes, self.intercepts)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -156,14 +157,11 @@ class PiecewiseLinear:
             raise ValueError(f"{self!r} jumps and approximates nothing, so there is no bound.")
         return np.abs(self.slopes).max() * reach
 
-    def _key(self) -> tuple[bytes, bytes, bytes]:
-        return self.breakpoints.tobytes(), self.slopes.tobytes(), self.intercepts.tobytes()
-
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PiecewiseLinear) and self._key() == other._key()
+        return isinstance(other, PiecewiseLinear) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(self._key)
 
     def __repr__(self) -> str:
         name = f"{self.name!r}, " if self.name else ""
