@@ -184,9 +184,7 @@ def _affine(layer: nn.Linear) -> list[_Affine]:
 # these is taken for it until the outputs are compared.
 _READERS: dict[type[nn.Module], Callable[[Any], list[_Step] | None]] = {
     nn.Linear: _affine,
-    nn.Identity: lambda layer: [],
-    nn.Dropout: lambda layer: [],
-    nn.Flatten: lambda layer: [],
+    **dict.fromkeys([nn.Identity, nn.Dropout, nn.Flatten], lambda layer: []),
     nn.ReLU: lambda layer: [PiecewiseLinear.relu()],
     nn.LeakyReLU: lambda layer: [PiecewiseLinear.leaky_relu(layer.negative_slope)],
     nn.Hardtanh: lambda layer: [PiecewiseLinear.hardtanh(layer.min_val, layer.max_val)],
