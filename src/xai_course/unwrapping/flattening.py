@@ -153,7 +153,7 @@ def flatten_models(
     hidden = np.maximum(X[rows] @ coef.T + intercept, 0.0)
     weight, bias = fit_glm(hidden, y[rows], None if classes is None else 2)
     start = PiecewiseLinearNetwork([coef, weight], [intercept, bias])
-    return _train(start, X, y, how, classes, feature_names)
+    return _Training(start, X, y.astype(float), how, classes, feature_names).run()
 
 
 def single_hidden_layer(
@@ -210,59 +210,42 @@ def single_hidden_layer(
     response, classes = _response(y, task, len(X))
     rng = np.random.default_rng([how.seed, 2])
     names = getattr(given, "feature_names_in_", None)
-    runs = []
-    for _ in range(restarts):
-        start = _random_network(X.shape[1], n_hidden, rng)
-        runs.append(_train(start, X, response, how, classes, names))
+    starts = [_random_network(X.shape[1], n_hidden, rng) for _ in range(restarts)]
+    runs = [_Training(start, X, response, how, classes, names).run() for start in starts]
     losses = [min(run.log["validation_loss"]) for run in runs]
     chosen = int(np.argmin(losses))
     runs[chosen].log.update(restart=chosen, restart_losses=losses)
     return runs[chosen]
 
 
-def _train(
-    start: PiecewiseLinearNetwork,
-    X: np.ndarray,
-    y: np.ndarray,
-    how: Settings,
-    classes: np.ndarray | None,
-    names: np.ndarray | None,
-) -> FlatRegressor | FlatClassifier:
-    """Return the network of the best epoch, and the losses."""
-    rows, held_out = how.split(len(X))
-    learner = _Learner(start, X, y.astype(float), classes is not None, rows, held_out)
-    learn(
-        learner,
-        rows,
-        how,
-        rate=lambda _: how.learning_rate,
-        generator=np.random.default_rng([how.seed, 1]),
-    )
-    W, b, v, c = learner.best
-    network = PiecewiseLinearNetwork([W[0], v], [b[0], c])
-    if names is not None:
-        network.feature_names_in_ = names
-    kind = FlatRegressor if classes is None else FlatClassifier
-    return kind(network, start, {"settings": asdict(how), **learner.log}, classes)
-
-
-class _Learner(Learner):
+@dataclass
+class _Training(Learner):
     """A network with one hidden layer: mean squared error, or log-loss of its logit."""
 
-    def __init__(
-        self,
-        start: PiecewiseLinearNetwork,
-        X: np.ndarray,
-        y: np.ndarray,
-        is_classifier: bool,
-        rows: np.ndarray,
-        held_out: np.ndarray,
-    ) -> None:
-        super().__init__()
-        (W, v), (b, c) = start.weights, start.biases
+    start: PiecewiseLinearNetwork
+    X: np.ndarray
+    y: np.ndarray
+    how: Settings
+    classes: np.ndarray | None
+    names: np.ndarray | None
+
+    def run(self) -> FlatRegressor | FlatClassifier:
+        """Return the network of the best epoch, and the losses."""
+        super().__init__()  # an empty log
+        (W, v), (b, c) = self.start.weights, self.start.biases
         self.network = Perceptrons([W[None], b[None], v, c])
-        self.X, self.y, self.is_classifier = X, y, is_classifier
+        rows, held_out = self.how.split(len(self.X))
         self.judged = {"train_loss": rows, "validation_loss": held_out}
+        self.is_classifier = self.classes is not None
+        batches = np.random.default_rng([self.how.seed, 1])
+        learn(self, rows, self.how, rate=lambda _: self.how.learning_rate, generator=batches)
+        W, b, v, c = self.best
+        network = PiecewiseLinearNetwork([W[0], v], [b[0], c])
+        if self.names is not None:
+            network.feature_names_in_ = self.names
+        kind = FlatClassifier if self.is_classifier else FlatRegressor
+        log = {"settings": asdict(self.how), **self.log}
+        return kind(network, self.start, log, self.classes)
 
     def step(self, batch: np.ndarray, step: object, rate: float) -> float:
         X, y = self.X[None, batch], self.y[batch]
