@@ -136,7 +136,7 @@ def train(
     device = torch.device(device)
     items = np.arange(items) if np.ndim(items) == 0 else items
     least = _least_batch(module, len(items), settings.batch_size)
-    state = _State(module, loss, judge, device, settings.learning_rate, epsilon)
+    state = _State(module, loss, judge, device, epsilon)
     run = {**asdict(settings), "device": device.type, **(identity or {})}
     file = _Checkpoint(checkpoint, run, pause, state)
     how = {"rate": rate, "least": least, "progress": progress}
@@ -160,13 +160,7 @@ class _State(Learner):
     """A module, its optimiser and its log: all that changes from epoch to epoch."""
 
     def __init__(
-        self,
-        module: nn.Module,
-        loss: Loss,
-        judge: Judge | None,
-        device: torch.device,
-        rate: float,
-        eps: float,
+        self, module: nn.Module, loss: Loss, judge: Judge | None, device: torch.device, eps: float
     ) -> None:
         super().__init__()
         self.loss, self.judge_of, self.device = loss, judge, device
@@ -175,7 +169,7 @@ class _State(Learner):
             self.module.float()
         if not any(parameter.requires_grad for parameter in self.module.parameters()):
             raise ValueError("The module has no weights to train: it has none, or all are frozen.")
-        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=rate, eps=eps)
+        self.optimizer = torch.optim.Adam(self.module.parameters(), eps=eps)  # `step` sets the rate
 
     @contextmanager
     def epoch_of(self, entropy: Sequence[int]) -> Iterator[np.random.Generator]:
