@@ -157,21 +157,15 @@ def distill(
         return seen, answers, labels[rows]
 
     def loss_of(outputs: torch.Tensor, answers: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        ours, theirs = ((logits / temperature).log_softmax(1) for logits in (outputs, answers))
+        apart = nn.functional.kl_div(ours, theirs, reduction="batchmean", log_target=True)
         to_labels = nn.functional.cross_entropy(outputs, truth)
-        return alpha * to_labels + (1 - alpha) * _divergence(outputs, answers, temperature)
+        return alpha * to_labels + (1 - alpha) * (temperature**2 * apart)
 
     wanted, score = target.argmax(dim=1), "validation_consistency"
     options = {"identity": identity, "checkpoint": checkpoint, "progress": progress}
     module, log = fit_classifier(student, examples, loss_of, wanted, score, settings, **options)
     return Distillation(module, log | {"settings": log["settings"] | how})
-
-
-def _divergence(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    student, teacher = (
-        torch.log_softmax(logits / temperature, dim=1) for logits in (student, teacher)
-    )
-    mean = nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
-    return temperature**2 * mean
 
 
 def _with_noise(inputs: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -135,25 +135,19 @@ def train(
     """
     device = torch.device(device)
     items = np.arange(items) if np.ndim(items) == 0 else items
-    least = _least_batch(module, len(items), settings.batch_size)
+    norms = (isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
+    least = 2 if any(norms) else 1
+    if min(len(items), settings.batch_size) < least:
+        raise ValueError(
+            f"A batch needs at least {least} row(s), two for batch normalisation; got "
+            f"{len(items)} row(s) to train on and batch_size={settings.batch_size}."
+        )
     state = _State(module, loss, judge, device, epsilon)
     run = {**asdict(settings), "device": device.type, **(identity or {})}
     file = _Checkpoint(checkpoint, run, pause, state)
     how = {"rate": rate, "least": least, "progress": progress}
     learn(state, items, settings, after=file.write, **how)
     return state.result(module), {"settings": asdict(settings), **state.log}
-
-
-def _least_batch(module: nn.Module, n_items: int, batch_size: int) -> int:
-    """Return the least number of items that a batch must have."""
-    norms = (isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
-    least = 2 if any(norms) else 1
-    if min(n_items, batch_size) < least:
-        raise ValueError(
-            f"A batch needs at least {least} row(s), two for batch normalisation; got "
-            f"{n_items} row(s) to train on and batch_size={batch_size}."
-        )
-    return least
 
 
 class _State(Learner):
@@ -586,8 +580,7 @@ def _module_logits(module: nn.Module, X: np.ndarray) -> np.ndarray:
 
 def class_logits(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """Return the logits of all classes: a single output is that of the second of two."""
-    before_link, _ = split_link(module)
-    logits = before_link(inputs)
+    logits = split_link(module)[0](inputs)
     if logits.ndim != 2 or logits.shape[1] != 1:
         return logits
     return torch.cat([torch.zeros_like(logits), logits], dim=1)
