@@ -33,6 +33,11 @@ _CHUNK_BYTES = 2**20
 _Step = PiecewiseLinear | tuple[np.ndarray, np.ndarray]
 
 
+def one_a_class(outputs: np.ndarray) -> np.ndarray:
+    """Return one logit per class, where one output is that of the second of two classes."""
+    return np.column_stack([np.zeros(len(outputs)), outputs]) if outputs.shape[1] == 1 else outputs
+
+
 class PiecewiseLinearNetwork:
     """A feed-forward network that is linear on each region of its input space.
 
@@ -160,10 +165,7 @@ class PiecewiseLinearNetwork:
         TypeError, ValueError
             As for `forward`.
         """
-        outputs = self.forward(X)
-        if self.n_outputs > 1:
-            return outputs
-        return np.column_stack([np.zeros(len(outputs)), outputs])
+        return one_a_class(self.forward(X))
 
     def decide(self, X: ArrayLike) -> np.ndarray:
         """Return the class that a classifier decides for, as a number.

@@ -25,7 +25,7 @@ from xai_course._loop import Learner, Settings, Step, half_cosine, learn
 from xai_course._storage import DamagedFileError, load_arrays, save_arrays, sha256
 from xai_course._validation import check_array, check_labels, check_whole
 from xai_course.conversion import evaluating, split_link
-from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.networks import PiecewiseLinearNetwork, one_a_class
 
 __all__ = [
     "Settings",
@@ -566,7 +566,7 @@ def logits_of(model: Logits, X: np.ndarray, name: str) -> np.ndarray:
         )
     if not np.isfinite(logits).all():
         raise ValueError(f"{name} gives NaN or infinite logits for some rows.")
-    return logits if logits.shape[1] > 1 else np.pad(logits, ((0, 0), (1, 0)))
+    return one_a_class(logits)
 
 
 def _module_logits(module: nn.Module, X: np.ndarray) -> np.ndarray:

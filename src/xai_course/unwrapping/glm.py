@@ -13,6 +13,7 @@ from scipy.optimize import linprog
 from scipy.special import log_softmax, logsumexp
 
 from xai_course._validation import check_choice, check_number
+from xai_course.networks import one_a_class
 
 __all__ = [
     "LARGE_LOGIT",
@@ -166,9 +167,7 @@ def _newton(
     own = targets[:, -n_logits:]
 
     def log_probabilities(model: np.ndarray) -> np.ndarray:
-        logits = design @ model.T
-        first = np.zeros((len(design), 1))
-        return log_softmax(np.hstack([first, logits]) if n_logits == 1 else logits, axis=1)
+        return log_softmax(one_a_class(design @ model.T), axis=1)
 
     def criterion(model: np.ndarray) -> float:
         size = np.abs(model) if penalty == "l1" else model**2 / 2

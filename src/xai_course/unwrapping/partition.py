@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from xai_course._validation import check_array, check_labels, check_rows
+from xai_course.networks import one_a_class
 from xai_course.unwrapping import _scores, plots
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ class Classification(ClassifierMixin):
         return len(self.classes_)
 
     def _logits(self, X: ArrayLike) -> np.ndarray:
-        return _one_a_class(self._outputs(X))
+        return one_a_class(self._outputs(X))
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the logits: of the second of two classes, shape (n_samples,), else one a class."""
@@ -289,7 +290,7 @@ class Classification(ClassifierMixin):
         return np.searchsorted(self.classes_, classes)[codes]
 
     def _loss(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return -log_softmax(_one_a_class(outputs), axis=1)[np.arange(len(y)), y]
+        return -log_softmax(one_a_class(outputs), axis=1)[np.arange(len(y)), y]
 
     def _class_shares(self) -> np.ndarray:
         return self._mean_in_parts((self._y[:, None] == range(len(self.classes_))).astype(float))
@@ -318,11 +319,6 @@ class Classification(ClassifierMixin):
     def _global_metric(self, parts: np.ndarray) -> np.ndarray:
         ranked = self._ranked(self.coef_[parts])
         return _mean([_scores.global_auc(coef, self._X, own) for coef, own in ranked])
-
-
-def _one_a_class(outputs: np.ndarray) -> np.ndarray:
-    """Return one logit per class, where one output is that of the second of two classes."""
-    return np.column_stack([np.zeros(len(outputs)), outputs]) if outputs.shape[1] == 1 else outputs
 
 
 def _mean(scores: list[np.ndarray]) -> np.ndarray:
