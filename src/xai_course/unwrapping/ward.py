@@ -33,12 +33,9 @@ def ward_tree(points: np.ndarray, graph: csr_array) -> np.ndarray:
     -----
     Ward (1963). Explained in the chapter *unwrapping-merging*.
     """
-    n = len(points)
-    clusters = _Clusters(points, graph)
-    tree = np.empty((n - 1, 2), dtype=np.int64)
-    for m in range(n - 1):
-        tree[m] = clusters.merge(n + m)
-    return tree
+    n, clusters = len(points), _Clusters(points, graph)
+    pairs = [clusters.merge(new) for new in range(n, 2 * n - 1)]
+    return np.array(pairs, dtype=np.int64).reshape(n - 1, 2)
 
 
 class _Clusters:
@@ -66,7 +63,7 @@ class _Clusters:
         """Find the nearest of the older clusters among those that are linked, in their order."""
         older = linked[: np.searchsorted(linked, cluster)]
         if not len(older):
-            self.nearest[cluster] = -1
+            self.distance[cluster] = np.nan
             return
         sizes, apart = self.sizes[older], self.means[older] - self.means[cluster]
         sizes = sizes * self.sizes[cluster] / (sizes + self.sizes[cluster])
@@ -79,26 +76,21 @@ class _Clusters:
     def linked(self, *clusters: int) -> np.ndarray:
         """Return the clusters of today that these are linked with, in order."""
         found = np.concatenate([self.links[cluster] for cluster in clusters])
-        while True:
-            today = self.holder[found]
-            if (today == found).all():
-                break
+        while ((today := self.holder[found]) != found).any():
             found = self.holder[today]
         found.sort()
         return found[np.append(True, found[1:] != found[:-1])] if len(found) else found
 
     def merge(self, new: int) -> tuple[int, int]:
         """Merge the nearest two of all to a new cluster; return them."""
-        while True:
+        distance, first = heappop(self.heap)
+        while distance != self.distance[first]:  # merged by now, or another one is nearest
             distance, first = heappop(self.heap)
-            second = self.nearest[first]
-            if second >= 0 and distance == self.distance[first]:
-                break
-        pair = [first, second]
+        pair = [first, second := self.nearest[first]]
         self.sizes[new] = self.sizes[pair].sum()
         self.sums[new] = self.sums[pair].sum(axis=0)
         self.means[new] = self.sums[new] / self.sizes[new]
-        self.holder[pair], self.nearest[pair] = new, -1
+        self.holder[pair], self.distance[pair] = new, np.nan
         linked = self.linked(*pair)
         linked = linked[:-1] if len(linked) and linked[-1] == new else linked
         self.links[first] = self.links[second] = None
