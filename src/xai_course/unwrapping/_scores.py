@@ -72,9 +72,7 @@ def global_auc(coef: np.ndarray, X: np.ndarray, positive: np.ndarray) -> np.ndar
     return found
 
 
-def ranking_auc(
-    scores: np.ndarray, positive: np.ndarray, spare: np.ndarray | None = None
-) -> np.ndarray:
+def ranking_auc(scores: np.ndarray, positive: np.ndarray, spare: np.ndarray) -> np.ndarray:
     """Return the AUC of each row of `scores`, shape (n_models, n_samples); ties count one half.
 
     The scores are sorted where they are, and `spare` is room of the same shape for whole numbers:
@@ -84,7 +82,6 @@ def ranking_auc(
     n_pairs = n_positive * (len(positive) - n_positive)
     if n_pairs == 0:
         return np.full(len(scores), np.nan)
-    spare = np.empty(scores.shape, dtype=np.int64) if spare is None else spare
     keys, ranks = _sortable(scores, spare), np.arange(len(positive))
     keys |= positive
     keys.sort(axis=1)
