@@ -209,6 +209,8 @@ def inference_table(
     b            0.983
     Name: p_value, dtype: float64
     """
+    import statsmodels.api as sm  # slow to import
+
     check_choice(cov_type, "cov_type", ("nonrobust", "HC3"))
     check_number(alpha, "alpha", above=0, below=1)
     # Fitted on standardised columns, tested in the features' units: large means or odd units
@@ -223,7 +225,11 @@ def inference_table(
         raise ValueError(f"{what} has {len(X)} rows, too few to test {rank} coefficients.")
     if classification:
         _check_classes(X, y, what)
-    tests = _tests(design @ space, y, to_units @ space, classification, cov_type, alpha)
+        model = sm.GLM(y, design @ space, family=sm.families.Binomial())
+        fit = model.fit(tol=1e-10, maxiter=200)
+    else:
+        fit = sm.OLS(y, design @ space).fit()
+    tests = _tests(fit, to_units @ space, cov_type, alpha)
     # A coefficient that leaves the space asks for more than the rows tell.
     outside = np.linalg.norm(to_units - to_units @ space @ space.T, axis=1)
     tests[outside > _DEPENDENT * np.linalg.norm(to_units, axis=1)] = np.nan
@@ -248,39 +254,26 @@ def _row_space(design: np.ndarray) -> np.ndarray:
     return np.eye(design.shape[1]) if told.sum() == design.shape[1] else directions[told].T
 
 
-def _tests(
-    design: np.ndarray,
-    y: np.ndarray,
-    wanted: np.ndarray,
-    classification: bool,
-    cov_type: str,
-    alpha: float,
-) -> np.ndarray:
+def _tests(fit: Any, wanted: np.ndarray, cov_type: str, alpha: float) -> np.ndarray:
     """Return `_COLUMNS` of the combinations `wanted` of the coefficients, one in each row."""
-    import statsmodels.api as sm  # slow to import
-
-    if classification:
-        binomial = sm.families.Binomial()
-        result = sm.GLM(y, design, family=binomial).fit(tol=1e-10, maxiter=200)
-    else:
-        result = sm.OLS(y, design).fit()
-    residual = y - result.fittedvalues
+    y, design = fit.model.endog, fit.model.exog
+    residual = y - fit.fittedvalues
     noise, exact = np.sqrt(np.mean(residual**2)), _EXACT["spread"] * y.std()
     unknown = np.full(len(wanted), noise <= max(exact, _EXACT["size"] * np.abs(y).max()))
     covariance = None
     if cov_type == "HC3":
-        leverage = result.get_influence().hat_matrix_diag
+        leverage = fit.get_influence().hat_matrix_diag
         alone = leverage > 1 - _ALONE
         residual[alone] = leverage[alone] = 0.0  # fitted exactly, whatever the noise
         score = (residual / (1 - leverage))[:, None] * design
-        bread = result.normalized_cov_params
+        bread = fit.normalized_cov_params
         covariance = bread @ (score.T @ score) @ bread
         # The share of a coefficient's variance that such a row brings alone.
         size = np.sqrt(np.einsum("wi,ij,wj->w", wanted, bread, wanted))
         influence = np.abs(wanted @ bread @ design[alone].T).max(axis=1, initial=0)
         unknown |= influence > _DEPENDENT * size
     with np.errstate(invalid="ignore"):  # a column without variation has no deviation
-        tests = result.t_test(wanted, cov_p=covariance)
+        tests = fit.t_test(wanted, cov_p=covariance)
     columns = [tests.effect, tests.sd, tests.statistic, tests.pvalue, *tests.conf_int(alpha).T]
     table = np.stack([np.ravel(column) for column in columns], axis=1)
     table[unknown, 1:] = np.nan
