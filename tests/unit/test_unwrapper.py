@@ -201,6 +201,9 @@ def test_importance_is_equation_18(regression):
     squares = (unwrapper.counts_[:, None] * unwrapper.coef_[:, 0] ** 2).sum(axis=0)
     intercept = (unwrapper.counts_ * unwrapper.intercept_[:, 0] ** 2).sum()
     assert shares["b"] == pytest.approx(squares[1] / (squares.sum() + intercept))
+    constant = PiecewiseLinearNetwork([np.zeros((1, 3)), [[1.0]]], [[0.0], [0.0]])
+    nothing = UnwrapperRegressor(constant).fit(X, y).joint_importance()
+    assert nothing.isna().all()
 
 
 def test_profile_is_equation_17(regression):

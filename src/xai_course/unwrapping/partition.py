@@ -104,14 +104,10 @@ class Partition(BaseEstimator):
         """
         check_is_fitted(self)
         squares = np.concatenate([self.intercept_[:, :, None], self.coef_], axis=2) ** 2
-        weights = pd.Series(
-            np.einsum("r,rof->f", self.counts_.astype(float), squares),
-            index=["intercept", *self._names],
-            name="importance",
-        )
+        sizes = np.einsum("r,rof->f", self.counts_.astype(float), squares)
+        weights = pd.Series(sizes, ["intercept", *self._names], name="importance")
         weights = weights if intercept else weights.iloc[1:]
-        total = weights.sum()
-        return weights / total if total else weights * np.nan
+        return weights / weights.sum()
 
     def local_linear_profile(
         self, feature: int | str, n_regions: int | None = 30, output: int = 0
