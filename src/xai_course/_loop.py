@@ -111,9 +111,9 @@ class Learner(ABC):
     def weights(self) -> Any:
         """Return a copy of the weights."""
 
+    @abstractmethod
     def judge(self) -> Mapping[str, float]:
         """Return what to log after an epoch; the least ``validation_loss`` is the best."""
-        return {}
 
     def epoch_of(self, entropy: Sequence[int]) -> AbstractContextManager[np.random.Generator]:
         """Return a context for one epoch, which gives the generator that its steps draw from."""
@@ -121,7 +121,7 @@ class Learner(ABC):
 
     def finish_epoch(self, train_loss: float | None) -> None:
         """Log what is known, and keep the weights if they are the best."""
-        for name, value in ({"train_loss": train_loss} | {**self.judge()}).items():
+        for name, value in {"train_loss": train_loss, **self.judge()}.items():
             self.log.setdefault(name, []).append(value)
         losses = self.log.get("validation_loss")
         if losses and (self.best is None or losses[-1] < losses[self.log["best_epoch"]]):

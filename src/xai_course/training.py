@@ -157,7 +157,7 @@ class _State(Learner):
         self, module: nn.Module, loss: Loss, judge: Judge | None, device: torch.device, eps: float
     ) -> None:
         super().__init__()
-        self.loss, self.judge_of, self.device = loss, judge, device
+        self.loss, self.judge_of, self.device = loss, judge or (lambda _: {}), device
         self.module = copy.deepcopy(module).to(device)
         if any(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in _tensors(module)):
             self.module.float()
@@ -180,8 +180,6 @@ class _State(Learner):
         return float(value.detach())
 
     def judge(self) -> Mapping[str, float]:
-        if self.judge_of is None:
-            return {}
         self.module.eval()
         with torch.no_grad():
             return self.judge_of(self.module)
