@@ -21,13 +21,7 @@ from xai_course.unwrapping.glm import SeparationWarning, fit_glm, is_separated, 
 if TYPE_CHECKING:
     from xai_course.unwrapping.merging import Merged
 
-__all__ = [
-    "PostSelectionWarning",
-    "bootstrap",
-    "inference",
-    "inference_naive",
-    "inference_table",
-]
+__all__ = ["PostSelectionWarning", "bootstrap", "inference", "inference_naive", "inference_table"]
 
 # Standardised columns that differ by less are linear combinations of each other.
 _DEPENDENT = 1e-8
@@ -370,8 +364,7 @@ def _rows_of_another_merge(merged: Merged, own: np.ndarray, rng: np.random.Gener
     other = clone(merged)
     if other.n_clusters is not None:
         other.n_clusters = min(other.n_clusters, unwrapper.n_regions_)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SeparationWarning)
+    with warnings.catch_warnings(action="ignore", category=SeparationWarning):
         other._merge(unwrapper)
     chosen = np.bincount(other._apply(X[own])).argmax()
     return rows[other.labels_ == chosen]
