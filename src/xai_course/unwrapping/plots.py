@@ -74,28 +74,21 @@ def profile(
     from xai_course.plotting import NEGATIVE, POSITIVE
 
     ax = _axes(ax)
-    below = _strip(ax, 0.2, 0.32)
+    ax.tick_params(labelbottom=False)
+    below = ax.inset_axes([0, -0.32, 1, 0.2], sharex=ax)
     most = max(map(len, rows))
     for slope, values in zip(slopes, rows, strict=True):
         ends = np.array([values.min(), values.max()])
-        look = {
-            "color": POSITIVE if slope > 0 else NEGATIVE if slope < 0 else "0.35",
-            "linewidth": 1 + 3 * (len(values) / most) ** 0.5,
-            "marker": "o" if ends[0] == ends[1] else "",
-        }
-        ax.plot(ends, slope * (ends - values.mean()), alpha=0.8, **look)
+        color = POSITIVE if slope > 0 else NEGATIVE if slope < 0 else "0.35"
+        look = {"color": color, "marker": "o" if ends[0] == ends[1] else ""}
+        width = 1 + 3 * (len(values) / most) ** 0.5
+        ax.plot(ends, slope * (ends - values.mean()), alpha=0.8, linewidth=width, **look)
     below.hist(np.concatenate(rows), bins=40, color="0.6")
     below.grid(visible=False)
     below.set(yticks=[], ylabel="rows")
     below.set_xlabel(name, parse_math=False)
     ax.set_ylabel(ylabel)
     return ax
-
-
-def _strip(ax: Axes, height: float, depth: float) -> Axes:
-    """Return axes under `ax` that share its horizontal axis and carry its labels."""
-    ax.tick_params(labelbottom=False)
-    return ax.inset_axes([0, -depth, 1, height], sharex=ax)
 
 
 def models(partition: Partition, n_parts: int | None, ax: Axes | None) -> Axes:
