@@ -151,7 +151,10 @@ def distill(
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         seen, answers, changed = inputs[rows], target[rows], len(rows) // 2
         if augment and rng is not None and changed:
-            seen[:changed] = _with_noise(seen[:changed], rng)
+            # Drawn by NumPy, so that each device gets the same.
+            sizes = rng.uniform(size=(changed, 1))
+            noise = rng.standard_normal((changed, X.shape[1]), dtype=np.float32)
+            seen[:changed] += torch.as_tensor(_NOISE * sizes * noise).to(seen)
             new = logits_of(teacher, seen[:changed].cpu().numpy(), "The teacher")
             answers[:changed] = torch.as_tensor(new)
         return seen, answers, labels[rows]
@@ -166,13 +169,6 @@ def distill(
     options = {"identity": identity, "checkpoint": checkpoint, "progress": progress}
     module, log = fit_classifier(student, examples, loss_of, wanted, score, settings, **options)
     return Distillation(module, log | {"settings": log["settings"] | how})
-
-
-def _with_noise(inputs: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Return noisy rows; the numbers are drawn by NumPy, so that each device gets the same."""
-    sizes = rng.uniform(size=(len(inputs), 1))
-    noise = rng.standard_normal(tuple(inputs.shape), dtype=np.float32)
-    return inputs + torch.as_tensor(_NOISE * sizes * noise).to(inputs)
 
 
 # Agreement
