@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import combinations_with_replacement
 from math import comb
 
 import numpy as np
@@ -67,17 +68,9 @@ def monomial_exponents(n_variables: int, degree: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _exponents(n_variables: int, degree: int) -> np.ndarray:
-    if n_variables == 1:
-        found = np.arange(degree, -1, -1)[:, None]
-    else:
-        rest = _exponents(n_variables - 1, degree)
-        totals = rest.sum(axis=1)
-        found = np.vstack(
-            [
-                np.insert(rest[totals <= degree - first], 0, first, axis=1)
-                for first in range(degree, -1, -1)
-            ]
-        )
+    # A monomial is a product of `degree` factors, of which the last kind, number n, is a 1.
+    factors = list(combinations_with_replacement(range(n_variables + 1), degree))
+    found = (np.array(factors)[:, :, None] == np.arange(n_variables)).sum(axis=1)
     found.flags.writeable = False
     return found
 
@@ -178,8 +171,7 @@ def orthonormal_basis(n_variables: int, degree: int) -> np.ndarray:
         `monomial_exponents`. Its inverse transposed turns monomial coefficients into
         coordinates; ``basis @ gram_matrix(exponents) @ basis.T`` is the identity.
     """
-    exponents = monomial_exponents(n_variables, degree)
-    return _product(_legendre(degree), exponents)
+    return _product(monomial_exponents(n_variables, degree), _legendre(degree))
 
 
 def monomials_in_basis(n_variables: int, degree: int) -> np.ndarray:
@@ -188,7 +180,7 @@ def monomials_in_basis(n_variables: int, degree: int) -> np.ndarray:
     The inverse of `orthonormal_basis`, taken in one variable, where it is well conditioned.
     """
     exponents = monomial_exponents(n_variables, degree)
-    return _product(np.linalg.inv(_legendre(degree)), exponents)
+    return _product(exponents, np.linalg.inv(_legendre(degree)))
 
 
 def _legendre(degree: int) -> np.ndarray:
@@ -197,7 +189,7 @@ def _legendre(degree: int) -> np.ndarray:
     return np.sqrt(2 * p + 1) * (-1.0) ** (p + k) * special.comb(p, k) * special.comb(p + k, k)
 
 
-def _product(in_one_variable: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+def _product(exponents: np.ndarray, in_one_variable: np.ndarray) -> np.ndarray:
     product = np.ones((len(exponents), len(exponents)))
     for column in exponents.T:
         product *= in_one_variable[column[:, None], column]
@@ -209,13 +201,12 @@ def monomial_factors(exponents: np.ndarray) -> np.ndarray:
 
     A monomial of degree 3 has three factors, however many variables there are.
     """
-    *shape, n_variables = exponents.shape
-    rows = exponents.reshape(-1, n_variables)
-    totals = rows.sum(axis=1)
-    factors = np.full((len(rows), totals.max(initial=0)), n_variables)
-    variables = np.tile(np.arange(n_variables), len(rows))
-    factors[np.arange(factors.shape[1]) < totals[:, None]] = np.repeat(variables, rows.ravel())
-    return factors.reshape(*shape, factors.shape[1])
+    totals, n_variables = exponents.sum(axis=-1), exponents.shape[-1]
+    factors = np.full((*totals.shape, totals.max(initial=0)), n_variables)
+    variables = np.broadcast_to(np.arange(n_variables), exponents.shape)
+    is_factor = np.arange(factors.shape[-1]) < totals[..., None]
+    factors[is_factor] = np.repeat(variables, exponents.ravel())
+    return factors
 
 
 def _check_exponents(exponents: ArrayLike, n_variables: int | None = None) -> np.ndarray:
