@@ -26,12 +26,11 @@ class Stack:
         self.settings, self.recipe = settings, settings.recipe
         n_nets, self.n_hidden, n_variables = hidden.shape
         self.width = n_variables + 1
-        flat = torch.zeros(n_nets, self.n_hidden * (self.width + 1) + 1, dtype=torch.float32)
-        flat[:, : self.n_hidden * self.width].view(n_nets, self.n_hidden, self.width)[:, :, :-1] = (
-            torch.as_tensor(hidden)
-        )
-        flat[:, self.n_hidden * self.width : -1] = torch.as_tensor(output)
-        self.flat = flat.to(settings.device)
+        shape = n_nets, self.n_hidden * (self.width + 1) + 1
+        self.flat = torch.zeros(shape, dtype=torch.float32, device=settings.device)
+        parts = self._split(self.flat)
+        parts[0][:, :, :-1] = torch.as_tensor(hidden)
+        parts[1].copy_(torch.as_tensor(output))
         self.best = self.flat.clone()
         self.epochs_done = np.zeros(n_nets, dtype=int)
 
