@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,13 @@ class _Baseline:
         """Return a polynomial for each row of `answers`, shape (N, n_queries)."""
         raise NotImplementedError
 
+    def _candidates(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return exponents of all monomials, their values, (n_queries, m), and how many to take."""
+        exponents = monomial_exponents(X.shape[1], self.degree)
+        n_terms = check_sparsity(self.sparsity, X.shape[1], len(exponents))
+        _enough(X, n_terms)
+        return exponents, monomial_values(X, exponents), n_terms
+
 
 @dataclass(frozen=True, kw_only=True)
 class Constant(_Baseline):
@@ -177,29 +185,7 @@ class LinearModel(_Baseline):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Selection(_Baseline):
-    """Choose monomials from the enumeration, then fit them."""
-
-    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
-        n_variables = X.shape[1]
-        exponents = monomial_exponents(n_variables, self.degree)
-        n_terms = check_sparsity(self.sparsity, n_variables, len(exponents))
-        _enough(X, n_terms)
-        coef = self._choose(exponents, monomial_values(X, exponents), answers, n_terms)
-        return [SparsePolynomial.from_dense(c, n_variables, self.degree) for c in coef]
-
-    def _choose(
-        self, exponents: np.ndarray, values: np.ndarray, answers: np.ndarray, n_terms: int
-    ) -> ArrayLike:
-        """Return the coefficients of all monomials for each network, `n_terms` of them not zero.
-
-        `values` are those of the monomials at the queries, shape (n_queries, m).
-        """
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrthogonalMatchingPursuit(_Selection):
+class OrthogonalMatchingPursuit(_Baseline):
     """Add the monomial that correlates most with what is left, s times (scikit-learn).
 
     Parameters
@@ -218,9 +204,8 @@ class OrthogonalMatchingPursuit(_Selection):
 
     unit_norm: bool = True
 
-    def _choose(
-        self, exponents: np.ndarray, values: np.ndarray, answers: np.ndarray, n_terms: int
-    ) -> ArrayLike:
+    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
+        _, values, n_terms = self._candidates(X)
         length = np.linalg.norm(values, axis=0) if self.unit_norm else 1.0
         columns = values / length
         model = linear_model.OrthogonalMatchingPursuit(n_nonzero_coefs=n_terms, fit_intercept=False)
@@ -229,11 +214,12 @@ class OrthogonalMatchingPursuit(_Selection):
             warnings.filterwarnings(
                 "ignore", "\\s*Orthogonal matching pursuit ended", RuntimeWarning
             )
-            return [model.fit(columns, y).coef_ / length for y in answers]
+            coef = [model.fit(columns, y).coef_ / length for y in answers]
+        return [SparsePolynomial.from_dense(c, X.shape[1], self.degree) for c in coef]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LassoRefit(_Selection):
+class LassoRefit(_Baseline):
     """The s largest coefficients of a lasso, fitted again by least squares (scikit-learn).
 
     Parameters
@@ -255,9 +241,8 @@ class LassoRefit(_Selection):
         super().__post_init__()
         check_number(self.alpha, "alpha", above=0)
 
-    def _choose(
-        self, exponents: np.ndarray, values: np.ndarray, answers: np.ndarray, n_terms: int
-    ) -> ArrayLike:
+    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
+        exponents, values, n_terms = self._candidates(X)
         model = linear_model.Lasso(self.alpha, fit_intercept=False, max_iter=20_000)
         found = np.zeros((len(answers), len(exponents)))
         for k, y in enumerate(answers):
@@ -266,11 +251,11 @@ class LassoRefit(_Selection):
             coef = model.fit(values, y / spread if varies else y).coef_
             largest = np.sort(np.argsort(-np.abs(coef), kind="stable")[:n_terms])
             found[k, largest] = np.linalg.lstsq(values[:, largest], y, rcond=None)[0]
-        return found
+        return [SparsePolynomial.from_dense(c, X.shape[1], self.degree) for c in found]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GreedySwaps(_Selection):
+class GreedySwaps(_Baseline):
     """Orthogonal least squares there and back, then exchanges: `best_monomials`.
 
     It ends where no single exchange helps. A better set that differs in two monomials stays
@@ -303,16 +288,15 @@ class GreedySwaps(_Selection):
         check_choice(self.gram, "gram", ("sample", "exact"))
         check_whole(self.width, "width", 1)
 
-    def _choose(
-        self, exponents: np.ndarray, values: np.ndarray, answers: np.ndarray, n_terms: int
-    ) -> ArrayLike:
+    def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
+        exponents, values, n_terms = self._candidates(X)
         exact = self.gram == "exact"
         gram = gram_matrix(exponents) if exact else values.T @ values / len(values)
         correlations = answers @ values / len(values)
         chosen, coef = best_monomials(gram, correlations, n_terms, self.max_swaps, self.width)
         found = np.zeros((len(answers), len(exponents)))
         np.put_along_axis(found, chosen, coef, axis=1)
-        return found
+        return [SparsePolynomial.from_dense(c, X.shape[1], self.degree) for c in found]
 
 
 # Genetic programming
@@ -438,8 +422,11 @@ class SymbolicRegression(_Baseline):
         generations = range(1, self.generations + 1)
         bar = tqdm(generations, desc=name, unit="gen", disable=not self.progress, ascii=True)
         for generation in bar:
-            # One generation more: gplearn's own way to go on from the last population.
-            _fit_quietly(search.set_params(generations=generation), X, y)
+            with warnings.catch_warnings():
+                # gplearn 0.4.2, the newest for scikit-learn 1.6, calls a method deprecated there.
+                warnings.filterwarnings("ignore", "`BaseEstimator._validate_data`", FutureWarning)
+                # One generation more: gplearn's own way to go on from the last population.
+                search.set_params(generations=generation).fit(X, y)
             found = search._program
             errors.append(found.raw_fitness_)
             if best is None or found.raw_fitness_ < best.raw_fitness_:
@@ -500,8 +487,7 @@ def expand_program(program: list[Any], n_variables: int) -> SparsePolynomial:
         If the program holds another function, an unknown variable, or is incomplete.
     """
     check_whole(n_variables, "n_variables", 1)
-    one = np.zeros((1, n_variables), dtype=np.int64)
-    variables = np.eye(n_variables, dtype=np.int64)
+    *variables, one = np.eye(n_variables + 1, n_variables, dtype=np.int64)
     stack: list[SparsePolynomial] = []
     for node in reversed(program):  # from the leaves: a function finds its arguments on the stack
         name = getattr(node, "name", None)
@@ -516,9 +502,9 @@ def expand_program(program: list[Any], n_variables: int) -> SparsePolynomial:
         elif isinstance(node, Integral):
             if not 0 <= node < n_variables:
                 raise ValueError(f"The program has the variable {node} of {n_variables}.")
-            stack.append(SparsePolynomial([1.0], variables[[node]]))
+            stack.append(SparsePolynomial([1.0], [variables[node]]))
         else:
-            stack.append(SparsePolynomial([node], one))
+            stack.append(SparsePolynomial([node], [one]))
     if len(stack) != 1:
         raise ValueError("The program is incomplete.")
     return stack[0].simplified()
@@ -529,24 +515,13 @@ def _add(f: SparsePolynomial, g: SparsePolynomial, sign: float = 1.0) -> SparseP
     return SparsePolynomial(coef, np.concatenate([f.exponents, g.exponents])).simplified()
 
 
-def _subtract(f: SparsePolynomial, g: SparsePolynomial) -> SparsePolynomial:
-    return _add(f, g, -1.0)
-
-
 def _multiply(f: SparsePolynomial, g: SparsePolynomial) -> SparsePolynomial:
     exponents = f.exponents[:, None] + g.exponents
     coef = np.outer(f.coef, g.coef).ravel()
     return SparsePolynomial(coef, exponents.reshape(len(coef), f.n_variables)).simplified()
 
 
-_OPERATIONS = {"add": _add, "sub": _subtract, "mul": _multiply}
-
-
-def _fit_quietly(search: SymbolicRegressor, X: np.ndarray, y: np.ndarray) -> None:
-    with warnings.catch_warnings():
-        # gplearn 0.4.2, the newest for scikit-learn 1.6, calls a method deprecated there.
-        warnings.filterwarnings("ignore", "`BaseEstimator._validate_data`", FutureWarning)
-        search.fit(X, y)
+_OPERATIONS = {"add": _add, "sub": partial(_add, sign=-1.0), "mul": _multiply}
 
 
 def _enough(X: np.ndarray, n_terms: int) -> None:
