@@ -136,33 +136,28 @@ class _Pool:
     """Units of the training networks that bend inside the cube, with their true moments."""
 
     def __init__(self, lambda_nets: LambdaNets, degree: int) -> None:
-        n_nets, width, n_variables = lambda_nets.hidden_weights.shape
-        weights = lambda_nets.hidden_weights.reshape(-1, n_variables)
-        biases = lambda_nets.hidden_biases.ravel()
-        kept = np.flatnonzero(bent_on_cube(weights, biases))
-        if not len(kept):
+        kept = bent_on_cube(lambda_nets.hidden_weights, lambda_nets.hidden_biases)
+        if not kept.any():
             raise ValueError("No hidden unit of these networks bends inside the unit cube.")
-        weights, biases = weights[kept], biases[kept]
+        weights, biases = lambda_nets.hidden_weights[kept], lambda_nets.hidden_biases[kept]
         self.directions, self.centres, length = scaled_units(weights, biases)
-        amplitude = lambda_nets.output_weights.ravel()[kept] * length
+        amplitude = lambda_nets.output_weights[kept] * length
         # Adam adds an absolute number to its divisor, so the outputs get a unit of their own.
         self.amplitude = (amplitude / binary_unit(amplitude)).astype(np.float32)
-        # Row i of `first` is where the units of network i begin.
-        self.first = np.searchsorted(kept // width, np.arange(n_nets + 1))
-        self.exponents, self.degree = monomial_exponents(n_variables, degree), degree
-        self.targets = np.empty((len(kept), len(self.exponents)), dtype=np.float32)
-        for part in chunks(len(kept), len(self.exponents)):
+        # Entry i says which rows of the arrays are units of network i.
+        self.rows = np.split(np.arange(len(weights)), kept.sum(axis=1).cumsum()[:-1])
+        self.exponents, self.degree = monomial_exponents(lambda_nets.n_variables, degree), degree
+        self.targets = np.empty((len(weights), len(self.exponents)), dtype=np.float32)
+        for part in chunks(len(weights), len(self.exponents)):
             odd = affine_moments(weights[part], biases[part], degree) / 2
             even = series_moments(degree, None, weights[part], biases[part]) - odd
             self.targets[part] = even / length[part, None]
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, ...]:
         """Return directions, centres, targets, amplitudes and the network of each unit."""
-        nets = rng.integers(0, len(self.first) - 1, size)
-        counts = self.first[nets + 1] - self.first[nets]
-        owner = np.repeat(np.arange(size), counts)
-        start = np.repeat(self.first[nets] - (np.cumsum(counts) - counts), counts)
-        rows = start + np.arange(len(owner))
+        rows = [self.rows[net] for net in rng.integers(0, len(self.rows), size)]
+        owner = np.repeat(np.arange(size), list(map(len, rows)))
+        rows = np.concatenate(rows)
         order = rng.permutation(self.exponents.shape[1])
         # New variable j is old variable order[j]; a function's old degrees are put back in place.
         source = monomial_indices(self.exponents[:, np.argsort(order)], self.degree)

@@ -79,18 +79,18 @@ def sum_over_units(lambda_nets: LambdaNets, degree: int, bent: BentMoments) -> n
 
     Units that are zero on the whole cube are left out; the others keep their order.
     """
-    n_nets, width, n_variables = lambda_nets.hidden_weights.shape
-    weights = lambda_nets.hidden_weights.reshape(-1, n_variables)
-    biases = lambda_nets.hidden_biases.ravel()
-    amplitudes = lambda_nets.output_weights.ravel()
-    alive = np.flatnonzero((_range(weights, biases)[1] > 0) & (amplitudes != 0))
-    found = np.zeros((n_nets, len(monomial_exponents(n_variables, degree))))
-    for part in chunks(len(alive), 16 * found.shape[1]):
-        units = alive[part]
-        values = _moments(weights[units], biases[units], degree, bent) * amplitudes[units, None]
-        nets, starts = np.unique(units // width, return_index=True)
-        found[nets] += np.add.reduceat(values, starts, axis=0)
-    found[:, -1] += lambda_nets.output_biases  # the constant is the last basis function
+    weights, biases, amplitudes, output_biases = lambda_nets.weights().values()
+    alive = (_range(weights, biases)[1] > 0) & (amplitudes != 0)
+    owner = np.nonzero(alive)[0]
+    weights, biases, amplitudes = weights[alive], biases[alive], amplitudes[alive]
+    found = np.zeros((len(alive), len(monomial_exponents(weights.shape[1], degree))))
+    for part in chunks(len(owner), 16 * found.shape[1]):
+        values = affine_moments(weights[part], biases[part], degree)
+        bends = bent_on_cube(weights[part], biases[part])
+        values[bends] = bent(weights[part][bends], biases[part][bends])
+        nets, starts = np.unique(owner[part], return_index=True)
+        found[nets] += np.add.reduceat(values * amplitudes[part, None], starts, axis=0)
+    found[:, -1] += output_biases  # the constant is the last basis function
     return found
 
 
@@ -103,18 +103,9 @@ def bent_on_cube(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
 def _range(weights: np.ndarray, biases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the largest value of w x + b on the cube."""
     return (
-        biases + np.minimum(weights, 0).sum(axis=1),
-        biases + np.maximum(weights, 0).sum(axis=1),
+        biases + np.minimum(weights, 0).sum(axis=-1),
+        biases + np.maximum(weights, 0).sum(axis=-1),
     )
-
-
-def _moments(weights: np.ndarray, biases: np.ndarray, degree: int, bent: BentMoments) -> np.ndarray:
-    """Return the moments of units that are not zero on the whole cube."""
-    found = affine_moments(weights, biases, degree)
-    bends = bent_on_cube(weights, biases)
-    if bends.any():
-        found[bends] = bent(weights[bends], biases[bends])
-    return found
 
 
 def affine_moments(weights: np.ndarray, biases: np.ndarray, degree: int) -> np.ndarray:
