@@ -144,9 +144,7 @@ def _drop(
         inverse = inverse - column[:, :, None] * column[:, None, :]
         stay = np.argsort(np.arange(size) == worst[:, None], axis=1, kind="stable")[:, :-1]
         chosen = np.take_along_axis(chosen, stay, 1)
-        inverse = np.take_along_axis(
-            np.take_along_axis(inverse, stay[:, :, None], 1), stay[:, None, :], 2
-        )
+        inverse = inverse[rows[:, None, None], stay[:, :, None], stay[:, None, :]]
     return chosen
 
 
