@@ -220,17 +220,23 @@ def test_the_cheap_recipe_learns():
 
 
 def test_the_split_of_the_paper(monkeypatch):
-    shapes = []
+    seen = []
+    for name in ("_epoch", "_error"):
+        real = getattr(_stack.Stack, name)
 
-    def recorded(self, X, y, X_valid, y_valid, first):
-        shapes.append([tuple(t.shape) for t in (X, y, X_valid, y_valid)])
+        def recorded(self, state, X, y, *more, real=real):
+            seen.append((X, y))
+            return real(self, state, X, y, *more)
 
-    monkeypatch.setattr(_stack.Stack, "fit", recorded)
-    now = settings(n_samples=5000, recipe=UNTRAINED)
-    nets = train_lambda_nets(POLYNOMIALS, n_hidden=10, recipe=UNTRAINED, progress=False)
-    assert shapes == [[(5, 3, 2813), (5, 2813), (5, 3, 937), (5, 937)]]
+        monkeypatch.setattr(_stack.Stack, name, recorded)
+    recipe = Recipe(learning_rate=0.02, epochs=1, patience=1)
+    now = settings(n_samples=5000, recipe=recipe)
+    nets = train_lambda_nets(POLYNOMIALS, n_hidden=10, recipe=recipe, progress=False)
+    X, targets, noisy, _ = population._draw(POLYNOMIALS, now, 0)
+    for part, (inputs, outputs) in zip((slice(2813), slice(2813, 3750)), seen, strict=True):
+        np.testing.assert_array_equal(inputs, X[:, :, part])
+        np.testing.assert_array_equal(outputs, noisy[:, part])
     # The other 1250 rows are for the test error.
-    X, targets, _, _ = population._draw(POLYNOMIALS, now, 0)
     found = nets.predict(X[:, :-1, 3750:].transpose(0, 2, 1))
     assert found.shape[1] == 1250
     expected = np.abs(found - targets[:, 3750:]).mean(axis=1)

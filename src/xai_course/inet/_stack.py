@@ -45,16 +45,14 @@ class Stack:
         hidden, output, bias = (part.cpu().numpy() for part in self._split(self.best))
         return hidden[:, :, :-1], hidden[:, :, -1], output, bias
 
-    def fit(
-        self,
-        X: torch.Tensor,
-        y: torch.Tensor,
-        X_valid: torch.Tensor,
-        y_valid: torch.Tensor,
-        first: int,
-    ) -> None:
-        """Run the recipe. Networks that have stopped leave the stack."""
-        recipe = self.recipe
+    def fit(self, X: np.ndarray, y: np.ndarray, first: int) -> None:
+        """Run the recipe on inputs (N, n + 1, rows) and targets (N, rows).
+
+        Networks that have stopped leave the stack. `first` is the index of its first network.
+        """
+        recipe, (train, valid, _) = self.recipe, self.settings.parts()
+        X, y = (torch.as_tensor(a, device=self.settings.device) for a in (X, y))
+        X, y, X_valid, y_valid = X[:, :, train], y[:, train], X[:, :, valid], y[:, valid]
         # All networks of a stack take their rows in one random order; the rows themselves differ.
         order = np.random.default_rng([self.settings.seed, first, 2])
         state = Adam(self.flat)

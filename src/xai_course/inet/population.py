@@ -201,11 +201,8 @@ def train_lambda_nets(
     shards = [polynomials[first : first + shard_size] for first in starts]
     store = None if folder is None else _Store(Path(folder), settings, shards)
     done = [None if store is None else store.read(k) for k in range(len(shards))]
-    tasks = (
-        delayed(_train_shard)(shards[k], settings, k, starts[k])
-        for k in range(len(shards))
-        if done[k] is None
-    )
+    missing = [k for k, nets in enumerate(done) if nets is None]
+    tasks = (delayed(_train_shard)(shards[k], settings, k, starts[k]) for k in missing)
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     ready = sum(len(nets) for nets in done if nets is not None)  # not counted in the speed
     total = len(polynomials)
@@ -255,16 +252,13 @@ def _train_shard(
 
 def _train_stack(polynomials: list[SparsePolynomial], settings: Settings, first: int) -> LambdaNets:
     """Train some networks as one stack of tensors."""
-    import torch
-
     from xai_course.inet._stack import Stack
 
     X, targets, noisy, weights = _draw(polynomials, settings, first)
-    train, valid, test = settings.parts()
     stack = Stack(weights, settings)
-    inputs, outputs = (torch.as_tensor(a, device=settings.device) for a in (X, noisy))
-    stack.fit(inputs[:, :, train], outputs[:, train], inputs[:, :, valid], outputs[:, valid], first)
+    stack.fit(X, noisy, first)
     nets = LambdaNets(*stack.weights(), epochs=stack.epochs_done)
+    _, _, test = settings.parts()
     error = np.abs(nets.predict(X[:, :-1, test].transpose(0, 2, 1)) - targets[:, test]).mean(axis=1)
     # Rounded as in the file of a shard, so that a run that went on from one ends the same.
     return replace(nets, test_error=error.astype(np.float32))
@@ -278,8 +272,7 @@ def _draw(
     Inputs have shape (N, n + 1, rows): variables before rows, and a last one that is always 1.
     """
     n_nets, n_variables = len(polynomials), polynomials[0].n_variables
-    shape = (n_nets, n_variables + 1, settings.n_samples)
-    X = np.ones(shape, dtype=np.float32)
+    X = np.ones((n_nets, n_variables + 1, settings.n_samples), dtype=np.float32)
     noise = np.empty((n_nets, settings.n_samples))
     hidden = np.empty((n_nets, settings.n_hidden, n_variables))
     output = np.empty((n_nets, settings.n_hidden))
@@ -290,7 +283,7 @@ def _draw(
         )
         if settings.initialisation == "shared":
             start = np.random.default_rng([settings.seed, 1])
-        X[k, :-1] = rows.random(shape[:0:-1], dtype=np.float32).T[:-1]
+        X[k, :-1] = rows.random(X.shape[:0:-1], dtype=np.float32).T[:-1]
         noise[k] = errors.standard_normal(settings.n_samples)
         for weights, outputs in ((hidden[k], settings.n_hidden), (output[k], 1)):
             limit = math.sqrt(6 / (weights.shape[-1] + outputs))
