@@ -126,30 +126,21 @@ def series_moments(
     if n_terms is None:
         n_terms = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
     totals = monomial_exponents(n_variables, degree).sum(axis=1)
-    length = np.abs(weights).sum(axis=1)
-    hinge = -_range(weights, biases)[0] / length
-    scaled = weights / length[:, None]
-    found = np.empty((len(weights), len(totals)))
-    for part in chunks(len(weights), 2 * len(totals) * (n_terms + 1)):
-        found[part] = _series(scaled[part], hinge[part], degree, n_terms, totals)
-    return found * length[:, None]
-
-
-def _series(
-    scaled: np.ndarray, hinge: np.ndarray, degree: int, n_terms: int, totals: np.ndarray
-) -> np.ndarray:
-    """Return moments of units with sum |w_j| = 1 that bend where z - z_min = hinge."""
     k = np.arange(1, n_terms + 1)
-    cosine = 2 * ((-1.0) ** k - np.cos(np.pi * k * hinge[:, None])) / (np.pi * k) ** 2
-    found = np.zeros((len(scaled), len(totals)))
+    # A unit over its length has sum |w_j| = 1 and bends where z - z_min = hinge.
+    length = np.abs(weights).sum(axis=1)
+    scaled, hinge = weights / length[:, None], -_range(weights, biases)[0] / length
+    found = np.zeros((len(weights), len(totals)))
     found[:, -1] = (1 - hinge) ** 2 / 2
-    for parity in (0, 1):
-        columns, terms = totals % 2 == parity, k % 2 == parity
-        products = _products(np.pi / 2 * k[terms] * scaled[:, :, None], degree, parity)
-        # The real part of i^(k + |alpha|); both are even or both are odd.
-        signs = (-1.0) ** ((k[terms] + totals[columns, None]) // 2)
-        found[:, columns] += np.einsum("uk,mk,umk->um", cosine[:, terms], signs, products)
-    return found
+    for part in chunks(len(weights), 2 * len(totals) * (n_terms + 1)):
+        cosine = 2 * ((-1.0) ** k - np.cos(np.pi * k * hinge[part, None])) / (np.pi * k) ** 2
+        for parity in (0, 1):
+            columns, terms = totals % 2 == parity, k % 2 == parity
+            products = _products(np.pi / 2 * k[terms] * scaled[part, :, None], degree, parity)
+            # The real part of i^(k + |alpha|); both are even or both are odd.
+            signs = (-1.0) ** ((k[terms] + totals[columns, None]) // 2)
+            found[part, columns] += np.einsum("uk,mk,umk->um", cosine[:, terms], signs, products)
+    return found * length[:, None]
 
 
 def _products(arguments: np.ndarray, degree: int, parity: int) -> np.ndarray:
