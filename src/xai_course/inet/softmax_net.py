@@ -31,7 +31,6 @@ __all__ = ["SoftmaxInterpretationNetwork", "train_softmax_network"]
 
 _KIND = "softmax I-Net 2"
 _SETTINGS = {"epochs": 40, "batch_size": 256, "learning_rate": 5e-4, "patience": None}
-_ENCODERS = ("flat", "canonical", "sum")
 _MAP = (128, 128)  # the small map of one neuron, of the encoder "sum"
 _ENTROPY = 0.03  # weight of the entropy at the end of training with `straight_through`
 _HARD_FROM = 0.5  # share of the epochs after which `straight_through` takes the arg-max
@@ -144,7 +143,7 @@ def train_softmax_network(
         epsilon=1e-7,
         device=device,
         checkpoint=checkpoint,
-        identity=objective.identity(),
+        identity=asdict(design) | {"lambda_nets": sha256(lambda_nets.weights())},
         pause=_PAUSE,
         progress=progress,
     )
@@ -274,7 +273,7 @@ class _Design:
     released_loss: bool
 
     def __post_init__(self) -> None:
-        check_choice(self.encoder, "encoder", _ENCODERS)
+        check_choice(self.encoder, "encoder", ("flat", "canonical", "sum"))
         check_whole(self.degree, "degree", 1)
         check_whole(self.n_points, "n_points", 1)
         if self.straight_through and self.released_loss:
@@ -440,11 +439,6 @@ class _Objective:
                 chance = _arg_max(chance)
         dense = torch.einsum("ns,nsm->nm", coef, chance)
         return (dense @ values.T - truth).abs().mean(), entropy
-
-    def identity(self) -> dict[str, Any]:
-        """Return what a checkpoint must have in common with this run beside `plan`."""
-        weights = {str(k): tensor.cpu().numpy() for k, tensor in enumerate(self.tensors[1:])}
-        return asdict(self.design) | {"lambda_nets": sha256(weights)}
 
 
 def _arg_max(chance: torch.Tensor) -> torch.Tensor:
