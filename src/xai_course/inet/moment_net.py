@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from scipy.stats import qmc
 from xai_course._storage import load_arrays, save_arrays
 from xai_course._validation import check_array, check_whole
 from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets
-from xai_course.inet.moments import series_moments, sum_over_units
+from xai_course.inet.moments import closed_form_moments, sum_over_units
 from xai_course.inet.sparse_regression import best_monomials
 from xai_course.polynomials import (
     SparsePolynomial,
@@ -219,9 +219,9 @@ class MomentInterpretationNetwork:
             If these are no networks, or have another number of variables.
         """
         check_lambda_nets(lambda_nets, self.n_variables)
-        computed = partial(series_moments, self.degree, None)
-        of_bent_units = computed if self.module is None else self.module.moments
-        return sum_over_units(lambda_nets, self.degree, of_bent_units)
+        if self.module is None:
+            return closed_form_moments(lambda_nets, self.degree)
+        return sum_over_units(lambda_nets, self.degree, self.module.moments)
 
     def explain(
         self,
@@ -258,8 +258,15 @@ class MomentInterpretationNetwork:
         n_terms = self.sparsity if sparsity is None else sparsity
         chosen, coef = best_monomials(self._gram, correlations, n_terms)
         exponents = monomial_exponents(self.n_variables, self.degree)[chosen]
-        errors = _errors(lambda_nets, coef, exponents)
-        return list(map(Explanation, coef, exponents, *errors))
+        # How far each is from its network, on fresh points, also as a share of the best constant's.
+        points = _check_points(self.n_variables)
+        values = lambda_nets.predict(points)
+        error = np.abs(values - evaluate(coef, exponents, points)).mean(axis=1)
+        scale = np.abs(values - np.median(values, axis=1, keepdims=True)).mean(axis=1)
+        # A constant network differs from its median by rounding; an error beside it must not hide.
+        scale = np.maximum(scale, _ROUNDING * np.abs(values).max(axis=1))
+        relative = np.divide(error, scale, out=np.zeros_like(error), where=error > 0)
+        return list(map(Explanation, coef, exponents, error.tolist(), relative.tolist()))
 
     def _check_box(self, X: ArrayLike) -> None:
         X = check_array(X, "X", 2)
@@ -276,20 +283,6 @@ class MomentInterpretationNetwork:
 
 #: The same class under the name that the chapters use.
 InterpretationNetwork = MomentInterpretationNetwork
-
-
-def _errors(
-    lambda_nets: LambdaNets, coef: np.ndarray, exponents: np.ndarray
-) -> tuple[list[float], list[float]]:
-    """Return each polynomial's error, also as a share of the best constant's, on fresh points."""
-    points = _check_points(lambda_nets.n_variables)
-    values = lambda_nets.predict(points)
-    error = np.abs(values - evaluate(coef, exponents, points)).mean(axis=1)
-    scale = np.abs(values - np.median(values, axis=1, keepdims=True)).mean(axis=1)
-    # A constant network differs from its median by rounding; an error beside it must not hide.
-    scale = np.maximum(scale, _ROUNDING * np.abs(values).max(axis=1))
-    relative = np.divide(error, scale, out=np.zeros_like(error), where=error > 0)
-    return error.tolist(), relative.tolist()
 
 
 @lru_cache(maxsize=8)
