@@ -12,7 +12,7 @@ It is our answer to the I-Net of Marton, Luedtke and Bartelt (2022), whose own a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,7 @@ class Explanation(SparsePolynomial):
         return f"{self.to_text()}  ({note})"
 
 
+@dataclass(eq=False)
 class MomentInterpretationNetwork:
     """Our I-Net: it reads a network's moments off its weights and makes a sparse polynomial.
 
@@ -121,19 +122,18 @@ class MomentInterpretationNetwork:
     (array([2., 1.]), array([1, 0]))
     """
 
-    def __init__(
-        self,
-        n_variables: int,
-        degree: int = 3,
-        sparsity: int | None = None,
-        *,
-        module: MomentMap | None = None,
-        log: dict[str, Any] | None = None,
-    ) -> None:
-        monomial_exponents(n_variables, degree)  # names what is no number of variables or degree
-        self.n_variables, self.degree = n_variables, degree
-        self.sparsity = check_sparsity(sparsity, n_variables)
-        self.module, self.log = module, log or {}
+    n_variables: int
+    degree: int = 3
+    sparsity: int | None = None
+    _: KW_ONLY
+    module: MomentMap | None = None
+    log: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        # Names what is no number of variables or degree.
+        monomial_exponents(self.n_variables, self.degree)
+        self.sparsity = check_sparsity(self.sparsity, self.n_variables)
+        self.log = self.log or {}
 
     def __repr__(self) -> str:
         """Return what it reads and writes."""
