@@ -139,30 +139,28 @@ def series_moments(
             products = _products(np.pi / 2 * k[terms] * scaled[part, :, None], degree, parity)
             # The real part of i^(k + |alpha|); both are even or both are odd.
             signs = (-1.0) ** ((k[terms] + totals[columns, None]) // 2)
-            found[part, columns] += np.einsum("uk,mk,umk->um", cosine[:, terms], signs, products)
+            found[part, columns] += np.einsum("uk,mk,muk->um", cosine[:, terms], signs, products)
     return found * length[:, None]
 
 
 def _products(arguments: np.ndarray, degree: int, parity: int) -> np.ndarray:
     """Multiply sqrt(2p + 1) j_p over the variables, for all degrees of one parity.
 
-    `arguments` has shape (u, n, k); the result (u, m', k) keeps the order of the enumeration.
+    `arguments` has shape (u, n, k); the result (m', u, k) keeps the order of the enumeration.
     """
     factors = _bessel(arguments, degree)  # (degree + 1, u, n, k)
     factors *= np.sqrt(2 * np.arange(degree + 1) + 1.0)[:, None, None, None]
-    n_variables = arguments.shape[1]
-    totals = np.arange(degree, -1, -1)
-    products = factors[totals, :, -1].transpose(1, 0, 2)
-    for j in range(n_variables - 2, -1, -1):
-        blocks, sums = [], []
-        for exponent in range(degree, -1, -1):
-            fits = totals <= degree - exponent
-            if j == 0:  # the last variable: only degrees of the wanted parity are left to make
-                fits &= (totals + exponent) % 2 == parity
-            blocks.append(products[:, fits] * factors[exponent, :, j][:, None])
-            sums.append(totals[fits] + exponent)
-        products, totals = np.concatenate(blocks, axis=1), np.concatenate(sums)
-    return products[:, totals % 2 == parity]
+    powers = np.arange(degree, -1, -1)
+    totals, products = powers, factors[powers, :, -1]
+    for j in range(arguments.shape[1] - 2, -1, -1):
+        sums = powers[:, None] + totals
+        fits = sums <= degree
+        if j == 0:  # the last variable: only degrees of the wanted parity are left to make
+            fits &= sums % 2 == parity
+        first, rest = np.nonzero(fits)
+        products = products[rest] * factors[powers[first], :, j]
+        totals = sums[fits]
+    return products[totals % 2 == parity]
 
 
 def _bessel(t: np.ndarray, degree: int) -> np.ndarray:
