@@ -352,9 +352,8 @@ class SparsePolynomial:
             raise ValueError(f"names must hold {self.n_variables} name(s), got {len(names)}.")
 
         def term(c: float, exponents: np.ndarray) -> str:
-            factors = [
-                names[j] + (power.format(e) if e > 1 else "") for j, e in enumerate(exponents) if e
-            ]
+            powers = zip(names, exponents, strict=True)
+            factors = [name + (power.format(e) if e > 1 else "") for name, e in powers if e]
             size = f"{abs(c):.{digits}g}"
             if size != "1" or not factors:
                 factors.insert(0, size)

@@ -127,11 +127,8 @@ class _Baseline:
         X = query_points(self.n_queries, lambda_nets.n_variables, self.seed)
         answers = lambda_nets.predict(X)
         units = np.array([binary_unit(y) for y in answers])
-        found = self._fit(X, answers / units[:, None])
-        return [
-            SparsePolynomial(unit * g.coef, g.exponents)
-            for unit, g in zip(units, found, strict=True)
-        ]
+        pairs = zip(units, self._fit(X, answers / units[:, None]), strict=True)
+        return [SparsePolynomial(unit * g.coef, g.exponents) for unit, g in pairs]
 
     def _fit(self, X: np.ndarray, answers: np.ndarray) -> list[SparsePolynomial]:
         """Return a polynomial for each row of `answers`, shape (N, n_queries)."""

@@ -156,10 +156,8 @@ class LambdaNets:
 
     def permuted(self, seed: int) -> LambdaNets:
         """Return the same functions with the hidden neurons of each network in random order."""
-        order = np.random.default_rng(seed).permuted(
-            np.tile(np.arange(self.n_hidden), (len(self), 1)), axis=1
-        )
-        return self._in_order(order)
+        order = np.tile(np.arange(self.n_hidden), (len(self), 1))
+        return self._in_order(np.random.default_rng(seed).permuted(order, axis=1))
 
     def _in_order(self, order: np.ndarray) -> LambdaNets:
         return replace(

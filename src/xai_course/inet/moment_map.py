@@ -80,11 +80,8 @@ def scaled_units(
     length = np.sqrt((weights**2).sum(axis=1))
     centre = biases + weights.sum(axis=1) / 2
     scale = (np.where(centre < 0, -1.0, 1.0) / length)[:, None]
-    return (
-        (weights * scale).astype(np.float32),
-        (centre[:, None] * scale).astype(np.float32),
-        length,
-    )
+    directions, centres = weights * scale, centre[:, None] * scale
+    return directions.astype(np.float32), centres.astype(np.float32), length
 
 
 def train_moment_map(
@@ -110,9 +107,8 @@ def train_moment_map(
 
     def loss(module: MomentMap, _: np.ndarray, step: Step) -> torch.Tensor:
         rng = np.random.default_rng([plan.seed, round(step.done)])
-        directions, centres, targets, amplitude, owner = (
-            torch.as_tensor(values, device=device) for values in pool.batch(rng, n_nets)
-        )
+        batch = (torch.as_tensor(values, device=device) for values in pool.batch(rng, n_nets))
+        directions, centres, targets, amplitude, owner = batch
         error = (module(directions, centres) - targets) * amplitude[:, None]
         sums = error.new_zeros(n_nets, error.shape[1]).index_add_(0, owner, error)
         return (sums.square().sum() + error.square().sum()) / n_nets

@@ -102,10 +102,9 @@ def bent_on_cube(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
 
 def _range(weights: np.ndarray, biases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the largest value of w x + b on the cube."""
-    return (
-        biases + np.minimum(weights, 0).sum(axis=-1),
-        biases + np.maximum(weights, 0).sum(axis=-1),
-    )
+    lowest = biases + np.minimum(weights, 0).sum(axis=-1)
+    highest = biases + np.maximum(weights, 0).sum(axis=-1)
+    return lowest, highest
 
 
 def affine_moments(weights: np.ndarray, biases: np.ndarray, degree: int) -> np.ndarray:

@@ -277,10 +277,8 @@ def _draw(
     hidden = np.empty((n_nets, settings.n_hidden, n_variables))
     output = np.empty((n_nets, settings.n_hidden))
     for k in range(n_nets):
-        rows, errors, start = (
-            np.random.default_rng(source)
-            for source in np.random.SeedSequence([settings.seed, first + k]).spawn(3)
-        )
+        sources = np.random.SeedSequence([settings.seed, first + k]).spawn(3)
+        rows, errors, start = map(np.random.default_rng, sources)
         if settings.initialisation == "shared":
             start = np.random.default_rng([settings.seed, 1])
         X[k, :-1] = rows.random(X.shape[:0:-1], dtype=np.float32).T[:-1]

@@ -310,13 +310,12 @@ def _inputs(lambda_nets: LambdaNets, encoder: str) -> np.ndarray:
     nets = lambda_nets if encoder == "flat" else lambda_nets.canonical()
     if encoder != "sum":
         return nets.parameters().astype(np.float32)
-    n_nets, width, n_variables = nets.hidden_weights.shape
-    rows = np.zeros((n_nets, width + 1, n_variables + 2), dtype=np.float32)
-    rows[:, :-1, :-2], rows[:, :-1, -2] = nets.hidden_weights, nets.hidden_biases
     highest = nets.hidden_biases + np.maximum(nets.hidden_weights, 0).sum(axis=2)
-    rows[:, :-1, -1] = np.where(highest > 0, nets.output_weights, 0)
+    amplitudes = np.where(highest > 0, nets.output_weights, 0)
+    neurons = np.dstack([nets.hidden_weights, nets.hidden_biases, amplitudes])
+    rows = np.pad(neurons, ((0, 0), (0, 1), (0, 0)))
     rows[:, -1, -2], rows[:, -1, -1] = 1, nets.output_biases
-    return rows
+    return rows.astype(np.float32)
 
 
 class _Module(nn.Module):
@@ -402,10 +401,8 @@ class _Objective:
     def judge(self, module: _Module) -> dict[str, float]:
         """Return the error of the held-out networks on points that are always the same."""
         points = self.points(np.random.default_rng([self.plan.seed, 2]))
-        total = sum(
-            float(self.parts(module, part, points)[0]) * len(part)
-            for part in np.split(self.held_out, range(_CHUNK, len(self.held_out), _CHUNK))
-        )
+        groups = np.split(self.held_out, range(_CHUNK, len(self.held_out), _CHUNK))
+        total = sum(float(self.parts(module, nets, points)[0]) * len(nets) for nets in groups)
         return {"validation_loss": total / len(self.held_out)}
 
     def points(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
