@@ -400,13 +400,12 @@ def sample_polynomials(
     sparsity = check_sparsity(sparsity, n_variables, len(exponents))
     check_whole(n_polynomials, "n_polynomials", 0)
     rng = np.random.default_rng(seed)
-    return [
-        SparsePolynomial(
-            rng.uniform(-1, 1, sparsity),
-            exponents[rng.choice(len(exponents), sparsity, replace=False)],
-        )
-        for _ in range(n_polynomials)
-    ]
+    found = []
+    for _ in range(n_polynomials):
+        coef = rng.uniform(-1, 1, sparsity)
+        chosen = rng.choice(len(exponents), sparsity, replace=False)
+        found.append(SparsePolynomial(coef, exponents[chosen]))
+    return found
 
 
 def evaluate_polynomials(polynomials: Sequence[SparsePolynomial], X: ArrayLike) -> np.ndarray:

@@ -208,9 +208,7 @@ class OrthogonalMatchingPursuit(_Baseline):
         model = linear_model.OrthogonalMatchingPursuit(n_nonzero_coefs=n_terms, fit_intercept=False)
         with warnings.catch_warnings():
             # A network that fewer terms describe exactly ends the pursuit early, and rightly so.
-            warnings.filterwarnings(
-                "ignore", "\\s*Orthogonal matching pursuit ended", RuntimeWarning
-            )
+            warnings.filterwarnings("ignore", r"\s*Orthogonal matching pursuit ended")
             coef = [model.fit(columns, y).coef_ / length for y in answers]
         return [SparsePolynomial.from_dense(c, X.shape[1], self.degree) for c in coef]
 

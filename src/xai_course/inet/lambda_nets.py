@@ -189,10 +189,8 @@ class LambdaNets:
 
     def to_network(self, index: int) -> PiecewiseLinearNetwork:
         """Return one of the networks in the form that the rest of the library reads."""
-        one = self[index]
-        return PiecewiseLinearNetwork(
-            [one.hidden_weights[0], one.output_weights], [one.hidden_biases[0], one.output_biases]
-        )
+        W, b, v, c = self[index].weights().values()
+        return PiecewiseLinearNetwork([W[0], v], [b[0], c])
 
     @classmethod
     def from_networks(cls, networks: Iterable[Any]) -> LambdaNets:
@@ -303,9 +301,8 @@ def _one_hidden_layer(network: Any, number: int) -> LambdaNets:
             f"{network.n_outputs} output(s); an I-Net reads one hidden layer, 'relu', and one "
             "output. Flatten a deep network: merge(...).flatten() of an unwrapper gives one layer."
         )
-    return LambdaNets(
-        network.weights[0][None], network.biases[0][None], network.weights[1], network.biases[1]
-    )
+    (W, v), (b, c) = network.weights, network.biases
+    return LambdaNets(W[None], b[None], v, c)
 
 
 def _widened(net: LambdaNets, width: int) -> LambdaNets:

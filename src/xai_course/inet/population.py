@@ -243,9 +243,8 @@ def _train_shard(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the workers are the parallel part, and tensors are small
     try:
-        return number, concatenate(
-            [_train_stack(polynomials[k : k + at_once], settings, first + k) for k in starts]
-        )
+        stacks = [_train_stack(polynomials[k : k + at_once], settings, first + k) for k in starts]
+        return number, concatenate(stacks)
     finally:
         torch.set_num_threads(threads)
 
