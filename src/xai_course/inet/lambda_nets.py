@@ -101,8 +101,7 @@ class LambdaNets:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return weights, test errors and epochs, as far as they are known."""
-        more = {"test_error": self.test_error, "epochs": self.epochs}
-        return self.weights() | {name: a for name, a in more.items() if a is not None}
+        return {name: array for name, array in vars(self).items() if array is not None}
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return what every network says.

@@ -323,7 +323,6 @@ class _Module(nn.Module):
 
     def __init__(self, design: _Design) -> None:
         super().__init__()
-        self.sparsity = design.sparsity
         n_monomials = len(monomial_exponents(design.n_variables, design.degree))
         self.register_buffer("mean", torch.zeros(design.n_inputs, dtype=torch.float32))
         self.register_buffer("sd", torch.ones(design.n_inputs, dtype=torch.float32))
@@ -357,7 +356,7 @@ class _Module(nn.Module):
         else:
             signal = (inputs - self.mean) / self.sd
         signal = self.body(signal)
-        return self.coef(signal), self.index(signal).unflatten(1, (self.sparsity, -1))
+        return self.coef(signal), self.index(signal).unflatten(1, (self.coef.out_features, -1))
 
 
 def _layers(widths: Sequence[int]) -> nn.Sequential:
