@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,6 +82,7 @@ class Step(NamedTuple):
     done: float
 
 
+@dataclass(eq=False)
 class Learner(ABC):
     """What learns: its weights, and how good they are.
 
@@ -94,9 +95,8 @@ class Learner(ABC):
         What `weights` gave after that epoch; None if nobody judges.
     """
 
-    def __init__(self) -> None:
-        self.log: dict[str, Any] = {"train_loss": []}
-        self.best: Any = None
+    log: dict[str, Any] = field(default_factory=lambda: {"train_loss": []}, init=False)
+    best: Any = field(default=None, init=False)
 
     @property
     def epoch(self) -> int:

@@ -218,7 +218,7 @@ def single_hidden_layer(
     return runs[chosen]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Training(Learner):
     """A network with one hidden layer: mean squared error, or log-loss of its logit."""
 
@@ -231,7 +231,6 @@ class _Training(Learner):
 
     def run(self) -> FlatRegressor | FlatClassifier:
         """Return the network of the best epoch, and the losses."""
-        super().__init__()  # an empty log
         (W, v), (b, c) = self.start.weights, self.start.biases
         self.network = Perceptrons([W[None], b[None], v, c])
         rows, held_out = self.how.split(len(self.X))
