@@ -131,11 +131,11 @@ def series_moments(
     scaled, hinge = weights / length[:, None], -_range(weights, biases)[0] / length
     found = np.zeros((len(weights), len(totals)))
     found[:, -1] = (1 - hinge) ** 2 / 2
-    for part in chunks(len(weights), 2 * len(totals) * (n_terms + 1)):
+    for part in chunks(len(weights), 48 * len(totals) * (n_terms + 1)):  # fits a CPU's cache
         cosine = 2 * ((-1.0) ** k - np.cos(np.pi * k * hinge[part, None])) / (np.pi * k) ** 2
         for parity in (0, 1):
             columns, terms = totals % 2 == parity, k % 2 == parity
-            products = _products(np.pi / 2 * k[terms] * scaled[part, :, None], degree, parity)
+            products = _products(np.pi / 2 * k[terms] * scaled[part].T[:, :, None], degree, parity)
             # The real part of i^(k + |alpha|); both are even or both are odd.
             signs = (-1.0) ** ((k[terms] + totals[columns, None]) // 2)
             found[part, columns] += np.einsum("uk,mk,muk->um", cosine[:, terms], signs, products)
@@ -145,19 +145,19 @@ def series_moments(
 def _products(arguments: np.ndarray, degree: int, parity: int) -> np.ndarray:
     """Multiply sqrt(2p + 1) j_p over the variables, for all degrees of one parity.
 
-    `arguments` has shape (u, n, k); the result (m', u, k) keeps the order of the enumeration.
+    `arguments` has shape (n, u, k); the result (m', u, k) keeps the order of the enumeration.
     """
-    factors = _bessel(arguments, degree)  # (degree + 1, u, n, k)
+    factors = _bessel(arguments, degree)  # (degree + 1, n, u, k)
     factors *= np.sqrt(2 * np.arange(degree + 1) + 1.0)[:, None, None, None]
     powers = np.arange(degree, -1, -1)
-    totals, products = powers, factors[powers, :, -1]
-    for j in range(arguments.shape[1] - 2, -1, -1):
+    totals, products = powers, factors[powers, -1]
+    for j in range(len(arguments) - 2, -1, -1):
         sums = powers[:, None] + totals
         fits = sums <= degree
         if j == 0:  # the last variable: only degrees of the wanted parity are left to make
             fits &= sums % 2 == parity
         first, rest = np.nonzero(fits)
-        products = products[rest] * factors[powers[first], :, j]
+        products = products[rest] * factors[powers[first], j]
         totals = sums[fits]
     return products[totals % 2 == parity]
 
@@ -188,8 +188,9 @@ def _bessel(t: np.ndarray, degree: int) -> np.ndarray:
 def _scaled_series(square: np.ndarray, p: int) -> np.ndarray:
     """Return j_p(t) / t^p as a power series in t^2."""
     term = np.full_like(square, 1 / np.prod(np.arange(1.0, 2 * p + 2, 2)))
-    total = term.copy()
+    total, step = term.copy(), -square / 2
     for i in range(1, _SERIES):
-        term = term * (-square / 2) / (i * (2 * p + 2 * i + 1))
+        term *= step
+        term /= i * (2 * p + 2 * i + 1)
         total += term
     return total
