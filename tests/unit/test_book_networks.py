@@ -63,6 +63,20 @@ def test_seed_and_size_are_the_callers():
     assert not np.array_equal(first.network.weights[0], second.network.weights[0])
 
 
+def test_another_draw_is_what_training_gives():
+    again, shipped = train_model("home_lending", seed=2, split=2), load_model("home_lending", 2)
+    assert shipped.log["settings"]["seed"] == 2
+    np.testing.assert_allclose(shipped.mean, again.mean)
+    for a, b in zip(shipped.network.weights, again.network.weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("draw", [1, -1, None])
+def test_unknown_draw(draw):
+    with pytest.raises(ValueError, match=r"Of 'co_circles' 1 network"):
+        load_model("co_circles", draw)
+
+
 @pytest.mark.parametrize("call", [load_model, train_model])
 def test_unknown_name(call):
     with pytest.raises(ValueError, match=r"no model 'titanic'.*breast_cancer"):

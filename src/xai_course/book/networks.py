@@ -45,6 +45,7 @@ _RECIPES: dict[str, dict[str, Any]] = {
         "dtype": "float32",  # half the file; the shipped network *is* the rounded one
     },
 }
+_DRAWS = {"home_lending": 5}  # of the others one is shipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +88,16 @@ class TrainedModel:
         )
 
 
-def load_model(name: str) -> TrainedModel:
+def load_model(name: str, draw: int = 0) -> TrainedModel:
     """Load a shipped network.
 
     Parameters
     ----------
     name : str
         ``"co_circles"``, ``"breast_cancer"``, ``"home_lending"`` or ``"fashion_mnist"``.
+    draw : int
+        0 is the book's network. Of ``"home_lending"`` there are four more, 1 to 4: what
+        `train_model` gives with this number as seed and split.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def load_model(name: str) -> TrainedModel:
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown, or there is no such draw.
     OSError
         If the file is missing or damaged; the message says how to repair it.
 
@@ -116,7 +120,9 @@ def load_model(name: str) -> TrainedModel:
     PiecewiseLinearNetwork(30 -> 5 -> 5 -> 1, activation='relu')
     """
     _check_name(name)
-    tensors, log = read_weights(name, f"python -m xai_course.book.networks {name}")
+    if draw not in range(_DRAWS.get(name, 1)):
+        raise ValueError(f"Of {name!r} {_DRAWS.get(name, 1)} network(s) are shipped; got {draw!r}.")
+    tensors, log = read_weights(_file(name, draw), f"python -m xai_course.book.networks {name}")
     n_layers = sum(key.startswith("weights.") for key in tensors)
     network = PiecewiseLinearNetwork(
         [tensors[f"weights.{i}"] for i in range(n_layers)],
@@ -214,14 +220,18 @@ def read_weights(name: str, command: str) -> tuple[dict[str, np.ndarray], dict[s
         raise OSError(f"{error} Install xai-course again, or run: {command}") from error
 
 
-def _write(folder: Path, model: TrainedModel) -> None:
+def _file(name: str, draw: int) -> str:
+    return f"{name}_{draw}" if draw else name
+
+
+def _write(folder: Path, model: TrainedModel, draw: int = 0) -> None:
     tensors = {"mean": model.mean, "scale": model.scale}
     dtype = model.log["settings"]["dtype"]
     for i, (weight, bias) in enumerate(
         zip(model.network.weights, model.network.biases, strict=True)
     ):
         tensors |= {f"weights.{i}": weight.astype(dtype), f"biases.{i}": bias.astype(dtype)}
-    write_weights(folder, model.name, tensors, model.log)
+    write_weights(folder, _file(model.name, draw), tensors, model.log)
 
 
 def _main() -> None:
@@ -230,9 +240,10 @@ def _main() -> None:
     parser.add_argument("--folder", type=Path, default=WEIGHTS)
     arguments = parser.parse_args()
     for name in arguments.names or _RECIPES:
-        model = train_model(name)
-        _write(arguments.folder, model)
-        print(f"{name}: {model.network!r}, {model.log['seconds']} s")
+        for draw in range(_DRAWS.get(name, 1)):
+            model = train_model(name, seed=draw, split=draw)
+            _write(arguments.folder, model, draw)
+            print(f"{_file(name, draw)}: {model.network!r}, {model.log['seconds']} s")
 
 
 if __name__ == "__main__":
