@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from xai_course import data
+from xai_course.book import measured
 from xai_course.book.localiser import load_localiser
 
 
@@ -71,3 +72,15 @@ def test_halves(localisation):
     maps = np.zeros((2, 10, 3, 28))
     maps[0, 4, 1, 2] = maps[0, 5, 1, 20] = maps[1, 4, 1, 20] = maps[1, 5, 1, 20] = 1
     assert localisation.halves(maps, np.array([4, 4]), np.array([5, 5])) == 0.75
+
+
+def test_baselines_of_one_draw(reproduce, monkeypatch):
+    baselines = reproduce("saliency.baselines")
+    monkeypatch.setattr(baselines, "N_DRAWS", 1)
+    table = baselines.table()
+    assert list(table["changes"]) == list(baselines.CHANGES)
+    assert all(len(column) == 1 and -1 <= column[0] <= 1 for column in table["changes"].values())
+    assert len(table["plains"]) == 2
+    kept = measured("saliency_baselines")
+    for name, column in table["changes"].items():
+        assert column[0] == pytest.approx(kept["changes"][name][0], abs=0.01)
