@@ -17,6 +17,7 @@ from inet.drift import drift_cost
 from inet.fidelity import figure6, figure7, table3
 from inet.forgetting import forgetting
 from inet.ladder import ladder
+from inet.named import drift_named
 from inet.nets import lambda_nets
 from inet.one_variable import one_variable
 from inet.paper import paper_network
@@ -45,6 +46,7 @@ TABLES = {
     "printed": printed,
     "drift": drift,
     "drift_cost": drift_cost,
+    "drift_named": drift_named,
     "forgetting": forgetting,
 }
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from xai_course.book import measured
 from xai_course.inet import LambdaNets, Recipe, fidelity_error, train_lambda_nets
 from xai_course.polynomials import SparsePolynomial, sample_polynomials
 
@@ -256,3 +257,13 @@ def test_readers_of_one_draw(reproduce, monkeypatch):
     assert found["dead neurons, sum over living neurons, noise 10"] == pytest.approx(still)
     assert all(0 <= share <= 1 for name, share in found.items() if name.startswith("nearer"))
     json.dumps(found)
+
+
+def test_the_lost_term_is_named(reproduce, monkeypatch):
+    module = reproduce("inet.named")
+    monkeypatch.setattr(module, "NETWORKS", 3)
+    found = module.drift_named()
+    assert found["lost"] == [0, 1, 2]
+    assert found["right"] == 3
+    assert (np.diag(found["steps"]) < -0.3).all()
+    assert len(measured("inet_drift_named")["steps"]) == 40
