@@ -197,7 +197,7 @@ def train_selector(
         for step, rows in enumerate(_batches(len(codes), epochs)):
             done = step / n_steps
             prices = min(1, 4 * done) * length_price, max(0, 2 * done - 1) * break_price
-            loss = _surrogate(selector, learner, codes[rows], y[rows], prices)
+            loss = _surrogate(selector, learner, codes[rows], y[rows], prices, learns=not reader)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -210,13 +210,18 @@ def _surrogate(
     codes: torch.Tensor,
     y: torch.Tensor,
     prices: tuple[float, float],
+    learns: bool = True,
 ) -> torch.Tensor:
-    """Return a number whose gradient is on average the expected cost's (selector: 3/4 of it)."""
+    """Return a number whose gradient is on average the expected cost's (selector: 3/4 of it).
+
+    The selections are drawn, so the error's own gradient is the reader's alone.
+    """
     odds = selector(codes).repeat(_SAMPLES, 1)
     codes, y = codes.repeat(_SAMPLES, 1), y.repeat(_SAMPLES)
     real = (codes > 0).float()
     keep = torch.bernoulli(odds.sigmoid().detach()) * real
-    error = nn.functional.cross_entropy(reader(codes, keep), y, reduction="none")
+    with torch.set_grad_enabled(learns):
+        error = nn.functional.cross_entropy(reader(codes, keep), y, reduction="none")
     cost = (error + rationale_price(keep, *prices)).detach().view(_SAMPLES, -1)
     better = (cost - cost.mean(0)).flatten()
     chance = nn.functional.binary_cross_entropy_with_logits(odds, keep, reduction="none")
