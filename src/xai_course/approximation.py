@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -257,9 +257,10 @@ def approximate(
     >>> approximate("sigmoid", 3).breakpoints
     array([-2.,  2.])
     """
+    tangents = _greedy_tangents
     if isinstance(activation, str):
         check_choice(activation, "activation", SMOOTH_ACTIVATIONS)
-        activation = SMOOTH_ACTIVATIONS[activation]
+        activation, tangents = SMOOTH_ACTIVATIONS[activation], _known_tangents
     if not isinstance(activation, SmoothActivation):
         raise TypeError(
             "activation must be a name or a SmoothActivation, which says what lines a function "
@@ -269,7 +270,7 @@ def approximate(
     least = 2 if knots == "tangents" else 2 + len(activation.inflections)
     name = f"n_segments for {activation.name} with {knots} knots"
     n_segments = check_whole(n_segments, name, least, MOST_SEGMENTS)
-    found = _greedy_tangents(activation, n_segments)
+    found = tangents(activation, n_segments)
     if knots == "tangents":
         return found
     return Approximation(_equioscillating(activation, n_segments, found.max_error), activation)
@@ -297,6 +298,15 @@ def _greedy_tangents(target: SmoothActivation, n_segments: int) -> Approximation
             )
         points, found = more, option
     return found
+
+
+@lru_cache(maxsize=128)
+def _known_tangents(target: SmoothActivation, n_segments: int) -> Approximation:
+    """Return the function of Algorithm 1 for an activation with a name.
+
+    Many networks ask for the same one; its arrays cannot be written to.
+    """
+    return _greedy_tangents(target, n_segments)
 
 
 def _worst_first(errors: dict[float, float]) -> Iterator[float]:
