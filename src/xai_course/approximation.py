@@ -300,13 +300,8 @@ def _greedy_tangents(target: SmoothActivation, n_segments: int) -> Approximation
     return found
 
 
-@lru_cache(maxsize=128)
-def _known_tangents(target: SmoothActivation, n_segments: int) -> Approximation:
-    """Return the function of Algorithm 1 for an activation with a name.
-
-    Many networks ask for the same one; its arrays cannot be written to.
-    """
-    return _greedy_tangents(target, n_segments)
+# Many networks ask for the same activation by its name; arrays cannot be written to.
+_known_tangents = lru_cache(maxsize=128)(_greedy_tangents)
 
 
 def _worst_first(errors: dict[float, float]) -> Iterator[float]:
