@@ -127,7 +127,7 @@ def without_answers(source: str) -> str:
 def release(assignment: Assignment, student: str = "") -> str:
     """Return the text of a notebook to hand out: no solution, no hidden test, no model answer.
 
-    With a student, the notebook bears the name, and exercises by hand have numbers of their own.
+    With a student, the notebook bears the name, and exercises that ask for values have own numbers.
     """
     notebook = copy.deepcopy(assignment.notebook)
     for cell in notebook.cells:

@@ -100,7 +100,7 @@ def grade(
     student : str
         The instances of functions are drawn for this name.
     own_numbers : bool
-        Whether the student's notebook bore the name, so that exercises by hand have own numbers.
+        Whether the student's notebook bore the name: what asks for values has own numbers then.
     limits : Limits, optional
     **where
         Options of `sandbox`.

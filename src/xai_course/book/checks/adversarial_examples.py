@@ -169,24 +169,73 @@ def _compare(
     assert_close(found, wanted, f"The pictures after {n_steps} step(s)", tolerance=1e-4)
 
 
-@exercise(f"ex-{SLUG}-3")
-def which_hide(answer: Callable[[], Any]) -> str:
+# Four networks: untouched, one step, 20 steps, borrowed, answers only, no limit.
+Table = tuple[tuple[float, ...], ...]
+_TABLE = (
+    (0.86, 0.60, 0.31, 0.75, 0.70, 0.00),
+    (0.87, 0.87, 0.86, 0.74, 0.58, 0.86),
+    (0.78, 0.66, 0.62, 0.74, 0.71, 0.00),
+    (0.85, 0.41, 0.69, 0.72, 0.55, 0.22),
+)
+
+
+def _draw_networks(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw one network of each kind of the text, in any order."""
+    low = [
+        (82, 56, 25, 72, 64, 0),  # not robust
+        (83, 0, 0, 70, 52, 0),  # flat: its gradient leads nowhere
+        (77, 65, 58, 73, 68, 0),  # moderately robust
+        (82, 36, 60, 70, 48, 15),  # one step beats 20
+    ]
+    weak, flat, robust, rough = low + rng.integers(0, [6, 6, 6, 3, 4, 7], (4, 6))
+    flat[1:3] = flat[0], flat[0] - 1
+    flat[5] = flat[2]
+    weak[5] = robust[5] = 0
+    rows = rng.permutation([weak, flat, robust, rough]) / 100
+    return {"rows": tuple(map(tuple, rows.tolist()))}
+
+
+def _hiding(rows: Table = _TABLE) -> tuple[str, str, tuple[float, ...]]:
+    """Return who is flat, for whom one step beats 20, and the bounds."""
+    flat = [letter for letter, row in zip("ABCD", rows, strict=True) if row[5] > row[4]]
+    rough = [letter for letter, row in zip("ABCD", rows, strict=True) if row[1] < row[2]]
+    return "".join(flat), "".join(rough), tuple(min(row[1:5]) for row in rows)
+
+
+def _right_letters(rows: Table = _TABLE) -> tuple[str, tuple[float, ...]]:
+    flat, rough, bounds = _hiding(rows)
+    return "".join(sorted(flat + rough)), bounds
+
+
+@exercise(
+    f"ex-{SLUG}-3",
+    draw=_draw_networks,
+    question="in the order of the columns, A has {rows[0]}, B {rows[1]}, C {rows[2]} and D "
+    "{rows[3]}.",
+    right=_right_letters,
+)
+def which_hide(answer: Callable[[], Any], rows: Table = _TABLE) -> str:
     """Compare letters and bounds."""
     letters, bounds = expect_parts(answer(), 2, "two things, a string of letters and four bounds")
     if not isinstance(letters, str):
         raise CheckFailed(f"The letters should be one string, got {shown(letters)}.")
     hidden = set(letters.upper()) & set("ABCD")
-    if "D" not in hidden:
-        raise CheckFailed("In D one step does more than 20. What does that say about its gradient?")
-    if "B" not in hidden:
-        raise CheckFailed("In B the gradient leads nowhere, even without a limit.")
-    if hidden != {"B", "D"}:
+    flat, rough, right = _hiding(rows)
+    if rough not in hidden:
         raise CheckFailed(
-            "A and C do what networks with a useful gradient do: robust or not, they hide nothing."
+            f"In {rough} one step does more than 20. What does that say about its gradient?"
         )
-    if close_to(bounds, [0.31, 0.86, 0.62, 0.69]):
+    if flat not in hidden:
+        raise CheckFailed(f"In {flat} the gradient leads nowhere, even without a limit.")
+    if hidden != {flat, rough}:
+        others = " and ".join(sorted(set("ABCD") - {flat, rough}))
+        raise CheckFailed(
+            f"{others} do what networks with a useful gradient do: robust or not, they hide "
+            "nothing."
+        )
+    if close_to(bounds, [row[2] for row in rows]):
         raise CheckFailed("These are the 20 steps. Every attack within the budget is a proof.")
-    if close_to(bounds, [0, 0.58, 0, 0.22]):
+    if close_to(bounds, [min(row[1:]) for row in rows]):
         raise CheckFailed("The last column is outside the budget, so it bounds nothing.")
-    assert_close(bounds, [0.31, 0.58, 0.62, 0.41], "The four upper bounds")
+    assert_close(bounds, right, "The four upper bounds")
     return "Two hide, and no attack is better than the smallest of its numbers."

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from xai_course.book import cases, load_model
 from xai_course.book.checks import CheckFailed, exercise
 from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_number, expect_parts
+from xai_course.data import home_lending
 
 SLUG = "evaluating-explanations"
 
-# What the network says about the page's two lists of loans: 1 for default. A hidden test of the
-# page compares the second list with the network.
-_SAYS = ("011001101010", "011111000010")
+# What the network says about the page's first list of loans, 1 for default, and the second list as
+# FICO and LTV. A hidden test of the page compares the second list's answers with the network.
+_FIRST = (0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 1, 0)
+_SECOND = (
+    *((690, 61), (686, 68), (711, 81), (670, 66), (717, 84), (670, 84)),
+    *((734, 67), (660, 54), (715, 63), (755, 81), (696, 74), (692, 59)),
+)
+Loans = tuple[tuple[int, int], ...]
 
 
 def _draw_loans(rng: np.random.Generator) -> dict[str, int]:
@@ -79,23 +87,60 @@ def nine_in_ten(answer: Callable[[], Any], **numbers: int) -> str:
     )
 
 
-@exercise(f"ex-{SLUG}-2")
-def my_guesses(answer: Callable[[], Any]) -> str:
+@cache
+def _answers() -> dict[tuple[int, int], bool]:
+    """Return for each loan that a list may hold whether the network says *default*."""
+    bank, applicant, loans = load_model("home_lending"), cases()["applicant"], home_lending()
+    two = [loans.feature_names.index(name) for name in ("fico0", "ltv_fcast")]
+    pairs = np.unique(loans.split(0)[1][:, two].round(), axis=0)
+    rows = np.tile(applicant.x, (len(pairs), 1))
+    rows[:, two] = pairs
+    output = bank.network.forward(bank.standardize(rows))[:, 0]
+    kept = (np.abs(output) > 0.2) & (np.abs(output) < 2)
+    keys = map(tuple, pairs[kept].astype(int).tolist())
+    return dict(zip(keys, (output[kept] > 0).tolist(), strict=True))
+
+
+def _draw_second(rng: np.random.Generator) -> dict[str, Loans]:
+    says = _answers()
+    halves = [[loan for loan in says if says[loan] == answer] for answer in (False, True)]
+    while True:
+        loans = rng.permutation([loan for half in halves for loan in rng.choice(half, 6, False)])
+        (fico, ltv), default = loans.T, [says[loan] for loan in map(tuple, loans.tolist())]
+        margin = fico - 3 * ltv - 490
+        # The explanation holds for all, and no limit of the score alone does nearly as well.
+        alone = max(((fico < limit) == default).sum() for limit in fico)
+        if alone < 10 and np.abs(margin).min() > 2 and ((margin < 0) == default).all():
+            return {"loans": tuple(map(tuple, loans.tolist()))}
+
+
+def _both_lists(loans: Loans = _SECOND) -> tuple[list[int], list[int]]:
+    """Return what the network says of the text's first list and of these loans."""
+    return list(_FIRST), [int(_answers()[loan]) for loan in loans]
+
+
+@exercise(
+    f"ex-{SLUG}-2",
+    draw=_draw_second,
+    question="the first list stays. The second list is, as FICO and LTV: {loans}.",
+    right=_both_lists,
+)
+def my_guesses(answer: Callable[[], Any], loans: Loans = _SECOND) -> str:
     """Score both lists; the second one must follow the explanation."""
     what = "two lists of twelve numbers, each 0 or 1"
     right = []
-    for guesses, says in zip(expect_parts(answer(), 2, what), _SAYS, strict=True):
+    for guesses, says in zip(expect_parts(answer(), 2, what), _both_lists(loans), strict=True):
         guesses = expect_array(guesses, (12,), what)
         if not np.isin(guesses, (0, 1)).all():
             raise CheckFailed(f"Return {what}: 1 for default and 0 for no default.")
-        right.append(int((guesses == [int(one) for one in says]).sum()))
+        right.append(int((guesses == says).sum()))
     without, with_it = right
     if with_it <= 2:
         raise CheckFailed(
             f"{with_it} of 12 in the second list are right, so you have it the other way round: "
             "1 is default, and *below* the limit is default."
         )
-    if with_it < 10:
+    if with_it < 11:
         raise CheckFailed(
             f"{with_it} of 12 in the second list are right, and a coin has 6. Follow the "
             "explanation: FICO less three times LTV, compared with 490."

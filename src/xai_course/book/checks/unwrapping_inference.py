@@ -160,27 +160,72 @@ def _table(X: np.ndarray, y: np.ndarray) -> Any:
     return inference_table(X, y, [str(j) for j in range(X.shape[1])])
 
 
-@exercise(f"ex-{SLUG}-4")
-def two_segments(answer: Callable[[], Any]) -> str:
-    """Compare with fits to the 240 loans."""
-    counts = {"risky": [64, 32, 16, 8], "safe": [8, 16, 32, 64]}
+_RISKY, _SAFE = (64, 32, 16, 8), (8, 16, 32, 64)  # late: default, no default; never late: the same
+
+
+def _draw_segments(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw two segments with the same odds for the late and the others in each."""
+    while True:
+        odds, against = rng.choice([2, 3, 4], 2).tolist()
+        late, few, seldom, never = rng.integers([5, 2, 2, 5], [11, 6, 6, 11]).tolist()
+        risky = 4 * np.array([odds * late, late, odds * few, few])
+        safe = 4 * np.array([seldom, against * seldom, never, against * never])
+        (slope, _, z), loans = _region(risky, safe), int(sum(risky + safe))
+        if z > 3.05 and loans <= 480:  # the validator's sentence says that z is above 3
+            numbers = {"risky": tuple(risky.tolist()), "safe": tuple(safe.tolist())}
+            return {**numbers, "loans": loans, "factor": f"{np.exp(slope):.2f}"}
+
+
+def _region(risky: Any, safe: Any) -> tuple[float, float, float]:
+    """Return the slope of the two segments together, its standard error and z."""
+    row = _lateness(np.add(risky, safe))
+    return float(row["coef"]), float(row["std_err"]), float(row["statistic"])
+
+
+def _lateness(counts: Any) -> Any:
+    """Return the library's row for *late*, from the four counts of a table."""
     x, y = np.array([[1.0], [1.0], [0.0], [0.0]]), np.array([1, 0, 1, 0])
-    every = np.sum(list(counts.values()), axis=0)
-    tables = [
-        inference_table(np.repeat(x, n, axis=0), np.repeat(y, n), ["late"], classification=True)
-        for n in (*counts.values(), every)
-    ]
+    table = inference_table(
+        np.repeat(x, counts, axis=0), np.repeat(y, counts), ["late"], classification=True
+    )
+    return table.loc["late"]
+
+
+def _five_numbers(
+    risky: tuple[int, ...] = _RISKY, safe: tuple[int, ...] = _SAFE, **told: Any
+) -> tuple[float, ...]:
+    slopes = (float(_lateness(counts)["coef"]) for counts in (risky, safe))
+    return tuple(round(number, 4) + 0.0 for number in (*slopes, *_region(risky, safe)))
+
+
+@exercise(
+    f"ex-{SLUG}-4",
+    draw=_draw_segments,
+    question=(
+        "there are {loans} fresh loans. Risky, late before: {risky[0]} default, {risky[1]} do not; "
+        "risky, never late: {risky[2]} and {risky[3]}; safe, late before: {safe[0]} and {safe[1]}; "
+        "safe, never late: {safe[2]} and {safe[3]}. The validator writes a factor of {factor}."
+    ),
+    right=_five_numbers,
+)
+def two_segments(
+    answer: Callable[[], Any],
+    risky: tuple[int, ...] = _RISKY,
+    safe: tuple[int, ...] = _SAFE,
+    **told: Any,
+) -> str:
+    """Compare with fits to the loans."""
     what = "five numbers: slopes risky and safe, and slope, standard error and z of the region"
     found = expect_array(answer(), (5,), what)
-    for name, one, table in zip(counts, found, tables, strict=False):
-        assert_close(one, table.loc["late", "coef"], f"The slope in {name}", tolerance=5e-3)
-    row = tables[2].loc["late"]
-    if close_to(found[3], row["std_err"] ** 2, rtol=1e-2):
+    for name, one, counts in zip(("risky", "safe"), found, (risky, safe), strict=False):
+        assert_close(one, _lateness(counts)["coef"], f"The slope in {name}", tolerance=5e-3)
+    slope, error, z = _region(risky, safe)
+    if close_to(found[3], error**2, rtol=1e-2):
         raise CheckFailed("This is the variance of the region's slope; its root is asked for.")
-    if close_to(found[2], np.exp(row["coef"]), rtol=1e-2):
+    if close_to(found[2], np.exp(slope), rtol=1e-2):
         raise CheckFailed("This is the ratio of the odds; the slope is its logarithm.")
-    for one, key, name in zip(
-        found[2:], ("coef", "std_err", "statistic"), ("slope", "standard error", "z"), strict=True
+    for one, value, name in zip(
+        found[2:], (slope, error, z), ("slope", "standard error", "z"), strict=True
     ):
-        assert_close(one, row[key], f"The region's {name}", tolerance=5e-3)
+        assert_close(one, value, f"The region's {name}", tolerance=5e-3)
     return "No slope in either segment, and a clear one in the region."
