@@ -77,7 +77,9 @@ def _share(network: PiecewiseLinearNetwork, box: list[list[float]]) -> float:
 def lower_bound(answer: Callable[..., Any]) -> str:
     """Compare with the library on shares inside, at both ends, and on small and large samples."""
     tests = [(0.97, 100, 3.0), (0.5, 10, 1.0), (0.8, 1000, 12.0), (1.0, 50, 3.0), (0.0, 20, 2.0)]
-    tests.append((1 / 3, 7, 0.4))
+    rng = student_generator(2)
+    n = int(rng.integers(12, 60))
+    tests.append((int(n * rng.uniform(0.7, 0.92)) / n, n, round(rng.uniform(1, 3), 1)))
     for share, n, beta in tests:
         where = f"The lower bound for a share of {share:.4g} in {n} draws, beta = {beta:g},"
         try:

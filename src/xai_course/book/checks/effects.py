@@ -142,7 +142,7 @@ def _at(f: Callable, X: np.ndarray, j: int, value: float) -> np.ndarray:
 @exercise(f"ex-{SLUG}-3")
 def hidden_pairs(answer: Callable[..., Any]) -> str:
     """Compare with a search over all pairs, on functions with and without stand-ins."""
-    ones, zeros = np.ones(5), np.zeros(5)
+    ones, zeros, order = np.ones(5), np.zeros(5), student_generator(3).permutation(5)
     tests: list[tuple[Callable, np.ndarray, np.ndarray, float]] = [
         (lambda X: np.maximum(X[:, 0], X[:, 2]) + X[:, 1], ones, zeros, 1e-9),
         (lambda X: X[:, [1, 3]].max(axis=1) + X[:, [0, 4]].max(axis=1), ones, zeros, 1e-9),
@@ -151,7 +151,11 @@ def hidden_pairs(answer: Callable[..., Any]) -> str:
         # Above the row, not at zero: only there does one stand in for the other.
         (lambda X: np.minimum(X[:, 0], X[:, 2]) + X[:, 1], ones, 2 * ones, 1e-9),
     ]
-    for number, (f, x, baseline, tolerance) in enumerate(tests, start=1):
+    for number, (in_order, x, baseline, tolerance) in enumerate(tests, start=1):
+
+        def f(X: np.ndarray, in_order: Callable = in_order) -> np.ndarray:
+            return in_order(X[:, order])
+
         expected = _stand_ins(f, x, baseline, tolerance)
         found = answer(f, x, baseline, tolerance)
         if not isinstance(found, list | tuple | np.ndarray | set):

@@ -10,6 +10,7 @@ from scipy import integrate, stats
 
 from xai_course.approximation import SMOOTH_ACTIVATIONS, SmoothActivation, approximate
 from xai_course.book.checks import CheckFailed, exercise
+from xai_course.book.draws import student_generator
 from xai_course.book.expect import assert_close, close_to, expect_array, expect_number
 
 SLUG = "piecewise-linear-networks"
@@ -58,8 +59,9 @@ def one_more(answer: Callable[..., Any]) -> str:
     )
     grids = np.linspace(-8, 8, 8001), np.linspace(-20, 20, 10_001)
     sigmoid, tanh = SMOOTH_ACTIVATIONS["sigmoid"], SMOOTH_ACTIVATIONS["tanh"]
+    left, *right = student_generator(2).uniform([-1, 0.5, 2.5], [-0.2, 2, 5]).round(1).tolist()
     for activation, grid in [(sigmoid, grids[0]), (tanh, grids[0]), (arctan, grids[1])]:
-        for inner in ([], [0.0], [-2.0, 0.0], [-1.0, 0.0, 0.5], [-0.3, 0.0, 1.5, 4.0]):
+        for inner in ([], [0.0], [-2.0, 0.0], [-1.0, 0.0, 0.5], [left, 0.0, *right]):
             points = np.array([-np.inf, *inner, np.inf])
             _one_step(answer, activation, points, grid)
     return "Each step puts the line where the error is largest, from fifteen starts."
@@ -102,14 +104,17 @@ def _bend_of_sigmoid(z: Any) -> Any:
 @exercise(f"ex-{SLUG}-3")
 def pieces_needed(answer: Callable[..., Any]) -> str:
     """Compare with the formula for curves that bend evenly, unevenly and both ways."""
+    rng = student_generator(3)
     for bend, low, high, error, name in [
         (lambda z: 2.0 + 0 * z, 0.0, 3.0, 0.01, "z squared"),
         (lambda z: 6.0 * z, 0.0, 2.0, 0.0028, "z cubed"),
-        (lambda z: -np.sin(z), 0.0, 2 * np.pi, 0.0005, "the sine"),
-        (_bend_of_sigmoid, -8.0, 8.0, 0.0021, "the sigmoid"),
-        (lambda z: np.exp(-(z**2) / 2), -5.0, 5.0, 0.02, "a bump"),
+        (lambda z: -np.sin(z), 0.0, 2 * np.pi, None, "the sine"),
+        (_bend_of_sigmoid, -8.0, 8.0, None, "the sigmoid"),
+        (lambda z: np.exp(-(z**2) / 2), -5.0, 5.0, None, "a bump"),
     ]:
         area = _integral(lambda z, bend=bend: np.abs(bend(z)) ** 0.5, low, high)
+        if error is None:  # so many pieces, and clearly not one fewer
+            error = round((area / 4 / (rng.integers(9, 30) - rng.uniform(0.3, 0.7))) ** 2, 6)
         exact = area / (4 * error**0.5)
         what = f"The number of pieces for {name}, within {error}"
         found = expect_number(answer(bend, low, high, error), what)
@@ -138,7 +143,8 @@ def _integral(f: Callable[[Any], Any], low: float, high: float) -> float:
 def chance(answer: Callable[..., Any]) -> str:
     """Compare with SciPy's exact test."""
     assert_close(answer(0, 0), 1.0, "The p-value where nothing changed")
-    for fixed, broken in [(3, 0), (0, 3), (5, 5), (61, 50), (215, 344), (84, 79)]:
+    right, more = student_generator(4).integers([40, 2], [200, 20]).tolist()
+    for fixed, broken in [(3, 0), (0, 3), (5, 5), (61, 50), (215, 344), (right, right + more)]:
         found = answer(fixed, broken)
         expected = stats.binomtest(fixed, fixed + broken).pvalue
         if expect_number(found, f"The p-value of {fixed} to {broken}") > 1:

@@ -77,7 +77,9 @@ def with_a_pencil(answer: Callable[[], Any], **numbers: Any) -> str:
 def how_far(answer: Callable[..., Any]) -> str:
     """Compare on several errors and speeds."""
     what = "two numbers, the steps until 0.1 and the further digits"
-    for error, tenfold in ((1e-3, 4.0), (1e-4, 5.6), (1e-10, 2.0), (0.03, 7.0), (2e-7, 1.5)):
+    rng = student_generator(2)
+    own = [(float(10 ** -rng.uniform(2, 9)), float(rng.uniform(1.5, 9))) for _ in range(2)]
+    for error, tenfold in [(1e-3, 4.0), (1e-4, 5.6), (0.03, 7.0), *own]:
         steps, digits = expect_parts(answer(error, tenfold), 2, what)
         case = f"for an error of {error:g} that grows tenfold in {tenfold:g} steps"
         steps = expect_number(steps, f"The number of steps {case}")
