@@ -114,9 +114,9 @@ def test_each_student_has_numbers_of_their_own(drawn_exercise, capsys):
     )
     capsys.readouterr()
     your_numbers(drawn_exercise, student="Bo")
-    assert (
-        f"For Bo, in place of the numbers above: n = {own['Bo'] // 2}." in capsys.readouterr().out
-    )
+    printed = capsys.readouterr().out
+    assert f"For Bo, in place of the numbers above: n = {own['Bo'] // 2}." in printed
+    assert "Hints and solutions keep to the numbers of the text" in printed
 
 
 def test_numbers_of_the_text(drawn_exercise, sample_exercise, capsys):

@@ -4,8 +4,8 @@ A notebook calls ``check("ex-<chapter>-<n>", answer)``. The checks of a chapter 
 its name and compare the answer with the library or with facts of the chapter. How exercises work is
 explained on the page *running*.
 
-An exercise by hand may have numbers of its own for each student of a class, and so do the instances
-on which functions are tried (`xai_course.book.draws`).
+An answer without arguments, by hand or from a table, is asked for with numbers of its own for each
+student of a class, and functions are tried on instances of their own (`xai_course.book.draws`).
 
 A check is given the learner's function in a wrapper (`_Answer`), so that no check need think of it:
 the function works on copies, may return lists, tensors or tables, and is told when it returns
@@ -78,8 +78,8 @@ def exercise(
     exercise_id : str
     none_is_an_answer : bool
     draw : callable, optional
-        For an exercise by hand: takes a NumPy generator and returns the numbers of one student, as
-        keyword arguments of the decorated function, whose defaults are the numbers of the text.
+        For an answer without arguments: takes a NumPy generator and returns the numbers of one
+        student, as keyword arguments of the decorated function, whose defaults are the text's.
     question : str, optional
         The sentence that gives a student these numbers, with their names in braces.
     right : callable, optional
@@ -116,8 +116,8 @@ def check(
     Raises
     ------
     CheckFailed
-        If the answer is wrong, or not attempted and `strict`. Of an answer by hand, which takes no
-        arguments, a reader is told what is wrong, and after three tries what is right.
+        If the answer is wrong, or not attempted and `strict`. Of an answer without arguments a
+        reader is told what is wrong, and after three tries what is right.
     ValueError
         If there is no such exercise.
 
@@ -160,7 +160,7 @@ def verdict(exercise_id: str, answer: Any, *, student: str = "", own_numbers: bo
     student : str
         The instances of functions are drawn for this student.
     own_numbers : bool
-        Whether the numbers of an exercise by hand are drawn, too; else they are the text's.
+        Whether the numbers of an answer without arguments are drawn, too; else they are the text's.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def is_individual(exercise_id: str) -> bool:
 
 
 def your_numbers(exercise_id: str, *, student: str) -> None:
-    """Print the numbers of an exercise by hand that are drawn for a student.
+    """Print the numbers of an exercise that are drawn for a student.
 
     Parameters
     ----------
@@ -213,12 +213,13 @@ def your_numbers(exercise_id: str, *, student: str) -> None:
     if numbers:
         sentence = _find(exercise_id).question.format(**numbers)
         print(f"For {student.strip()}, in place of the numbers above: {sentence}")
+        print("Hints and solutions keep to the numbers of the text; your answer needs these.")
     else:
         print("The numbers are those of the text.")
 
 
 def right_answer(exercise_id: str, *, student: str = "") -> Any:
-    """Return the right answer of an exercise by hand, for the instructor.
+    """Return the right answer of an exercise with such numbers, for the instructor.
 
     Parameters
     ----------
