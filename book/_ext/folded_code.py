@@ -48,7 +48,7 @@ def _assigned(statement: ast.stmt) -> list[str]:
         node.id
         for target in targets
         for node in ast.walk(target)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id != "_"
     ]
 
 

@@ -16,6 +16,7 @@ folded_code = extension("folded_code")
         ("print(1)", "output", "Code: how this output is computed"),
         ("import numpy as np\n\nplotting.use_style()", "", "Code: imports"),
         ("def f(x):\n    y = x\n    return y\n\n\nz = f(1)", "", "Code: f"),
+        ("a, _ = 1, 2\n_ = f(a)", "", "Code: a"),
         ("a, b = 1, 2\nc = d = a\ne = 5", "", "Code: a, b, c, d, ..."),
     ],
 )
