@@ -115,7 +115,9 @@ def link_chapters(
         end = lines.index("") if "" in lines else len(lines)
         lines[end:end] = ["", added]
     if what in {"data", "attribute", "property"}:
-        lines.insert(0, "")  # else napoleon takes what stands before a colon for a type
+        # Else napoleon takes what stands before a colon for a type; it skips an empty line, but not
+        # an empty comment.
+        lines[:0] = ["..", ""]
     text = library.CHAPTERS.sub(
         lambda found: library.A_SLUG.sub(lambda one: _link(one[0].strip("*")), found[0]),
         "\n".join(lines),
@@ -169,7 +171,8 @@ class LinkNames(SphinxPostTransform):
             meant = NAME in literal["classes"]
             around = meanings | _scope(literal, names) if meant else meanings
             place = names.find(literal.astext(), around, bare=meant)
-            if place is None or place in seen or _stands_in(literal, place):
+            known = place in seen and not meant
+            if place is None or known or _stands_in(literal, place):
                 continue
             if not meant:
                 seen.add(place)
