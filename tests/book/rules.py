@@ -355,7 +355,7 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 
 
 def first_cell(book: Book, chapter: Chapter) -> list[str]:
-    """All imports and the plot style in the first code cell, and no import later."""
+    """All imports and the plot style in the first code cell, which is folded; no import later."""
     if not chapter.cells:
         return [f"{chapter.at(1)}: a chapter needs code cells"]
     first, *others = chapter.cells
@@ -367,6 +367,8 @@ def first_cell(book: Book, chapter: Chapter) -> list[str]:
             f"{chapter.where(first)}: the first code cell must hold the chapter's imports and "
             "`plotting.use_style()`"
         )
+    if "hide-input" not in first.tags:
+        problems.append(f"{chapter.where(first)}: the imports are folded: tag `hide-input`")
     for cell in others:
         tree = _tree(cell)
         if tree and list(_imports(tree)) and not {"exercise", "solution"} & set(cell.tags):

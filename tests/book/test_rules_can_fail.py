@@ -87,6 +87,7 @@ BROKEN = [
     ("allowed_markup", CHAPTER, "```{dropdown} Hint 1", "```{margin} Hint 1", "'margin'"),
     ("allowed_markup", CHAPTER, "{term}`region`", "{abbr}`region`", "'abbr'"),
     ("first_cell", CHAPTER, "plotting.use_style()\n", "", "use_style"),
+    ("first_cell", CHAPTER, ":tags: [hide-input]\nimport", "import", "folded"),
     ("first_cell", CHAPTER, "## Real data", IMPORT_CELL, "an import"),
     ("plain_python", CHAPTER, "grid = np", "%matplotlib inline\ngrid = np", "%matplotlib"),
     ("plain_python", CHAPTER, "grid = np", "!ls\ngrid = np", "!ls"),
