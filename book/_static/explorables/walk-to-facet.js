@@ -28,7 +28,7 @@ xaiExplorables.register("walk-to-facet", (root, data, kit) => {
 
   kit.invite(
     root,
-    "Drag the row on the left, and the end of the arrow on the right. How far does the explanation of a row reach, " +
+    "Drag the row in the first picture, and the end of the arrow in the second. How far does the explanation of a row reach, " +
       "and how much does the slope change behind the border? Arrow keys move both points, too.",
   );
 
