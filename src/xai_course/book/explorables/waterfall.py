@@ -75,12 +75,12 @@ def dots(shares: ArrayLike, labels: Sequence[str], names: Sequence[str]) -> Figu
 
     shares = np.asarray(shares, dtype=float)
     top = np.argsort(-np.abs(shares).max(axis=0))[:10]
-    fig, ax = plt.subplots(figsize=(7.5, 3.6))
+    fig, ax = plt.subplots(figsize=(6, 4))
     for row, label, marker in zip(shares[:, top], labels, MARKERS, strict=False):
         ax.plot(row, range(len(top)), marker, label=label)
     ax.set_yticks(range(len(top)), [names[j] for j in top])
     ax.invert_yaxis()
     ax.axvline(0, color="black", linewidth=1)
     ax.set_xlabel("change in log-odds of malignant")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    fig.legend(loc="outside lower center", ncols=5 if len(labels) > 3 else 1)
     return fig
