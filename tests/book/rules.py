@@ -61,6 +61,9 @@ DRAWS = {
     "subplots", "figure", "plot", "scatter", "bar", "barh", "hist", "imshow", "pcolormesh",
     "contour", "contourf", "fill_between", "boxplot", "violinplot", "matshow", "errorbar",
 }  # fmt: skip
+WRITES = (".text", ".annotate", ".set_title", ".set_xlabel", ".set_ylabel")
+# Colours with a contrast below 4.5 to white.
+PALE = {"OURS", "CLASS_1", "PAPER", "CASE", "CONTROL", "C1", "C2", "C3", "C4", "C5"}
 INSTALLER = re.compile(r"\b(pip3?|conda|mamba|apt|apt-get)\b.{0,12}\binstall\b")
 
 MAX_CELL_LINES = 15
@@ -475,6 +478,26 @@ def _draws(cell: Cell) -> bool:
         inner = ast.iter_child_nodes(node)
         waiting += [one for one in inner if not isinstance(one, ast.FunctionDef | ast.Lambda)]
     return False
+
+
+def dark_words(book: Book, chapter: Chapter) -> list[str]:
+    """No letters in a colour that is too pale for them, though not for lines and marks."""
+    problems = []
+    for cell in chapter.cells:
+        tree = _tree(cell)
+        for node in ast.walk(tree) if tree else ():
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(WRITES):
+                pale = [k for k in node.keywords if k.arg == "color" and _is_pale(k.value)]
+                problems += [
+                    f"{chapter.where(cell)}: letters in {ast.unparse(k.value)}, which are hard to "
+                    "read; accepted: #007a59 for the green, #b35000 for the orange, black"
+                    for k in pale
+                ]
+    return problems
+
+
+def _is_pale(color: ast.expr) -> bool:
+    return ast.unparse(color).removeprefix("plotting.").strip("'") in PALE
 
 
 def _plotting_cells(book: Book, chapter: Chapter) -> list[Cell]:
@@ -1089,7 +1112,7 @@ CHAPTER_RULES: tuple[ChapterRule, ...] = (
     code_and_words, place, section_order,
     closing_sections, allowed_markup, slug,
     first_cell, plain_python, cells_at_top_level, cell_length, imports_covered,
-    names_published, figure_metadata, table_metadata,
+    names_published, dark_words, figure_metadata, table_metadata,
     figures_mentioned,
     exercise_ids, exercise_mix, exercise_meta, objectives_served, exercise_parts, exercise_gates,
 )  # fmt: skip

@@ -99,6 +99,7 @@ BROKEN = [
     ("imports_covered", CHAPTER, "import numpy as np\n", "import seaborn\n", "'seaborn'"),
     ("names_published", CHAPTER, "grid = np", "print(start)\ngrid = np", "'start', which no cell"),
     ("names_published", CHAPTER, "assert len(grid)", HIDDEN, "'limit', which the cell of line"),
+    ("dark_words", CHAPTER, "grid = np", "ax.text(0, 0, 'a', color='C2')\ngrid = np", "'C2'"),
     ("figure_metadata", CHAPTER, "    name: fig-toy\n", "", "name"),
     ("figure_metadata", CHAPTER, "The slope changes only where x is zero.", "A plot.", "caption"),
     (
