@@ -57,7 +57,7 @@ def _above(node: nodes.Node) -> Iterator[nodes.Node]:
 def _as_printed(text: nodes.Text) -> bool:
     return any(
         isinstance(one, AS_PRINTED)
-        or (isinstance(one, nodes.table) and "dataframe" in one["classes"])
+        or (isinstance(one, nodes.tgroup) and "dataframe" in one.parent["classes"])
         for one in _above(text)
     )
 
