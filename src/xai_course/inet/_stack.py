@@ -55,6 +55,7 @@ class Stack:
         X, y, X_valid, y_valid = X[:, :, train], y[:, train], X[:, :, valid], y[:, valid]
         # All networks of a stack take their rows in one random order; the rows themselves differ.
         order = np.random.default_rng([self.settings.seed, first, 2])
+        X = X.contiguous()  # see `_epoch`
         state = Adam(self.flat)
         live = np.arange(len(self.flat))  # networks that still learn
         least = np.full(len(live), np.inf)
@@ -93,7 +94,7 @@ class Stack:
         self, state: Adam, X: torch.Tensor, y: torch.Tensor, order: np.ndarray, epoch: int
     ) -> None:
         index = torch.as_tensor(order, device=X.device)
-        flat = X.flatten(0, 1)  # torch gathers the columns of a matrix five times as fast
+        flat = X.flatten(0, 1)  # torch gathers the columns of a dense matrix five times as fast
         X, y = flat.index_select(1, index).view_as(X), y.index_select(1, index)
         hidden, output, bias = self._split(state.flat)
         parts = self._split(state.gradient)
