@@ -23,10 +23,12 @@ __all__ = [
     "CASE",
     "CLASS_0",
     "CLASS_1",
+    "CLASS_1_TEXT",
     "CONTROL",
     "MAGNITUDE",
     "NETWORK",
     "OURS",
+    "OURS_TEXT",
     "PAPER",
     "SIGNED",
     "TRUTH",
@@ -47,10 +49,14 @@ POSITIVE, NEGATIVE = "#b35806", "#542788"
 CLASS_0 = "#0072b2"
 #: The colour of the second class.
 CLASS_1 = "#d55e00"
+#: Its colour for letters, which are dark enough to be read on white.
+CLASS_1_TEXT = "#b35000"
 #: The colour of the network that is explained.
 NETWORK = "#000000"
 #: The colour of what this library computes.
 OURS = "#009e73"
+#: Its colour for letters.
+OURS_TEXT = "#007a59"
 #: The colour of what a paper prints.
 PAPER = "#cc79a7"
 #: The colour of the case that is explained, the patient, the applicant or the garment, a diamond.

@@ -490,7 +490,7 @@ def dark_words(book: Book, chapter: Chapter) -> list[str]:
                 pale = [k for k in node.keywords if k.arg == "color" and _is_pale(k.value)]
                 problems += [
                     f"{chapter.where(cell)}: letters in {ast.unparse(k.value)}, which are hard to "
-                    "read; accepted: #007a59 for the green, #b35000 for the orange, black"
+                    "read; accepted: plotting.OURS_TEXT, plotting.CLASS_1_TEXT, black"
                     for k in pale
                 ]
     return problems
