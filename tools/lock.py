@@ -15,11 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "constraints" / "lock.txt"
 # Pinned by hand: a plain `torch` may bring a GPU build of several gigabytes, sphinx-book-theme 1.4
-# cannot be installed beside jupyter-book 1.0.4.post1, and from 4.25 on jsonschema compiles grammars
-# whenever it is imported, which costs each notebook process more than a second.
+# cannot be installed beside jupyter-book 1.0.4.post1, from 4.25 on jsonschema compiles grammars
+# whenever it is imported, which costs each notebook process more than a second, and from 3.0 on
+# soupsieve needs Python 3.11.5, where Debian 12 has 3.11.2.
 BY_HAND = (
     *("torch==2.13.0", "jupyter-book==1.0.4.post1", "sphinx-book-theme==1.3.0"),
-    "jsonschema<4.25",
+    *("jsonschema<4.25", "soupsieve<3"),
 )
 HEAD = f"""\
 # Written by `make lock` on Python {sys.version_info[0]}.{sys.version_info[1]}; do not edit.

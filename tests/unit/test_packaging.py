@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,17 @@ def test_environment_is_in_step(environment) -> None:
 
 def test_lock_is_in_step(lock) -> None:
     assert not lock_problems(lock, PROJECT)
+
+
+def test_the_lock_is_for_the_oldest_python(lock) -> None:
+    """A package that asks for 3.11.5 cannot be installed on the 3.11.2 of Debian 12."""
+    oldest = re.search(r"[\d.]+", PROJECT["requires-python"])[0] + ".0"
+    newer = {
+        name: needed
+        for name in (PIN.fullmatch(line)[1] for line in lines_of(lock))
+        if (needed := metadata(name)["Requires-Python"]) and oldest not in SpecifierSet(needed)
+    }
+    assert not newer
 
 
 def test_readers_meet_lower_bounds_only() -> None:
