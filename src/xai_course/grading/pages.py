@@ -13,7 +13,7 @@ from xai_course.grading.course import Assignment, Exercise, read_assignment, wri
 from xai_course.grading.marks import read_records
 
 TEMPLATES = Environment(
-    loader=PackageLoader("xai_course.grading"),
+    loader=PackageLoader("xai_course.grading", "templates"),
     autoescape=True,  # students write what stands on these pages
     undefined=StrictUndefined,
     trim_blocks=True,
