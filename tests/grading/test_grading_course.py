@@ -324,6 +324,34 @@ def test_a_class_list_without_students(class_of_four):
     assert main(["marks", str(class_of_four)]) == 1
 
 
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_an_empty_class_list_is_none(class_of_four, text):
+    (class_of_four / "class.csv").write_text(text)
+    assert main(["marks", str(class_of_four)]) == 0
+
+
+@pytest.mark.filterwarnings("ignore::pandas.errors.ParserWarning")
+def test_a_comma_at_the_end_of_each_row_moves_no_column(class_of_four):
+    (class_of_four / "class.csv").write_text("student,name,email\nada,Ada L.,a@x.org,\nbo\n")
+    people = marks.read_class(class_of_four)
+    assert people.student.tolist() == ["ada", "bo"]
+    assert people.name.tolist() == ["Ada L.", "bo"]
+    assert people.email.tolist() == ["a@x.org", ""]
+
+
+def test_a_class_list_that_is_no_table_is_named(class_of_four, capsys):
+    (class_of_four / "class.csv").write_bytes(b"student\n\xff\xfe\n")
+    assert main(["marks", str(class_of_four)]) == 1
+    assert "class.csv is no table with commas" in capsys.readouterr().err
+
+
+def test_an_answer_in_prose_that_came_later_is_not_in_old_records(class_of_four):
+    path = marks.record_path(class_of_four, "ada", SLUG)
+    path.write_text(json.dumps(record("ada") | {"prose": {}}))
+    pages.write_all(class_of_four)
+    assert "not attempted" in (class_of_four / "feedback/ada" / f"{SLUG}.html").read_text()
+
+
 def test_feedback_holds_no_test_and_runs_nothing(class_of_four):
     pages.write_all(class_of_four)
     text = (class_of_four / "feedback/ada" / f"{SLUG}.html").read_text()

@@ -191,6 +191,13 @@ def test_a_class_that_is_not_listed_is_not_made():
         hostile(packed(json.dumps(message))).listen()
 
 
+@pytest.mark.parametrize("kind", ["tuple", "set", "frozenset"])
+def test_a_message_names_no_function_to_call(kind):
+    """Of a message with two keys, the first one is nothing that is called here."""
+    message = json.dumps({"return": {"exit": 0, kind: []}})
+    assert len(hostile(packed(message)).listen()) == 0
+
+
 def test_no_time_without_end():
     read, write = os.pipe()
     peer = Peer(os.fdopen(read, "rb", 0), open(os.devnull, "wb", 0))  # noqa: SIM115

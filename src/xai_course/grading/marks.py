@@ -74,7 +74,7 @@ def read_marking(course: Path) -> dict[tuple[str, str], tuple[float, str]]:
     for path in sorted((course / "marking").rglob("*.csv")):
         try:
             rows = _read(path)
-            for row in rows[rows.points.str.strip() != ""].itertuples():
+            for row in rows[rows.points.str.strip() != ""].itertuples() if len(rows) else ():
                 found[row.student, row.exercise] = float(row.points), getattr(row, "comment", "")
         except (AttributeError, ValueError) as error:
             raise CourseError(
@@ -84,7 +84,14 @@ def read_marking(course: Path) -> dict[tuple[str, str], tuple[float, str]]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+    try:
+        # Else a comma at the end of each row would make the first column an index.
+        return pd.read_csv(path, index_col=False, **options).fillna("")
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except ValueError as error:
+        raise CourseError(f"{path} is no table with commas: {error}") from error
 
 
 def total(record: dict[str, Any], *, automatic: bool = False) -> float | str:

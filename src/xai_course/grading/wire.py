@@ -185,8 +185,12 @@ class Peer:
                 if dtype.kind not in NUMBERS_AND_TEXT:
                     raise WireError("an array holds numbers or text")
                 return np.frombuffer(base64.b64decode(raw), dtype).reshape(shape).copy()[()]
-            case {"tuple": parts} | {"set": parts} | {"frozenset": parts}:
-                return getattr(builtins, next(iter(value)))(map(self.decode, parts))
+            case {"tuple": parts}:
+                return tuple(map(self.decode, parts))
+            case {"set": parts}:
+                return set(map(self.decode, parts))
+            case {"frozenset": parts}:
+                return frozenset(map(self.decode, parts))
             case {"dict": pairs}:
                 return {self.decode(k): self.decode(v) for k, v in pairs}
             case {"namespace": named}:
