@@ -7,13 +7,11 @@ book's own. The chapter *gradients* shows the program of one draw, and runs it f
 from __future__ import annotations
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
 
 from xai_course import data, exact, metrics
-from xai_course.networks import PiecewiseLinearNetwork
+from xai_course.book import train_model
 
 N_DRAWS, N_PATIENTS = 10, 60
-RECIPE = dict(early_stopping=True, validation_fraction=0.2, n_iter_no_change=100)
 CHANGES = ("benign to malignant mean", "benign mean to median", "another training")
 
 
@@ -32,7 +30,8 @@ def compare(draw: int) -> tuple[list[float], list[int]]:
     X, X_test, y, _ = data.load("breast_cancer").split(seed=draw)
     X, X_test = ((part - X.mean(axis=0)) / X.std(axis=0) for part in (X, X_test))
     starts = X[y == 0].mean(axis=0), X[y == 1].mean(axis=0), np.median(X, axis=0)
-    both = [_trained(X, y, seed=2 * draw + k) for k in range(2)]
+    seeds = 2 * draw, 2 * draw + 1
+    both = [train_model("breast_cancer", seed=seed, split=draw).network for seed in seeds]
     rows = X_test[:N_PATIENTS]
     maps = [[exact.integrated_gradients(f, rows, at) for at in starts] for f in both]
     to_sick, to_median = (np.mean([_ranks(m[0], m[k]) for m in maps]) for k in (1, 2))
@@ -40,11 +39,6 @@ def compare(draw: int) -> tuple[list[float], list[int]]:
     models = [f.local_linear_models(f.activation_pattern(X_test))[0] for f in both]
     plains = [int((~model.any(axis=(1, 2))).sum()) for model in models]
     return [float(to_sick), float(to_median), float(other)], plains
-
-
-def _trained(X: np.ndarray, y: np.ndarray, seed: int) -> PiecewiseLinearNetwork:
-    mlp = MLPClassifier((5, 5), alpha=1.0, max_iter=2000, random_state=seed, **RECIPE)
-    return PiecewiseLinearNetwork.from_sklearn(mlp.fit(X, y))
 
 
 def _ranks(A: np.ndarray, B: np.ndarray) -> float:
