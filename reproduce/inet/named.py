@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from inet.streams import BURN_IN, GRAM, READER, REFERENCE, ROWS, SHARES, WATCHED
+from inet.streams import BURN_IN, READER, REFERENCE, ROWS, SHARES, WATCHED, on_support
 from xai_course import inet
 from xai_course import polynomials as poly
 from xai_course.inet.population import OnlineNets
@@ -46,7 +46,4 @@ def _steps() -> np.ndarray:
         learner.learn(X, y + 0.1 * rng.normal(size=y.shape))
         if -REFERENCE <= t < 0:
             reference.append(READER.moments(learner.nets))
-    moved = READER.moments(learner.nets) - np.mean(reference, axis=0)
-    index = poly.monomial_indices(TERMS, 3)
-    products = moved @ poly.monomials_in_basis(5, 3)[index].T
-    return np.linalg.solve(GRAM[np.ix_(index, index)], products.T).T
+    return on_support(READER.moments(learner.nets) - np.mean(reference, axis=0), TERMS)

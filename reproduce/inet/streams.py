@@ -301,6 +301,13 @@ def _clinic(kept: Replicates) -> dict[str, Any]:
     return table
 
 
+def on_support(moments: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Return the best coefficients of given monomials, one row a network."""
+    index = poly.monomial_indices(support, 3)
+    products = moments @ COORDINATES[index].T
+    return np.linalg.solve(GRAM[np.ix_(index, index)], products.T).T
+
+
 def _clinic_calm(k: int) -> dict[str, list[float]]:
     return _highest(*_clinic_streams("none", k, seed=1))
 
@@ -308,9 +315,8 @@ def _clinic_calm(k: int) -> dict[str, list[float]]:
 def _clinic_block(event: str, k: int, levels: dict[str, float]) -> dict[str, Any]:
     found, dense = statistics(*_clinic_streams(event, k, seed=2 + EVENTS.index(event)))
     linear = np.vstack([np.eye(5, dtype=int), np.zeros((1, 5), dtype=int)])
-    index = poly.monomial_indices(linear, 3)
     change = dense[-20:].mean(axis=0) - dense[:REFERENCE].mean(axis=0)
-    coef = np.linalg.solve(GRAM[np.ix_(index, index)], (change @ COORDINATES[index].T).T).T
+    coef = on_support(change, linear)
     return {"delays": _late(found, levels), "change": coef[:, :5].tolist()}
 
 

@@ -73,8 +73,9 @@ def read_marking(course: Path) -> dict[tuple[str, str], tuple[float, str]]:
     found = {}
     for path in sorted((course / "marking").rglob("*.csv")):
         try:
-            rows = _read(path)
-            for row in rows[rows.points.str.strip() != ""].itertuples() if len(rows) else ():
+            for row in _read(path).itertuples():
+                if not row.points.strip():
+                    continue
                 found[row.student, row.exercise] = float(row.points), getattr(row, "comment", "")
         except (AttributeError, ValueError) as error:
             raise CourseError(
