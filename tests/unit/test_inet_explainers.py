@@ -203,8 +203,8 @@ def test_a_small_error_beside_a_constant_network_is_not_hidden():
 
         hidden = ()
 
-        def moments(self, weights, biases):
-            return np.ones((len(weights), 20))
+        def moments(self, weights, biases, amplitudes):
+            return amplitudes.sum(axis=1, keepdims=True) * np.ones(20)
 
     # Two units that cancel: the network is 0.3, its learned moments are not.
     cancel = LambdaNets([[[1.0, 0, 0], [-1.0, 0, 0]]], [[-0.5, 0.5]], [[1.0, 0.5]], [0.3])

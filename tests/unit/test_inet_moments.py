@@ -192,6 +192,38 @@ def test_moments_do_not_see_order_scale_or_silent_neurons(seed):
         assert_allclose(closed_form_moments(other), moments, atol=1e-9)
 
 
+def written_out(weights, bias, degree, n_terms):
+    """Return the series of one unit that bends, term after term and factor after factor."""
+    length = np.abs(weights).sum()
+    hinge = -(bias + weights.clip(max=0).sum()) / length
+    exponents = monomial_exponents(len(weights), degree)
+    found = np.zeros(len(exponents))
+    found[-1] = (1 - hinge) ** 2 / 2
+    for m, powers in enumerate(exponents):
+        for k in range(1, n_terms + 1):
+            if (k + powers.sum()) % 2 == 0:
+                t = np.pi * k * weights / (2 * length)
+                bessel = np.sign(t) ** powers * spherical_jn(powers, np.abs(t))
+                product = (np.sqrt(2 * powers + 1) * bessel).prod()
+                cosine = 2 * ((-1) ** k - np.cos(np.pi * k * hinge)) / (np.pi * k) ** 2
+                found[m] += (-1) ** ((k + powers.sum()) // 2) * cosine * product
+    return length * found
+
+
+@pytest.mark.parametrize(("n", "degree"), [(1, 5), (2, 6), (3, 5), (5, 3), (8, 3)])
+def test_equals_the_series_written_out(n, degree):
+    rng = np.random.default_rng(n)
+    weights = rng.normal(size=(6, n))
+    weights[0] = np.eye(n)[0]  # of one variable: j_0 is zero at every second frequency
+    weights[1] = (np.arange(n) < 2) / min(n, 2)  # of two: at every fourth
+    weights[2, 1:] /= 1e6  # hardly at all of the others
+    biases = -(weights @ np.linspace(0.2, 0.9, n))
+    expected = [written_out(w, b, degree, 9) for w, b in zip(weights, biases, strict=True)]
+    assert_allclose(unit_moments(weights, biases, degree, n_terms=9), expected, atol=1e-13)
+    first = [written_out(w, b, degree, 1) for w, b in zip(weights, biases, strict=True)]
+    assert_allclose(unit_moments(weights, biases, degree, n_terms=1), first, atol=1e-13)
+
+
 def test_chunks_give_the_same(monkeypatch):
     nets = random_nets(20, 6, 3)
     expected = closed_form_moments(nets)

@@ -17,7 +17,7 @@ from torch import nn
 
 from xai_course._storage import sha256
 from xai_course.inet.lambda_nets import LambdaNets, binary_unit
-from xai_course.inet.moments import affine_moments, bent_on_cube, series_moments
+from xai_course.inet.moments import affine_moments, bent_on_cube, series_moments, weighted
 from xai_course.polynomials import chunks, monomial_exponents, monomial_factors, monomial_indices
 from xai_course.training import Settings, Step, train
 
@@ -60,13 +60,21 @@ class MomentMap(nn.Module):
             found = found * extended.index_select(1, column)  # faster than extended[:, column]
         return found
 
-    def moments(self, weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
-        """Return the moments of units that bend inside the cube: see `BentMoments`."""
-        *units, length = scaled_units(weights, biases)
-        device = next(self.parameters()).device
-        with torch.inference_mode():
-            even = self(*(torch.as_tensor(u, device=device) for u in units)).cpu().numpy()
-        return length[:, None] * even + affine_moments(weights, biases, self.degree) / 2
+    def moments(
+        self, weights: np.ndarray, biases: np.ndarray, amplitudes: np.ndarray
+    ) -> np.ndarray:
+        """Return the sums of moments over the units of each network: see `BentMoments`."""
+        found = affine_moments(*weighted(weights, biases, amplitudes / 2), self.degree)
+        kept = amplitudes != 0
+        owner, device = np.nonzero(kept)[0], next(self.parameters()).device
+        *units, length = scaled_units(weights[kept], biases[kept])
+        heights = (amplitudes[kept] * length)[:, None]
+        for part in chunks(len(owner), 16 * found.shape[1]):
+            with torch.inference_mode():
+                read = self(*(torch.as_tensor(u[part], device=device) for u in units))
+            nets, starts = np.unique(owner[part], return_index=True)
+            found[nets] += np.add.reduceat(heights[part] * read.cpu().numpy(), starts, axis=0)
+        return found
 
 
 def scaled_units(
@@ -146,7 +154,8 @@ class _Pool:
         self.targets = np.empty((len(weights), len(self.exponents)), dtype=np.float32)
         for part in chunks(len(weights), len(self.exponents)):
             odd = affine_moments(weights[part], biases[part], degree) / 2
-            even = series_moments(degree, None, weights[part], biases[part]) - odd
+            units = weights[part, None], biases[part, None], np.ones_like(biases[part, None])
+            even = series_moments(degree, None, *units) - odd
             self.targets[part] = even / length[part, None]
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, ...]:

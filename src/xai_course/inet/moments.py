@@ -1,7 +1,8 @@
 """Moments of a network in closed form: its mean products with polynomials, without a question.
 
 A network with one hidden ReLU layer is a sum over its hidden units, and so is each of its moments.
-The moment of one unit is a short cosine series whose terms are products of n factors.
+The moment of one unit is a short cosine series whose terms are products of n factors. Monomials
+share most of these, so the sums over units and terms are products of small matrices.
 
 Explained in the chapter *interpretation-networks*.
 """
@@ -9,22 +10,25 @@ Explained in the chapter *interpretation-networks*.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 
 from xai_course._validation import check_whole
 from xai_course.inet.lambda_nets import LambdaNets, check_lambda_nets
-from xai_course.polynomials import chunks, monomial_exponents
+from xai_course.polynomials import chunks, monomial_exponents, monomial_indices
 
 __all__ = ["closed_form_moments"]
 
 _SMALL = 2.0  # up to here the Bessel functions come from their power series
 _SERIES = 14  # terms of it: enough for 16 digits at _SMALL
+_IN_CACHE = 64  # makes pieces short enough for a CPU's cache
 
 
-#: Moments of units that bend inside the cube: weights (k, n) and biases (k,) to shape (k, m).
-BentMoments = Callable[[np.ndarray, np.ndarray], np.ndarray]
+#: Sums over the units of N networks, amplitude times moments: weights (N, h, n), biases (N, h) and
+#: amplitudes (N, h) to shape (N, m). Units bend inside the cube or have the amplitude 0.
+BentMoments = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def closed_form_moments(
@@ -77,21 +81,23 @@ def closed_form_moments(
 def sum_over_units(lambda_nets: LambdaNets, degree: int, bent: BentMoments) -> np.ndarray:
     """Add up ``output weight * moments`` over the hidden units of each network, shape (N, m).
 
-    Units that are zero on the whole cube are left out; the others keep their order.
+    Units that are zero on the whole cube are left out, those that are positive there are affine,
+    and `bent` knows the moments of the others.
     """
     weights, biases, amplitudes, output_biases = lambda_nets.weights().values()
-    alive = (_range(weights, biases)[1] > 0) & (amplitudes != 0)
-    owner = np.nonzero(alive)[0]
-    weights, biases, amplitudes = weights[alive], biases[alive], amplitudes[alive]
-    found = np.zeros((len(alive), len(monomial_exponents(weights.shape[1], degree))))
-    for part in chunks(len(owner), 16 * found.shape[1]):
-        values = affine_moments(weights[part], biases[part], degree)
-        bends = bent_on_cube(weights[part], biases[part])
-        values[bends] = bent(weights[part][bends], biases[part][bends])
-        nets, starts = np.unique(owner[part], return_index=True)
-        found[nets] += np.add.reduceat(values * amplitudes[part, None], starts, axis=0)
+    bends = bent_on_cube(weights, biases)
+    positive = ~bends & (_range(weights, biases)[1] > 0)
+    found = bent(weights, biases, np.where(bends, amplitudes, 0))
+    found += affine_moments(*weighted(weights, biases, np.where(positive, amplitudes, 0)), degree)
     found[:, -1] += output_biases  # the constant is the last basis function
     return found
+
+
+def weighted(
+    weights: np.ndarray, biases: np.ndarray, amplitudes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights (N, n) and bias (N,) of the weighted sum of ``w x + b`` over the units."""
+    return (amplitudes[:, None] @ weights)[:, 0], (amplitudes * biases).sum(axis=1)
 
 
 def bent_on_cube(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
@@ -118,79 +124,139 @@ def affine_moments(weights: np.ndarray, biases: np.ndarray, degree: int) -> np.n
 
 
 def series_moments(
-    degree: int, n_terms: int | None, weights: np.ndarray, biases: np.ndarray
+    degree: int,
+    n_terms: int | None,
+    weights: np.ndarray,
+    biases: np.ndarray,
+    amplitudes: np.ndarray,
 ) -> np.ndarray:
-    """Return the moments of bent units by the cosine series of `closed_form_moments`."""
-    n_variables = weights.shape[1]
+    """Return the sums of `BentMoments` by the cosine series of `closed_form_moments`."""
+    n_variables = weights.shape[2]
     if n_terms is None:
         n_terms = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
-    totals = monomial_exponents(n_variables, degree).sum(axis=1)
-    k = np.arange(1, n_terms + 1)
     # A unit over its length has sum |w_j| = 1 and bends where z - z_min = hinge.
-    length = np.abs(weights).sum(axis=1)
-    scaled, hinge = weights / length[:, None], -_range(weights, biases)[0] / length
-    found = np.zeros((len(weights), len(totals)))
-    found[:, -1] = (1 - hinge) ** 2 / 2
-    for part in chunks(len(weights), 48 * len(totals) * (n_terms + 1)):  # fits a CPU's cache
-        cosine = 2 * ((-1.0) ** k - np.cos(np.pi * k * hinge[part, None])) / (np.pi * k) ** 2
-        for parity in (0, 1):
-            columns, terms = totals % 2 == parity, k % 2 == parity
-            products = _products(np.pi / 2 * k[terms] * scaled[part].T[:, :, None], degree, parity)
-            # The real part of i^(k + |alpha|); both are even or both are odd.
-            signs = (-1.0) ** ((k[terms] + totals[columns, None]) // 2)
-            found[part, columns] += np.einsum("uk,mk,muk->um", cosine[:, terms], signs, products)
-    return found * length[:, None]
+    length = np.where(amplitudes == 0, 1, np.abs(weights).sum(axis=2))
+    scaled, hinge = weights / length[:, :, None], -_range(weights, biases)[0] / length
+    heights = amplitudes * length
+    exponents = monomial_exponents(n_variables, degree)
+    found = np.zeros((len(weights), len(exponents)))
+    for part in chunks(len(weights), _IN_CACHE * weights[0].size * n_terms):
+        for parity in range(min(degree, 1) + 1):
+            k = np.arange(2 - parity, n_terms + 1, 2)
+            cosine = (-1.0) ** k - np.cos(np.pi * k * hinge[part, :, None])
+            cosine *= 2 * heights[part, :, None] / (np.pi * k) ** 2
+            arguments = np.pi / 2 * k * scaled[part].transpose(2, 0, 1)[..., None]
+            _add_series(found[part], cosine, arguments, k, degree, parity)
+    found *= np.sqrt(2 * exponents + 1).prod(axis=1)
+    found[:, -1] += (heights * (1 - hinge) ** 2).sum(axis=1) / 2
+    return found
 
 
-def _products(arguments: np.ndarray, degree: int, parity: int) -> np.ndarray:
-    """Multiply sqrt(2p + 1) j_p over the variables, for all degrees of one parity.
+def _add_series(
+    found: np.ndarray,
+    cosine: np.ndarray,
+    arguments: np.ndarray,
+    k: np.ndarray,
+    degree: int,
+    parity: int,
+) -> None:
+    """Add the sums over units and frequencies k of one parity to its moments, in place.
 
-    `arguments` has shape (n, u, k); the result (m', u, k) keeps the order of the enumeration.
+    `found` has shape (N, m), `cosine` (N, h, k), `arguments` (n, N, h, k).
     """
-    factors = _bessel(arguments, degree)  # (degree + 1, n, u, k)
-    factors *= np.sqrt(2 * np.arange(degree + 1) + 1.0)[:, None, None, None]
-    powers = np.arange(degree, -1, -1)
-    totals, products = powers, factors[powers, -1]
-    for j in range(len(arguments) - 2, -1, -1):
-        sums = powers[:, None] + totals
-        fits = sums <= degree
-        if j == 0:  # the last variable: only degrees of the wanted parity are left to make
-            fits &= sums % 2 == parity
-        first, rest = np.nonzero(fits)
-        products = products[rest] * factors[powers[first], j]
-        totals = sums[fits]
-    return products[totals % 2 == parity]
+    factors = _bessel(arguments, degree)  # (degree + 1, n, N, h, k)
+    # Every product has the j_0 of most variables. One that is zero may be any small number: it is
+    # multiplied by and divided by.
+    common = np.where(factors[0] == 0, 1e-30, factors[0])
+    cosine = cosine * common.prod(axis=0)
+    factors /= common
+    factors = factors.reshape(*factors.shape[:3], -1)
+    for total in range(parity, degree + 1, 2):
+        # The real part of i^(k + |alpha|); both are even or both are odd.
+        signed = (cosine * (-1.0) ** ((k + total) // 2)).reshape(len(cosine), 1, -1)
+        recipe = _recipe(len(arguments), degree, total)
+        if len(recipe.pairs):
+            first = factors[1].swapaxes(0, 1) * signed
+            table = first @ _products(factors, recipe.seconds).transpose(1, 2, 0)
+            found[:, recipe.pairs] += table[:, recipe.variable, recipe.second]
+        powers = _products(factors, recipe.others)
+        found[:, recipe.rest] += (signed @ powers.transpose(1, 2, 0))[:, 0]
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How the products of one degree are made: column `pairs` of `variable` times `second`.
+
+    `pairs` have a variable of exponent 1, and `second` is the number of what is left among
+    `seconds`, all monomials of one degree less. The columns `rest` are multiplied one by one.
+    """
+
+    pairs: np.ndarray
+    variable: np.ndarray
+    second: np.ndarray
+    seconds: np.ndarray
+    rest: np.ndarray
+    others: np.ndarray
+
+
+@lru_cache(maxsize=64)
+def _recipe(n_variables: int, degree: int, total: int) -> _Recipe:
+    exponents = monomial_exponents(n_variables, degree)
+    totals = exponents.sum(axis=1)
+    columns, shorter = np.flatnonzero(totals == total), np.flatnonzero(totals == total - 1)
+    once = exponents[columns] == 1
+    has_one = once.any(axis=1)
+    variable = once[has_one].argmax(axis=1)
+    left = exponents[columns[has_one]] - np.eye(n_variables, dtype=int)[variable]
+    second = np.searchsorted(shorter, monomial_indices(left, degree))
+    pairs, rest = columns[has_one], columns[~has_one]
+    return _Recipe(pairs, variable, second, exponents[shorter], rest, exponents[rest])
+
+
+def _products(factors: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    """Multiply the factors of each monomial over its variables: shape (m', N, units and k)."""
+    variables = np.argsort(-exponents, axis=1)  # those that it has come first
+    powers = np.take_along_axis(exponents, variables, axis=1)
+    product = factors[powers[:, 0], variables[:, 0]]
+    for j in range(1, (powers > 0).sum(axis=1).max(initial=0)):
+        product *= factors[powers[:, j], variables[:, j]]
+    return product
 
 
 def _bessel(t: np.ndarray, degree: int) -> np.ndarray:
     """Return the spherical Bessel functions j_0 to j_degree, shape (degree + 1, *t.shape).
 
-    Upwards from sin and cos where that is stable; near 0 downwards from the power series of the
-    two highest, written for j_p(t) / t^p so that nothing is divided by t.
+    Near 0 downwards from the power series of the two highest, written for j_p(t) / t^p so that
+    nothing is divided by t; elsewhere upwards from sin and cos, which is stable there.
     """
-    found = np.empty((degree + 1, *t.shape))
-    large = np.where(np.abs(t) < _SMALL, _SMALL, t)
-    previous, current = np.cos(large) / large, np.sin(large) / large
-    found[0] = current
-    for p in range(degree):
-        previous, current = current, (2 * p + 1) / large * current - previous
-        found[p + 1] = current
-    near = np.abs(t) < _SMALL
-    small = t[near]
-    square = small**2
+    found = np.empty((degree + 1, t.size))
+    far = np.flatnonzero(np.abs(t) >= _SMALL)
+    near = t.ravel().copy()
+    near[far] = 0
+    square = near**2
     above, here = (_scaled_series(square, p) for p in (degree + 1, degree))
     for p in range(degree, -1, -1):
-        found[p][near] = here * small**p
-        above, here = here, (2 * p + 1) * here - square * above
-    return found
+        found[p] = here
+        above *= -square
+        above += (2 * p + 1) * here
+        above, here = here, above
+    for p in range(1, degree + 1):
+        found[p:] *= near
+    large = t.ravel()[far]
+    previous, current = np.cos(large) / large, np.sin(large) / large
+    for p in range(degree + 1):
+        found[p, far] = current
+        previous, current = current, (2 * p + 1) / large * current - previous
+    return found.reshape(degree + 1, *t.shape)
 
 
 def _scaled_series(square: np.ndarray, p: int) -> np.ndarray:
-    """Return j_p(t) / t^p as a power series in t^2."""
-    term = np.full_like(square, 1 / np.prod(np.arange(1.0, 2 * p + 2, 2)))
-    total, step = term.copy(), -square / 2
-    for i in range(1, _SERIES):
-        term *= step
-        term /= i * (2 * p + 2 * i + 1)
-        total += term
+    """Return j_p(t) / t^p as a power series in t^2, by Horner's rule."""
+    i = np.arange(1, _SERIES)
+    ratios = -1 / (2.0 * i * (2 * p + 2 * i + 1))
+    coefficients = np.cumprod([1 / np.prod(np.arange(1.0, 2 * p + 2, 2)), *ratios])
+    total = np.full_like(square, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total *= square
+        total += coefficient
     return total
