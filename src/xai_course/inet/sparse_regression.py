@@ -101,7 +101,7 @@ def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int, at_least: 
     rows = np.arange(n_functions)
     residual = correlations.copy()  # mean products of what is not yet explained
     free = np.ones((n_functions, m))  # squared length of what each monomial would add
-    directions = np.empty((n_terms, n_functions, m))
+    directions = np.empty((n_functions, n_terms, m))
     chosen = np.empty((n_functions, n_terms), dtype=np.int64)
     for step in range(n_terms):
         gain = _gain(residual, free)
@@ -115,11 +115,10 @@ def _greedy(gram: np.ndarray, correlations: np.ndarray, n_terms: int, at_least: 
             )
         chosen[:, step] = best
         # Gram-Schmidt: mean products of all monomials with the new orthonormal direction
-        new = gram[best]
-        for k in range(step):
-            new = new - directions[k] * directions[k][rows, best][:, None]
-        new = new / np.sqrt(free[rows, best])[:, None]
-        directions[step] = new
+        along = directions[rows, :step, best]
+        new = gram[best] - (along[:, None] @ directions[:, :step])[:, 0]
+        new /= np.sqrt(free[rows, best])[:, None]
+        directions[:, step] = new
         residual -= new * (residual[rows, best] / np.sqrt(free[rows, best]))[:, None]
         free -= new**2
         free[rows, best] = 0  # never twice, whatever rounding leaves of it
