@@ -175,28 +175,30 @@ def _add_series(
         # The real part of i^(k + |alpha|); both are even or both are odd.
         signed = (cosine * (-1.0) ** ((k + total) // 2)).reshape(len(cosine), 1, -1)
         recipe = _recipe(len(arguments), degree, total)
-        if len(recipe.pairs):
+        if len(recipe.paired):
             first = factors[1].swapaxes(0, 1) * signed
-            table = first @ _products(factors, recipe.seconds).transpose(1, 2, 0)
-            found[:, recipe.pairs] += table[:, recipe.variable, recipe.second]
-        powers = _products(factors, recipe.others)
-        found[:, recipe.rest] += (signed @ powers.transpose(1, 2, 0))[:, 0]
+            table = first @ _products(factors, recipe.partners).transpose(1, 2, 0)
+            found[:, recipe.paired] += table[:, recipe.variable, recipe.partner]
+        whole = _products(factors, recipe.singles)
+        found[:, recipe.single] += (signed @ whole.transpose(1, 2, 0))[:, 0]
 
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How the products of one degree are made: column `pairs` of `variable` times `second`.
+    """How the sums for the monomials of one degree are made.
 
-    `pairs` have a variable of exponent 1, and `second` is the number of what is left among
-    `seconds`, all monomials of one degree less. The columns `rest` are multiplied one by one.
+    The columns `paired` belong to monomials in which `variable` has the exponent 1. What is left of
+    each is number `partner` of `partners`, the exponents of all monomials of one degree less, so
+    that one matrix product of variables and partners gives them all. The columns `single` belong to
+    the others, whose exponents are `singles`.
     """
 
-    pairs: np.ndarray
+    paired: np.ndarray
     variable: np.ndarray
-    second: np.ndarray
-    seconds: np.ndarray
-    rest: np.ndarray
-    others: np.ndarray
+    partner: np.ndarray
+    partners: np.ndarray
+    single: np.ndarray
+    singles: np.ndarray
 
 
 @lru_cache(maxsize=64)
@@ -206,16 +208,16 @@ def _recipe(n_variables: int, degree: int, total: int) -> _Recipe:
     columns, shorter = np.flatnonzero(totals == total), np.flatnonzero(totals == total - 1)
     once = exponents[columns] == 1
     has_one = once.any(axis=1)
+    paired, single = columns[has_one], columns[~has_one]
     variable = once[has_one].argmax(axis=1)
-    left = exponents[columns[has_one]] - np.eye(n_variables, dtype=int)[variable]
-    second = np.searchsorted(shorter, monomial_indices(left, degree))
-    pairs, rest = columns[has_one], columns[~has_one]
-    return _Recipe(pairs, variable, second, exponents[shorter], rest, exponents[rest])
+    left = exponents[paired] - np.eye(n_variables, dtype=int)[variable]
+    partner = np.searchsorted(shorter, monomial_indices(left, degree))
+    return _Recipe(paired, variable, partner, exponents[shorter], single, exponents[single])
 
 
 def _products(factors: np.ndarray, exponents: np.ndarray) -> np.ndarray:
     """Multiply the factors of each monomial over its variables: shape (m', N, units and k)."""
-    variables = np.argsort(-exponents, axis=1)  # those that it has come first
+    variables = np.argsort(-exponents, axis=1)  # first those that a monomial has
     powers = np.take_along_axis(exponents, variables, axis=1)
     product = factors[powers[:, 0], variables[:, 0]]
     for j in range(1, (powers > 0).sum(axis=1).max(initial=0)):
