@@ -107,9 +107,11 @@ def mean_error(values: Any, digits: int = 3, scale: float = 1.0, sign: str = "")
     --------
     >>> mean_error([1.0, 2.0, 3.0], digits=2)
     '2.00 ± 0.58'
+    >>> mean_error([-1.001, 1.0], digits=2)  # zero has no sign
+    '0.00 ± 1.00'
     """
     mean, error = statistics.fmean(values), statistics.stdev(values) / len(values) ** 0.5
-    return f"{scale * mean:{sign},.{digits}f} ± {scale * error:,.{digits}f}"
+    return f"{scale * mean:{sign}z,.{digits}f} ± {scale * error:,.{digits}f}"
 
 
 def glue(name: str, value: object) -> None:
