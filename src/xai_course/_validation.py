@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 # Numbers and choices
 
@@ -127,10 +127,14 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool = False) -> np.n
 
     Raises
     ------
+    sklearn.exceptions.NotFittedError
+        Without `reset`, if `fit` was not called before.
     TypeError, ValueError
         If the rows are not finite real numbers, or have other columns or another order than in
         `fit`.
     """
+    if not reset:
+        check_is_fitted(estimator)
     # Dates and texts of digits would be converted without a word.
     for dtype in X.dtypes if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]:
         if getattr(dtype, "kind", "O") in "USMm":

@@ -283,11 +283,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         ndarray of uint8, shape (n_samples, n_neurons)
             1 where ``coef_ @ x + intercept_ >= 0``.
         """
-        return self._states(self._checked(X))[0]
-
-    def _checked(self, X: ArrayLike) -> np.ndarray:
-        check_is_fitted(self)
-        return check_rows(self, X)
+        return self._states(check_rows(self, X))[0]
 
     def _states(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the state of each row, and whether the row is clear of all hyperplanes."""
@@ -303,7 +299,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
             -1 where no training row had the state, or the row lies on a hyperplane (nearer than
             2e-8, where the box of what was looked at has the half width one).
         """
-        return self._apply(self._checked(X))
+        return self._apply(check_rows(self, X))
 
     def _apply(self, X: np.ndarray) -> np.ndarray:
         states, is_clear = self._states(X)
@@ -337,7 +333,7 @@ class DecisionNet(ClassifierMixin, BaseEstimator):
         ndarray, shape (n_samples,)
         """
         check_choice(fallback, "fallback", ("network", "nearest"))
-        X = self._checked(X)
+        X = check_rows(self, X)
         numbers = self._apply(X)
         codes = self.state_labels_[numbers]
         unseen = np.flatnonzero(numbers < 0)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from xai_course._validation import check_choice, check_number, check_rows, check_whole
 from xai_course.families.anfis import even_sets, hybrid, shares
@@ -114,7 +114,6 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
 
         Both have the shape (n_rows, n_rules); the shares of a row add up to 1.
         """
-        check_is_fitted(self)
         X = check_rows(self, X)
         conditions = self.centers_, self.widths_, self.shapes_
         says = np.column_stack([np.ones(len(X)), X])[:, : self.consequents_.shape[1]]

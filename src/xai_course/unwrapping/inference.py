@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from tqdm import tqdm
 
-from xai_course._validation import check_choice, check_number, check_whole
+from xai_course._validation import check_choice, check_number, check_rows, check_whole
 from xai_course.unwrapping.glm import SeparationWarning, fit_glm, is_separated, standardise
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def inference(
     merged._check_cluster(cluster, "inference")
     if X is None or y is None:
         raise ValueError(_NO_FRESH_ROWS)
-    X = merged._rows(X)
+    X = check_rows(merged, X)
     y = merged._encode(y, len(X))
     seen = {row.tobytes() for row in merged._X}
     n_seen = sum(row.tobytes() in seen for row in X)

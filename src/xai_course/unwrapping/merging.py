@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
-from xai_course._validation import check_choice, check_number, check_whole
+from xai_course._validation import check_choice, check_number, check_rows, check_whole
 from xai_course.networks import PiecewiseLinearNetwork
 from xai_course.unwrapping import flattening, glm, plots
 from xai_course.unwrapping import inference as testing
@@ -184,7 +184,7 @@ class Merged(Partition):
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         """Return the outputs before the link, shape (n_samples, n_outputs)."""
-        X = self._rows(X)
+        X = check_rows(self, X)
         return self._linear(X, self._apply(X))
 
     def _own_outputs(self) -> np.ndarray:

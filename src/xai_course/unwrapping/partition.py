@@ -47,11 +47,6 @@ class Partition(BaseEstimator):
     its parts `_part`, and the training rows `_X` and `_y`, which tables and pictures are made of.
     """
 
-    def _rows(self, X: ArrayLike) -> np.ndarray:
-        """Return new rows, which must have the columns of `fit`."""
-        check_is_fitted(self)
-        return check_rows(self, X)
-
     def apply(self, X: ArrayLike) -> np.ndarray:
         """Return the part of each row: its region, of a merged model its cluster.
 
@@ -70,7 +65,7 @@ class Partition(BaseEstimator):
         -----
         Sudjianto et al. (2020), section 5.1.
         """
-        return self._apply(self._rows(X))
+        return self._apply(check_rows(self, X))
 
     @property
     def _names(self) -> list[str]:

@@ -94,7 +94,7 @@ class _Unwrapper(Partition):
         return float(np.mean(self.apply(X) >= 0))
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
-        X = self._rows(X)  # before the network is asked for, which waits for `fit`
+        X = check_rows(self, X)  # before the network is asked for, which waits for `fit`
         return self.network_.forward(X)
 
     def _own_outputs(self) -> np.ndarray:
