@@ -17,13 +17,14 @@ POINTS = 2_000  # that the error is taken on
 
 
 def way_of(way: str, n_variables: int) -> InterpretationNetwork | _Baseline:
-    """Return an explainer."""
+    """Return an explainer; one that asks may say how much, as in ``"greedy, 4096"``."""
     if way == "I-Net":
         return InterpretationNetwork.from_pretrained(n_variables)
     if way == "closed form":
         return InterpretationNetwork.closed_form(n_variables)
     kinds = {"greedy": GreedySwaps, "pursuit": OrthogonalMatchingPursuit, "lasso": LassoRefit}
-    return kinds[way](n_queries=512)
+    kind, _, number = way.partition(", ")
+    return kinds[kind](n_queries=int(number or 512))
 
 
 def main(way: str, n_variables: str, n_networks: str) -> None:

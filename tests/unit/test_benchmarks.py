@@ -251,5 +251,5 @@ def test_interpretation_from_end_to_end(tmp_path: Path) -> None:
     options = ["--quick", "--work", "5-variables-4", "--output", str(path)]
     assert COMMAND.main(INTERPRETATION.BENCHMARK, options) == 0
     (entry,) = json.loads(path.read_text("utf-8"))["works"]
-    assert set(entry["ways"]) == {"I-Net", "closed form", "greedy"}
+    assert set(entry["ways"]) == {"I-Net", "closed form", "greedy", "greedy, 4096"}
     assert all(0 < way["error"] < 0.1 for way in entry["ways"].values())
