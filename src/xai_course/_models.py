@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xai_course._validation import check_array
+from xai_course._validation import check_array, to_numpy
 from xai_course.networks import PiecewiseLinearNetwork
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def inputs_of(model: Model, X: ArrayLike, name: str = "X") -> np.ndarray:
         X = model.check_inputs(X)
     else:
         _check_module(model)
-        detach = getattr(X, "detach", None)  # a torch tensor, of any device
-        X = np.asarray(X if detach is None else detach().cpu())
+        X = to_numpy(X)
         X = check_array(X, name, max(X.ndim, 2))
     if not X.size:
         raise ValueError(f"{name} must hold at least one row, got shape {X.shape}.")

@@ -95,6 +95,11 @@ def check_array(values: ArrayLike, name: str, ndim: int) -> np.ndarray:
     return array
 
 
+def to_numpy(values: Any) -> np.ndarray:
+    """Return an array, also of a tensor that is on a device or carries a gradient."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
 def check_bounds(bounds: ArrayLike, n_features: int) -> np.ndarray:
     """Return a box as a read-only array, shape (n_features, 2), or raise."""
     box = check_array(bounds, "bounds", 2)

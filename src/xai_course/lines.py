@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xai_course._models import Model, check_targets, gradients, inputs_of, outputs
+from xai_course._validation import to_numpy
 from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["PiecewiseLinearPath", "kinks", "line"]
@@ -151,16 +152,11 @@ def line(model: Model, a: ArrayLike, b: ArrayLike) -> PiecewiseLinearPath:
     >>> path.t, path.gradient().ravel()
     (array([0.  , 0.25, 1.  ]), array([-1.,  1.]))
     """
-    a = inputs_of(model, np.asarray(_plain(a))[None], "a")
-    b = inputs_of(model, np.asarray(_plain(b))[None], "b")
+    a, b = inputs_of(model, to_numpy(a)[None], "a"), inputs_of(model, to_numpy(b)[None], "b")
     if a.shape != b.shape:
         raise ValueError(f"a and b must have the same shape, got {a.shape[1:]} and {b.shape[1:]}.")
     (t,), (values,) = kinks(model, a, b)
     return PiecewiseLinearPath(model, a[0], b[0], t, values)
-
-
-def _plain(x: ArrayLike) -> ArrayLike:
-    return x.detach().cpu() if hasattr(x, "detach") else x
 
 
 def kinks(model: Model, A: np.ndarray, B: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xai_course._validation import check_array
+from xai_course._validation import check_array, to_numpy
 
 # Takes rows, shape (n_rows, ...), and gives one number for each, shape (n_rows,).
 Function = Callable[[np.ndarray], ArrayLike]
@@ -40,11 +40,6 @@ def check_pair(
 def flat(rows: np.ndarray) -> np.ndarray:
     """Return the rows with one dimension each."""
     return rows.reshape(len(rows), -1)
-
-
-def to_numpy(values: Any) -> np.ndarray:
-    """Return an array, also of a tensor that is on a device or carries a gradient."""
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
 
 
 def check_function(f: Any, name: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xai_course._validation import check_array, check_labels, check_number, check_whole
+from xai_course._validation import check_array, check_labels, check_number, check_whole, to_numpy
 from xai_course.metrics._arrays import (
     Function,
     check_baselines,
@@ -21,7 +21,6 @@ from xai_course.metrics._arrays import (
     check_rows,
     correlation,
     flat,
-    to_numpy,
     values_of,
 )
 
