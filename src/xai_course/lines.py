@@ -8,10 +8,12 @@ Explained in the chapter *gradients*.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import gen_batches
 
 from xai_course._models import Model, check_targets, gradients, inputs_of, outputs
 from xai_course._validation import to_numpy
@@ -173,44 +175,37 @@ def kinks(model: Model, A: np.ndarray, B: np.ndarray) -> tuple[list[np.ndarray],
     t : list of ndarray, shape (n_pieces + 1,)
     values : list of ndarray, shape (n_pieces + 1, n_outputs)
     """
-    if not isinstance(model, PiecewiseLinearNetwork):
-        return _kinks_of_module(model, A, B)
-    for activation in model.activations:
-        if not activation.is_continuous:
-            raise ValueError(f"{activation!r} jumps; a line needs continuous activations.")
-    step = max(1, _AT_ONCE // (8 * sum(model.hidden_sizes, 1) * max(model.hidden_sizes, default=1)))
+    follow = _kinks_of_network if isinstance(model, PiecewiseLinearNetwork) else _kinks_of_module
     t, values = [], []
-    for first in range(0, len(A), step):
-        rows = slice(first, first + step)
-        for places, outputs_there in zip(*_kinks_of_network(model, A[rows], B[rows]), strict=True):
-            apart = _apart(places)
-            t.append(places[apart])
-            values.append(outputs_there[apart])
+    for places, outputs_there in follow(model, A, B):
+        apart = np.diff(places, append=np.inf) > _ONE
+        apart[0] = True
+        t.append(places[apart])
+        values.append(outputs_there[apart])
     return t, values
-
-
-def _apart(t: np.ndarray) -> np.ndarray:
-    """Say which places stay if those that rounding alone keeps apart become one."""
-    apart = np.diff(t, append=np.inf) > _ONE
-    apart[0] = True
-    return apart
 
 
 def _kinks_of_network(
     network: PiecewiseLinearNetwork, A: np.ndarray, B: np.ndarray
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Go through the layers with the places of all lines below each other."""
-    n = len(A)
-    row, t = np.repeat(np.arange(n), 2), np.tile([0.0, 1.0], n)
-    h = np.stack([A, B], axis=1).reshape(2 * n, -1)
-    for weight, bias, activation in zip(
-        network.weights, network.biases, network.activations, strict=False
-    ):
-        row, t, z = _refine(row, t, h @ weight.T + bias, activation.breakpoints)
-        h = activation(z)
-    values = h @ network.weights[-1].T + network.biases[-1]
-    starts = np.searchsorted(row, np.arange(1, n))
-    return np.split(t, starts), np.split(values, starts)
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Go through the layers with the places of many lines below each other."""
+    for activation in network.activations:
+        if not activation.is_continuous:
+            raise ValueError(f"{activation!r} jumps; a line needs continuous activations.")
+    sizes = network.hidden_sizes
+    at_once = max(1, _AT_ONCE // (8 * sum(sizes, 1) * max(sizes, default=1)))
+    for lines in gen_batches(len(A), at_once):
+        h = np.stack([A[lines], B[lines]], axis=1).reshape(-1, network.n_features)
+        n = len(h) // 2
+        row, t = np.repeat(np.arange(n), 2), np.tile([0.0, 1.0], n)
+        for weight, bias, activation in zip(
+            network.weights, network.biases, network.activations, strict=False
+        ):
+            row, t, z = _refine(row, t, h @ weight.T + bias, activation.breakpoints)
+            h = activation(z)
+        values = h @ network.weights[-1].T + network.biases[-1]
+        starts = np.searchsorted(row, np.arange(1, n))
+        yield from zip(np.split(t, starts), np.split(values, starts), strict=True)
 
 
 def _refine(
@@ -239,7 +234,7 @@ def _refine(
 
 def _kinks_of_module(
     module: Model, A: np.ndarray, B: np.ndarray
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     import torch
 
     from xai_course._following import Follower
@@ -247,16 +242,12 @@ def _kinks_of_module(
 
     outputs(module, A[:1])  # says what is wrong with the inputs, if anything
     follower = Follower(module)
-    t, values = [], []
     for a, b in zip(A, B, strict=True):
         with torch.no_grad():
             places, found = follower.follow(*as_inputs(module, np.stack([a, b])))
-        places = places.cpu().numpy()
-        apart = _apart(places)
-        t.append(places[apart])
-        values.append(found.double().cpu().numpy().reshape(len(places), -1)[apart])
-        _compare(PiecewiseLinearPath(module, a, b, t[-1], values[-1]), torch.finfo(found.dtype).eps)
-    return t, values
+        t, values = places.cpu().numpy(), found.double().cpu().numpy().reshape(len(places), -1)
+        _compare(PiecewiseLinearPath(module, a, b, t, values), torch.finfo(found.dtype).eps)
+        yield t, values
 
 
 def _compare(path: PiecewiseLinearPath, precision: float) -> None:

@@ -19,7 +19,7 @@ from xai_course._models import (
     outputs,
 )
 from xai_course._validation import check_number, check_whole
-from xai_course.lines import kinks
+from xai_course.lines import PiecewiseLinearPath, kinks
 from xai_course.networks import PiecewiseLinearNetwork
 
 __all__ = ["contributions", "gradient_radius", "integrated_gradients", "smoothgrad"]
@@ -88,10 +88,9 @@ def integrated_gradients(
         mean = _mean_gradients(model, A, X, t, targets)
     else:
         mean = np.empty(X.shape)
-        for i, places in enumerate(t):
-            middles = A[i] + np.multiply.outer((places[1:] + places[:-1]) / 2, X[i] - A[i])
-            found = gradients(model, middles, np.repeat(targets[i], len(middles)))
-            mean[i] = np.tensordot(np.diff(places), found, 1)
+        for i, of_row in enumerate(zip(A, X, t, values, strict=True)):
+            path = PiecewiseLinearPath(model, *of_row)
+            mean[i] = np.tensordot(np.diff(path.t), path.gradient(targets[i]), 1)
     return mean * (X - A)
 
 
