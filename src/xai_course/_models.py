@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import gen_batches
 
 from xai_course._validation import check_array, to_numpy
 from xai_course.networks import PiecewiseLinearNetwork
@@ -111,8 +113,8 @@ def outputs(model: Model, X: np.ndarray) -> np.ndarray:
     from xai_course.training import as_inputs
 
     with torch.no_grad():
-        parts = [_rows(model, as_inputs(model, rows)).double().cpu().numpy() for rows in _split(X)]
-    return np.concatenate(parts)
+        parts = [_rows(model, as_inputs(model, X[rows])) for rows in _batches(X)]
+    return np.concatenate([part.double().cpu().numpy() for part in parts])
 
 
 def gradients(model: Model, X: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -131,15 +133,13 @@ def gradients(model: Model, X: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
     from xai_course.training import as_inputs
 
-    start = 0
-    for rows in _split(X):
-        chosen = slice(start, start := start + len(rows))
-        inputs = as_inputs(model, rows).clone().requires_grad_(True)
+    for rows in _batches(X):
+        inputs = as_inputs(model, X[rows]).clone().requires_grad_(True)
         with torch.enable_grad():
             scores = _rows(model, inputs)
-            columns = torch.as_tensor(targets[chosen].copy(), device=scores.device)[:, None]
+            columns = torch.as_tensor(targets[rows].copy(), device=scores.device)[:, None]
             (gradient,) = torch.autograd.grad(scores.gather(1, columns).sum(), inputs)
-        found[chosen] = gradient.double().cpu().numpy()
+        found[rows] = gradient.double().cpu().numpy()
     return found
 
 
@@ -150,9 +150,13 @@ def one_output(network: PiecewiseLinearNetwork, target: int) -> PiecewiseLinearN
     return PiecewiseLinearNetwork(weights, biases, network.activations)
 
 
-def _split(X: np.ndarray) -> list[np.ndarray]:
-    step = max(1, _AT_ONCE // X[0].size)
-    return np.split(X, range(step, len(X), step))
+def tail(network: PiecewiseLinearNetwork, n: int) -> PiecewiseLinearNetwork:
+    """Return what a network computes from the activations of its hidden layer `n`."""
+    return PiecewiseLinearNetwork(network.weights[n:], network.biases[n:], network.activations[n:])
+
+
+def _batches(X: np.ndarray) -> Iterator[slice]:
+    return gen_batches(len(X), max(1, _AT_ONCE // X[0].size))
 
 
 def _rows(module: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from xai_course._models import (
     inputs_of,
     one_output,
     outputs,
+    tail,
 )
 from xai_course._validation import check_number, check_whole
 from xai_course.lines import PiecewiseLinearPath, kinks
@@ -105,12 +106,9 @@ def _mean_gradients(
     if not network.hidden_sizes:
         return network.weights[0][targets]
     first, mean = network.hidden_sizes[0], np.empty((len(A), network.hidden_sizes[0]))
-    behind = PiecewiseLinearNetwork(
-        network.weights[1:], network.biases[1:], network.activations[1:]
-    )
     step = max(1, _AT_ONCE // (max(map(len, t)) * max(network.n_features, first)))
     for target in np.unique(targets):
-        asked, tail = np.flatnonzero(targets == target), one_output(behind, target)
+        asked, behind = np.flatnonzero(targets == target), one_output(tail(network, 1), target)
         for rows in np.split(asked, range(step, len(asked), step)):
             n_pieces = [len(t[i]) - 1 for i in rows]
             row = np.repeat(rows, n_pieces)
@@ -118,7 +116,7 @@ def _mean_gradients(
             middle = np.concatenate([(t[i][1:] + t[i][:-1]) / 2 for i in rows])
             patterns = network.activation_pattern(A[row] + middle[:, None] * (B - A)[row])
             # All pieces share the first layer's weights, so its products can wait for the sum.
-            coef = tail.local_linear_models(patterns[:, first:])[0][:, 0]
+            coef = behind.local_linear_models(patterns[:, first:])[0][:, 0]
             coef *= network.activations[0].slopes[patterns[:, :first]] * width[:, None]
             mean[rows] = np.add.reduceat(coef, np.cumsum([0, *n_pieces[:-1]]), axis=0)
     return mean @ network.weights[0]
@@ -131,12 +129,10 @@ def _behind(
     if not isinstance(model, PiecewiseLinearNetwork):
         from xai_course._following import activations, part_behind
 
-        tail = part_behind(model, layer)
-        return tail, *(activations(model, layer, rows) for rows in (A, B))
+        return part_behind(model, layer), *(activations(model, layer, rows) for rows in (A, B))
     n = check_whole(layer, "layer", 1, len(model.hidden_sizes))
     head = PiecewiseLinearNetwork(model.weights[:n], model.biases[:n], model.activations[: n - 1])
-    tail = PiecewiseLinearNetwork(model.weights[n:], model.biases[n:], model.activations[n:])
-    return tail, *(model.activations[n - 1](head.forward(rows)) for rows in (A, B))
+    return tail(model, n), *(model.activations[n - 1](head.forward(rows)) for rows in (A, B))
 
 
 def contributions(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import factorial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xai_course._models import Model, check_targets, inputs_of, one_output, outputs
+from xai_course._models import Model, check_targets, inputs_of, one_output, outputs, tail
 from xai_course._validation import check_array, check_whole
 from xai_course.networks import PiecewiseLinearNetwork
 
@@ -134,8 +135,8 @@ def shapley(
     >>> shapley(lambda rows: rows[:, 0] * rows[:, 1], [[2.0, 3.0]], [[0.0, 0.0]]).values
     array([[3., 3.]])
     """
-    X, background, n_outputs, outputs_of = _read(model, X, background)
-    targets = check_targets(target, n_outputs, len(X))
+    X, background, outputs_of = _read(model, X, background)
+    targets = check_targets(target, outputs_of(background[:1]).shape[1], len(X))
     rows, back = X.reshape(len(X), -1), background.reshape(len(background), -1)
     if n_permutations is None and rows.shape[1] > MOST_FEATURES:
         n_permutations = _PERMUTATIONS
@@ -164,31 +165,31 @@ def shapley(
 
 def _read(
     model: Model | _Function, X: ArrayLike, background: ArrayLike
-) -> tuple[np.ndarray, np.ndarray, int, Callable[[np.ndarray], np.ndarray]]:
-    is_function = callable(model) and not hasattr(model, "named_modules")
-    if is_function and not isinstance(model, PiecewiseLinearNetwork):
+) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Return the rows and the background, checked, and what gives the outputs of rows."""
+    if callable(model) and not hasattr(model, "named_modules"):
         X = check_array(X, "X", max(np.ndim(X), 2))
-        background = check_array(background, "background", X.ndim)
+        background, outputs_of = check_array(background, "background", X.ndim), _of_function
     else:
         X, background = inputs_of(model, X), inputs_of(model, background, "background")
+        outputs_of = outputs
     if background.shape[1:] != X.shape[1:] or not len(background) or not len(X):
         raise ValueError(
             "X and background must hold at least one row each, of the same shape, got "
             f"{X.shape} and {background.shape}."
         )
-    if not is_function:
-        return X, background, outputs(model, background[:1]).shape[1], lambda Z: outputs(model, Z)
+    return X, background, partial(outputs_of, model)
 
-    def of_function(Z: np.ndarray) -> np.ndarray:
-        found = np.asarray(model(Z.copy()), dtype=float)
-        if found.ndim not in (1, 2) or len(found) != len(Z):
-            raise ValueError(
-                f"The model must give one output per row, ({len(Z)},), or one row of outputs, got "
-                f"shape {found.shape}."
-            )
-        return found.reshape(len(Z), -1)
 
-    return X, background, of_function(background[:1]).shape[1], of_function
+def _of_function(model: _Function, Z: np.ndarray) -> np.ndarray:
+    """Return a function's outputs, shape (n_rows, n_outputs)."""
+    found = np.asarray(model(Z.copy()), dtype=float)
+    if found.ndim not in (1, 2) or len(found) != len(Z):
+        raise ValueError(
+            f"The model must give one output per row, ({len(Z)},), or one row of outputs, got "
+            f"shape {found.shape}."
+        )
+    return found.reshape(len(Z), -1)
 
 
 def _by_coalitions(
@@ -217,9 +218,7 @@ def _of_network(
     if not network.hidden_sizes:
         return first[0] * (X - background.mean(axis=0))
     activation = network.activations[0]
-    behind = PiecewiseLinearNetwork(
-        network.weights[1:], network.biases[1:], network.activations[1:]
-    )
+    behind = tail(network, 1)
     step = max(1, _AT_ONCE // (len(background) * len(bias)))
     found = np.zeros(X.shape)
     for start in range(0, len(members), step):
