@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -55,15 +56,13 @@ _BENDS: dict[Any, Callable[..., tuple[float, ...]]] = {
     **dict.fromkeys([F.leaky_relu, F.prelu, F.relu_, torch.relu_, "relu_", "abs"], _at_zero),
     **dict.fromkeys([torch.abs, operator.abs], _at_zero),
 }
-_POOLS: dict[Any, Callable[..., Any]] = {
-    nn.MaxPool1d: F.max_pool1d,
-    nn.MaxPool2d: F.max_pool2d,
-    nn.AdaptiveMaxPool1d: F.adaptive_max_pool1d,
-    nn.AdaptiveMaxPool2d: F.adaptive_max_pool2d,
-    **{pool: pool for pool in (F.max_pool1d, F.max_pool2d)},
-    **{pool: pool for pool in (F.adaptive_max_pool1d, F.adaptive_max_pool2d)},
+# The layer of each function that takes maxima of windows.
+_POOLS = {
+    F.max_pool1d: nn.MaxPool1d,
+    F.max_pool2d: nn.MaxPool2d,
+    F.adaptive_max_pool1d: nn.AdaptiveMaxPool1d,
+    F.adaptive_max_pool2d: nn.AdaptiveMaxPool2d,
 }
-_SETTINGS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "output_size")
 
 
 class _Part(NamedTuple):
@@ -105,8 +104,8 @@ class _Tracer(fx.Tracer):
         )
 
 
-class Follower:
-    """Follows a module along lines.
+class Follower(fx.Interpreter):
+    """Follows a module along lines: does its operations at all places of a part at once.
 
     Parameters
     ----------
@@ -120,15 +119,15 @@ class Follower:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self.module = module
         try:
-            self.nodes = list(_Tracer().trace(module).nodes)
+            graph = _Tracer().trace(module)
         except Exception as error:
             raise TypeError(
                 f"torch.fx cannot trace {type(module).__name__}, so it cannot be followed along a "
                 f"line: {error}"
             ) from error
-        self.layers = dict(module.named_modules())
+        super().__init__(module, graph=graph)
+        self.nodes = list(graph.nodes)
         self.kinks = {node: self._kinks(node) for node in self.nodes}
         self.last = {one: node for node in self.nodes for one in node.all_input_nodes}
 
@@ -177,12 +176,7 @@ class Follower:
 
     def _run(self, node: fx.Node, part: _Part) -> Any:
         args, kwargs = self._arguments(node.args, part), self._arguments(node.kwargs, part)
-        if node.op == "call_module":
-            value = self.layers[node.target](*args, **kwargs)
-        elif node.op == "call_method":
-            value = getattr(args[0], node.target)(*args[1:], **kwargs)
-        else:
-            value = node.target(*args, **kwargs)
+        value = getattr(self, node.op)(node.target, args, kwargs)
         # The number of rows changes on the way, so -1 stands for it.
         if isinstance(value, torch.Size):
             return (-1, *value[1:])
@@ -192,7 +186,7 @@ class Follower:
     def _arguments(self, arguments: Any, part: _Part) -> Any:
         def value(node: fx.Node) -> Any:
             if node.op == "get_attr":
-                return operator.attrgetter(node.target)(self.module)
+                return self.fetch_attr(node.target)
             held = part.held[node]
             if isinstance(held, tuple):
                 return torch.Size((len(part.t), *held[1:]))
@@ -204,26 +198,22 @@ class Follower:
         """Return what finds the places that an operation adds, or raise an error."""
         kind, subject = node.target, node.args
         if node.op == "call_module":
-            layer = self.layers[node.target]
-            subject = (layer,)
-            known = (one for one in type(layer).__mro__ if one in {*_LINEAR, *_BENDS, *_POOLS})
-            kind = next(known, type(layer))
+            layer = self.submodules[node.target]
+            subject, every = (layer,), {*_LINEAR, *_BENDS, *_POOLS.values()}
+            kind = next((one for one in type(layer).__mro__ if one in every), type(layer))
         if node.op in ("placeholder", "get_attr", "output"):
             return lambda part: part.t
         if kind in _BENDS:
-            levels = _BENDS[kind](*subject, **({} if node.op == "call_module" else node.kwargs))
-            made = isinstance(subject[0], PiecewiseLinearActivation)
-            if made and not subject[0].activation.is_continuous:
+            if kind is PiecewiseLinearActivation and not layer.activation.is_continuous:
                 self._refuse(node, "jumps")
-            return partial(_crossings, node.args[0], levels)
+            return partial(_crossings, node.args[0], _BENDS[kind](*subject, **node.kwargs))
         if kind in _POOLS:
-            if node.op == "call_module":
-                settings = {key: getattr(layer, key) for key in _SETTINGS if hasattr(layer, key)}
-            else:
-                names = _SETTINGS[-1:] if "adaptive" in kind.__name__ else _SETTINGS
-                settings = dict(zip(names, node.args[1:], strict=False)) | node.kwargs
-                settings = {key: settings[key] for key in settings if key != "return_indices"}
-            return partial(_turns, node.args[0], partial(_POOLS[kind], **settings))
+            kind = _POOLS[kind]
+            layer = kind(*node.args[1:], **node.kwargs)
+        if kind in _POOLS.values():
+            asked = copy(layer)
+            asked.return_indices = True
+            return partial(_turns, node.args[0], asked.forward)
         moving = [one for one in node.all_input_nodes if one.op != "get_attr"]
         if kind in _PRODUCTS:
             linear = len(moving) == 1 and sum(one is moving[0] for one in node.args) == 1
@@ -237,7 +227,7 @@ class Follower:
 
     def _refuse(self, node: fx.Node, what: str) -> None:
         name = str(node.target) if node.op != "call_function" else node.target.__name__
-        layer = self.layers.get(name)
+        layer = self.submodules.get(name)
         where = f"layer {name!r} ({type(layer).__name__})" if layer else f"operation {name!r}"
         raise TypeError(
             f"{where} of {type(self.module).__name__} {what}. A line follows Linear, Conv1d, "
@@ -280,7 +270,7 @@ def _turns(node: fx.Node, pool: Callable[..., Any], part: _Part) -> torch.Tensor
     third is larger there, nothing bends, and the next call finds where the third takes over.
     """
     x = part.held[node]
-    _, winner = pool(x, return_indices=True)
+    _, winner = pool(x)
     channels = x.dim() - (winner.dim() - 2 if winner.dim() > 2 else 1)
     x, winner = x.flatten(channels), winner.flatten(channels)
     where = (winner[1:] != winner[:-1]).nonzero(as_tuple=True)
