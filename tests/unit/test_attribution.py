@@ -290,8 +290,9 @@ def test_cam_needs_the_mean_and_one_linear_layer():
         attribute("cam", Pictures(), IMAGES, CLASSES, layer="second")
     with pytest.raises(ValueError, match="layer must be one of first, act1"):
         attribute("cam", Pictures(), IMAGES, CLASSES, layer="third")
-    with pytest.raises(ValueError, match="needs images"):
-        attribute("grad_cam", NETWORK.to_torch(), X, 1, layer="1")
+    for module in (NETWORK, NETWORK.to_torch()):
+        with pytest.raises(ValueError, match="needs images"):
+            attribute("grad_cam", module, X, 1, layer="1")
     with pytest.raises(TypeError, match="needed: layer"):
         attribute("grad_cam", Pictures(), IMAGES, 1)
 

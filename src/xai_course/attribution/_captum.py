@@ -55,7 +55,9 @@ def _lrp(question: Question, epsilon: float) -> np.ndarray:
 
 def _layer(question: Question, layer: Any) -> nn.Module:
     """Return the copy's layer, by its name or by the layer of the module that was given."""
-    names = {part: name for name, part in question.given.named_modules() if name}
+    # A piecewise linear network has no layers by name; those of its module have.
+    given = question.given if hasattr(question.given, "named_modules") else question.module
+    names = {part: name for name, part in given.named_modules() if name}
     name = layer if isinstance(layer, str) else names.get(layer)
     if name not in names.values():
         raise ValueError(f"layer must be one of {', '.join(names.values())}, got {layer!r}.")
@@ -106,13 +108,12 @@ def _enlarge(found: torch.Tensor, question: Question, mode: str) -> np.ndarray:
 
 
 def _occlusion(question: Question, window: int, stride: int) -> np.ndarray:
-    *channels, height, width = (1, *question.X.shape[1:])
-    sides = (height, width) if question.X.ndim > 2 else (width,)
+    shape = question.X.shape[1:]
+    channels, sides = shape[:-2], shape[-2:]  # a row of a table has one side
     check_whole(window, "window", 1, min(sides))
     check_whole(stride, "stride", 1, window)
-    outer = tuple(channels[1:])
-    shapes = [(*outer, *(size for _ in sides)) for size in (window, stride)]
-    return _ask("Occlusion", question, sliding_window_shapes=shapes[0], strides=shapes[1])
+    size, step = ((*channels, *[length] * len(sides)) for length in (window, stride))
+    return _ask("Occlusion", question, sliding_window_shapes=size, strides=step)
 
 
 def _feature_ablation(question: Question, groups: Any) -> np.ndarray:
