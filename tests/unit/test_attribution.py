@@ -754,9 +754,9 @@ def test_activations_used_twice_are_refused(method):
 
 @pytest.mark.parametrize("method", ["guided_backprop", "deconvolution", "lrp"])
 def test_activations_used_twice_where_it_is_right(method):
-    act = nn.ReLU()
-    twice = dense(nn.Linear(4, 6), act, nn.Linear(6, 6), act, nn.Linear(6, 2))
-    once = dense(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 2))
+    act, first, second, last = nn.ReLU(), nn.Linear(4, 6), nn.Linear(6, 6), nn.Linear(6, 2)
+    twice = dense(first, act, second, act, last)
+    once = dense(first, nn.ReLU(), second, nn.ReLU(), last)
     close(ask(method, twice, target=1).values, ask(method, once, target=1).values)
 
 
