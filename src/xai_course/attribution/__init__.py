@@ -184,7 +184,7 @@ def attribute(
     X = read_inputs(X, is_text)
     module, function = read_model(model, method, entry.takes, output)
     base = check_baseline(baseline, entry.baseline, X, method)
-    question = Question(method, model, module, function, output, random_state, X, base, 0)
+    question = Question(model, module, function, output, random_state, X, base, 0)
     outputs, rows = question.ask(X), np.arange(len(X))
     targets = check_targets(target, outputs.shape[1], len(X))
     values: list[Any] = [None] * len(X)

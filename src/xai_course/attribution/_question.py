@@ -78,7 +78,6 @@ class Question:
     `module` is a copy that the libraries may change, and None for a mere function.
     """
 
-    method: str
     given: Any
     module: nn.Module | None
     function: Callable[[Any], Any]

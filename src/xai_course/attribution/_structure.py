@@ -124,16 +124,16 @@ def without_flatten(module: nn.Module) -> nn.Module:
     graph = _trace(module)
     for node in graph.graph.nodes:
         layer = graph.get_submodule(node.target) if node.op == "call_module" else None
-        if isinstance(layer, nn.Flatten | nn.Identity):
-            dims = (layer.start_dim, layer.end_dim) if isinstance(layer, nn.Flatten) else (-1,)
-            node.args, node.kwargs = (node.all_input_nodes[0], *dims), {}
-            node.op, node.target = "call_method", "flatten"
+        if isinstance(layer, nn.Flatten):
+            method, settings = "flatten", (layer.start_dim, layer.end_dim)
+        elif isinstance(layer, nn.Identity):
+            method, settings = "flatten", (-1,)  # the last dimension alone: nothing moves
         elif isinstance(layer, nn.Unflatten):
-            node.args, node.kwargs = (
-                (node.all_input_nodes[0], layer.dim, layer.unflattened_size),
-                {},
-            )
-            node.op, node.target = "call_method", "unflatten"
+            method, settings = "unflatten", (layer.dim, layer.unflattened_size)
+        else:
+            continue
+        node.op, node.target = "call_method", method
+        node.args, node.kwargs = (node.all_input_nodes[0], *settings), {}
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph

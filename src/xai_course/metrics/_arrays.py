@@ -99,6 +99,11 @@ def check_row(values: ArrayLike, X: np.ndarray, name: str) -> np.ndarray:
     return array
 
 
+def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return the quotient, NaN where the divisor is zero."""
+    return above / np.where(below == 0, np.nan, below)
+
+
 def correlation(first: np.ndarray, second: np.ndarray, scale: ArrayLike = 0.0) -> np.ndarray:
     """Return Pearson's correlation along the last axis; NaN where one side does not vary.
 

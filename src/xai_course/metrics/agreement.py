@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from xai_course._validation import check_number, check_whole
-from xai_course.metrics._arrays import check_pair, correlation, flat
+from xai_course.metrics._arrays import check_pair, correlation, divide, flat
 
 
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> np.ndarray:
@@ -87,7 +87,7 @@ def sign_agreement(a: ArrayLike, exact: ArrayLike, *, rounding: float = 1e-9) ->
         size = np.abs(values)
         signs.append(np.sign(values) * (size > rounding * size.max(axis=1, keepdims=True)))
     counted = signs[1] != 0
-    return _divide(((signs[0] == signs[1]) & counted).sum(axis=1), counted.sum(axis=1))
+    return divide(((signs[0] == signs[1]) & counted).sum(axis=1), counted.sum(axis=1))
 
 
 def top_k_overlap(a: ArrayLike, b: ArrayLike, k: int = 5) -> np.ndarray:
@@ -160,7 +160,7 @@ def relative_error(a: ArrayLike, exact: ArrayLike) -> np.ndarray:
     array([0.2])
     """
     a, exact = map(flat, check_pair(a, exact, ("a", "exact")))
-    return _divide(np.linalg.norm(a - exact, axis=1), np.linalg.norm(exact, axis=1))
+    return divide(np.linalg.norm(a - exact, axis=1), np.linalg.norm(exact, axis=1))
 
 
 def _membership(values: np.ndarray, k: int) -> np.ndarray:
@@ -170,8 +170,3 @@ def _membership(values: np.ndarray, k: int) -> np.ndarray:
     inside, ties = size > border, size == border
     places = k - inside.sum(axis=1, keepdims=True)
     return inside + ties * (places / ties.sum(axis=1, keepdims=True))
-
-
-def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Return the quotient, NaN where the divisor is zero."""
-    return above / np.where(below == 0, np.nan, below)

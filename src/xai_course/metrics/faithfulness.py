@@ -20,6 +20,7 @@ from xai_course.metrics._arrays import (
     check_row,
     check_rows,
     correlation,
+    divide,
     flat,
     values_of,
 )
@@ -279,10 +280,8 @@ def roar(
     accuracies = np.empty((len(shares), len(seeds)))
     for i, share in enumerate(shares):
         count = round(check_number(share, "a share", least=0, most=1) * X[0].size)
-        rows, rows_test = (
-            np.where(place < count, filled, X),
-            np.where(place_test < count, filled, X_test),
-        )
+        rows = np.where(place < count, filled, X)
+        rows_test = np.where(place_test < count, filled, X_test)
         for j, seed in enumerate(seeds):
             told = to_numpy(fit(rows.copy(), y.copy(), seed)(rows_test.copy()))
             check_labels(told, len(y_test), "what the function of fit predicts")
@@ -472,4 +471,4 @@ def local_fidelity(truth: ArrayLike, told: ArrayLike) -> LocalFidelity:
 
 def _r2(truth: np.ndarray, told: np.ndarray, constant: np.ndarray | float) -> np.ndarray:
     missed, varies = (flat(part**2).sum(axis=1) for part in (told - truth, truth - constant))
-    return 1 - missed / np.where(varies == 0, np.nan, varies)
+    return 1 - divide(missed, varies)
