@@ -191,10 +191,8 @@ def _neurons(network: PiecewiseLinearNetwork) -> tuple[np.ndarray, np.ndarray, l
     if not all(activation.is_continuous for activation in network.activations):
         raise ValueError(f"The activations must have no jumps, got {network!r}.")
     d, k = network.n_features, network.n_features
-    n = sum(
-        size * len(activation.breakpoints)
-        for size, activation in zip(network.hidden_sizes, network.activations, strict=True)
-    )
+    bends = [len(activation.breakpoints) for activation in network.activations]
+    n = sum(size * each for size, each in zip(network.hidden_sizes, bends, strict=True))
     A, a, rows, layers = np.eye(d, d + n), np.zeros(d), [], []
     for i, activation in enumerate(network.activations):
         Z, z = network.weights[i] @ A, network.weights[i] @ a + network.biases[i]
@@ -257,24 +255,22 @@ class _Frame(NamedTuple):
         return A, a
 
 
+@dataclass
 class _Search:
     """The nearest counterfactual so far, and the ways to a nearer one or to a proof."""
 
-    def __init__(
-        self,
-        network: PiecewiseLinearNetwork,
-        x: np.ndarray,
-        box: np.ndarray,
-        unit: np.ndarray,
-        norm: float,
-        whole: list[int],
-        deadline: float,
-    ) -> None:
-        self.network, self.x, self.box, self.unit = network, x, box, unit
-        self.norm, self.whole, self.deadline = norm, whole, deadline
-        self.best, self.distance = np.full(len(x), np.nan), np.inf
+    network: PiecewiseLinearNetwork
+    x: np.ndarray
+    box: np.ndarray
+    unit: np.ndarray
+    norm: float
+    whole: list[int]
+    deadline: float
+
+    def __post_init__(self) -> None:
+        network, h = self.network, self.x
+        self.best, self.distance = np.full(len(h), np.nan), np.inf
         self.neurons = _neurons(network)
-        h = x
         for weight, bias, activation in zip(
             network.weights, network.biases, network.activations, strict=False
         ):
