@@ -169,7 +169,7 @@ def _rows(module: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
             f"The module does not take inputs of shape {tuple(inputs.shape)}: {reason}"
         ) from error
     shape = tuple(getattr(scores, "shape", ()))
-    if len(shape) == 1 and shape == (len(inputs),):
+    if shape == (len(inputs),):
         return scores[:, None]
     if len(shape) != 2 or shape[0] != len(inputs):
         raise ValueError(

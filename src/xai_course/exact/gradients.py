@@ -296,10 +296,9 @@ def smoothgrad(
     (weight, weight_out), activation = network.weights, network.activations[0]
     z = X @ weight.T + network.biases[0]
     spread = sigma * np.linalg.norm(weight, axis=1)
-    below = [np.zeros_like(z)]
-    with np.errstate(divide="ignore", invalid="ignore"):  # a neuron without weights does not move
-        for knot in activation.breakpoints:
-            below.append(np.where(spread > 0, normal.cdf((knot - z) / spread), z < knot))
-    shares = np.diff([*below, np.ones_like(z)], axis=0)
+    # A neuron without weights does not move: all of it is below a knot or, on it or above, nothing.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = np.nan_to_num(normal.cdf((activation.breakpoints[:, None, None] - z) / spread))
+    shares = np.diff(below, axis=0, prepend=0.0, append=1.0)
     slope = np.tensordot(activation.slopes, shares, 1)
     return (slope * weight_out[targets]) @ weight
