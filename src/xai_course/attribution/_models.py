@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,26 +30,26 @@ def read_model(
     given: Any, method: str, takes: str, wants: str
 ) -> tuple[nn.Module | None, _Function]:
     """Return a copy of the module, if it is one, and a function from inputs to outputs."""
+    from torch import nn
+
     is_network = isinstance(given, PiecewiseLinearNetwork)
-    if "torch" in sys.modules and isinstance(given, sys.modules["torch"].nn.Module):
+    kind, module = "trees" if hasattr(given, "predict") else "texts", None
+    if isinstance(given, nn.Module):
         kind, module = "module", _read_module(given, method, wants)
     elif is_network:
-        kind, module = (
-            "module",
-            _read_module(given.to_torch(), method, "logits") if takes == "module" else None,
-        )
-    else:
-        kind, module = "trees" if hasattr(given, "predict") else "texts", None
+        kind = "module"
+        if takes == "module":
+            module = _read_module(given.to_torch(), method, "logits")
     takes = "module" if takes == "network" else takes
     fits = takes in (kind, "function") or (takes == "texts" and kind == "trees")
     if not fits or not (is_network or callable(given) or kind == "trees"):
         needs = _NEEDS.get(takes, "a network, a torch module, a fitted estimator or a function")
         raise TypeError(f"{method} needs {needs}, got {type(given).__name__}.")
     if module is not None:
-        return module, lambda X: _forward(module, X)
-    return None, given.forward if is_network else _predict(
-        given, wants
-    ) if kind == "trees" else given
+        return module, partial(_forward, module)
+    if kind == "trees":
+        return None, _predict(given, wants)
+    return None, given.forward if is_network else given
 
 
 def _read_module(given: nn.Module, method: str, wants: str) -> nn.Module:
