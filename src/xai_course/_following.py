@@ -98,10 +98,8 @@ class _Part(NamedTuple):
 class _Tracer(fx.Tracer):
     """Takes our activation for one operation."""
 
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, PiecewiseLinearActivation) or super().is_leaf_module(
-            m, module_qualified_name
-        )
+    def is_leaf_module(self, layer: nn.Module, name: str) -> bool:
+        return isinstance(layer, PiecewiseLinearActivation) or super().is_leaf_module(layer, name)
 
 
 class Follower(fx.Interpreter):
