@@ -30,11 +30,9 @@ def read_model(
     given: Any, method: str, takes: str, wants: str
 ) -> tuple[nn.Module | None, _Function]:
     """Return a copy of the module, if it is one, and a function from inputs to outputs."""
-    from torch import nn
-
     is_network = isinstance(given, PiecewiseLinearNetwork)
     kind, module = "trees" if hasattr(given, "predict") else "texts", None
-    if isinstance(given, nn.Module):
+    if hasattr(given, "named_modules"):  # torch is not loaded for other models
         kind, module = "module", _read_module(given, method, wants)
     elif is_network:
         kind = "module"
