@@ -198,6 +198,15 @@ def test_a_message_names_no_function_to_call(kind):
     assert len(hostile(packed(message)).listen()) == 0
 
 
+@pytest.mark.parametrize("kind", ["eval", "exec", "print", "BaseException", "nothing"])
+def test_an_error_names_no_function_to_call(kind, tmp_path):
+    code = f"open({str(tmp_path / 'owned')!r}, 'w')"
+    message = json.dumps({"raise": kind, "says": code})
+    with pytest.raises(RuntimeError, match="owned"):
+        hostile(packed(message)).listen()
+    assert not (tmp_path / "owned").exists()
+
+
 def test_no_time_without_end():
     read, write = os.pipe()
     peer = Peer(os.fdopen(read, "rb", 0), open(os.devnull, "wb", 0))  # noqa: SIM115

@@ -39,6 +39,11 @@ CLASSES = {
     "xai_course.book.instruments:CountedRows": "table counted",
 }
 LAYERS = ("ReLU", "Tanh", "Sigmoid", "Flatten")  # without numbers of their own
+ERRORS = {
+    name: kind
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and issubclass(kind, Exception)
+}
 
 
 class WireError(RuntimeError):
@@ -116,12 +121,10 @@ class Peer:
         theirs, says = message.get("theirs"), str(message.get("says", ""))
         if isinstance(theirs, int) and 0 <= theirs < len(self.raised):
             return self.raised[theirs]
-        kind = getattr(builtins, str(message["raise"]), None)
+        kind = ERRORS.get(str(message["raise"]), RuntimeError)
         try:
             error = kind(says)
-            if not isinstance(error, Exception):
-                raise TypeError
-        except TypeError:  # UnicodeError and its like want more than a sentence
+        except TypeError:  # UnicodeDecodeError and its like want more than a sentence
             error = RuntimeError(f"{message['raise']}: {says}")
         error.mine = message.get("mine")  # type: ignore[attr-defined]
         return error
