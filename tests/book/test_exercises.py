@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import copy
 import importlib.util
-import os
 import re
+import socket
 import symtable
 import threading
 from collections.abc import Callable, Iterator
@@ -119,6 +119,8 @@ def solution_passes(exercise: Exercise, namespace: Namespace, output: Callable[[
     run([c for c in exercise.solution_cells if "check" in c.tags], solved)
     assert f"{exercise.identifier}: Passed" in output()
     run(exercise.hidden_tests, solved)
+    name = answer_name(exercise)
+    run(exercise.hidden_tests, {**solved, name: from_elsewhere(solved[name])})  # as a grader does
 
 
 def in_place(solution: Callable) -> Callable:
@@ -174,17 +176,14 @@ def other_sequence(solution: Callable) -> Callable:
 
 def from_elsewhere(solution: Callable) -> Callable:
     """Answer over the wire of the grader, which carries data alone."""
-    (to_answer, from_check), (to_check, from_answer) = os.pipe(), os.pipe()
-    files = [os.fdopen(n, "rb", 0) for n in (to_answer, to_check)]
-    files += [os.fdopen(n, "wb", 0) for n in (from_check, from_answer)]
-    there = Peer(files[0], files[3], lambda message: solution)
+    here, there = socket.socketpair()
 
     def listen() -> None:
         with suppress(WireError):  # in the end the check hangs up
-            there.listen()
+            Peer(there, solution).listen()
 
     threading.Thread(target=listen, daemon=True).start()
-    return Peer(files[1], files[2]).ask({"do": "get"})
+    return Peer(here).function(0)
 
 
 RIGHT_WAYS = {

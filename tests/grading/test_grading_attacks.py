@@ -63,11 +63,32 @@ REPLACES_CHECK = """import xai_course.book.checks
 xai_course.book.checks.check = lambda *a, **k: print("Passed")
 check = xai_course.book.checks.check
 verdict = check"""
-FORGES_A_REPLY = """import json, os, struct
-reply = json.dumps({"return": {"tuple": [7, 4, 4, 1]}}).encode()
-for number in range(3, 20):
-    try: os.write(number, struct.pack("<I", len(reply)) + reply)
-    except OSError: pass"""
+SENDS = """import json, os
+def send(text):
+    for number in range(3, 20):
+        try: os.write(number, text.encode())
+        except OSError: pass
+"""
+FORGES_A_REPLY = (
+    SENDS
+    + """
+answer = {"collection": "tuple", "of": [7, 4, 4, 1]}
+send(json.dumps({"return": answer, "now": [], "back": None}) + chr(10))"""
+)
+SENDS_HALF_A_MESSAGE = (
+    SENDS
+    + """
+import time
+while True:
+    send("[")
+    time.sleep(1)"""
+)
+RAISES_EVAL = (
+    SENDS
+    + """
+code = "open('/tmp/owned', 'w')"
+send(json.dumps({"error": "eval", "says": code, "mine": 0, "theirs": None}) + chr(10))"""
+)
 SENDS_A_PICKLE = """import os
 class Bomb:
     def __reduce__(self): return os.system, ("touch /tmp/owned",)
@@ -79,7 +100,9 @@ ATTACKS = {
     "runs the check": (handed_in(lifted(RUNS_THE_CHECK)), "error"),
     "finds the check": (handed_in(lifted(FINDS_THE_CHECK)), "wrong"),
     "replaces check": (handed_in(LESS, REPLACES_CHECK), "not attempted"),
-    "forges a reply": (handed_in(lifted(FORGES_A_REPLY + "\nreturn 0, 0, 0, 0, 0")), "error"),
+    "forges a reply": (handed_in(lifted(FORGES_A_REPLY + "\nreturn 0, 0, 0, 0, 0")), "wrong"),
+    "forges an error": (handed_in(lifted(RAISES_EVAL + "\nreturn 0, 0, 0, 0, 0")), "error"),
+    "never ends a message": (handed_in(lifted(SENDS_HALF_A_MESSAGE)), "stopped"),
     "sends a pickle": (handed_in(lifted(SENDS_A_PICKLE)), "error"),
     "exits": (handed_in(lifted("import os\nos._exit(0)")), "stopped"),
     "system exit": (handed_in(lifted("raise SystemExit")), "stopped"),
@@ -143,7 +166,7 @@ def test_an_attack_gains_nothing_and_loses_nothing(graded, name):
     _, records = graded
     record = records[name]
     assert record["exercises"][ONE]["state"] == ATTACKS[name][1], record["exercises"][ONE]["says"]
-    if name != "forges a reply":  # who spoils the wire has no claim on the other exercises
+    if not name.startswith("forges"):  # who spoils the wire has no claim on the other exercises
         assert points(record) == ALL - POINTS[ONE], record["exercises"]
 
 

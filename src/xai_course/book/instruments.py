@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,14 @@ class CountedRows:
     Parameters
     ----------
     table : ndarray
-    counted : list of one int
-        Where the columns are counted.
+    count : callable
+        Is told the number of columns of each product.
     """
 
     __array_ufunc__ = None  # an array on the left leaves the product to `__rmatmul__`
 
-    def __init__(self, table: np.ndarray, counted: list[int]) -> None:
-        self.table, self.counted = table, counted
+    def __init__(self, table: np.ndarray, count: Callable[[int], Any]) -> None:
+        self.table, self.count = table, count
         self.shape, self.ndim = table.shape, 2
 
     def __deepcopy__(self, _: Any) -> CountedRows:
@@ -33,7 +34,7 @@ class CountedRows:
     @property
     def T(self) -> CountedRows:
         """The columns as rows."""
-        return CountedRows(self.table.T, self.counted)
+        return CountedRows(self.table.T, self.count)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -41,13 +42,13 @@ class CountedRows:
     def __matmul__(self, other: Any) -> np.ndarray:
         other = other.table if isinstance(other, CountedRows) else np.asarray(other)
         result = self.table @ other
-        self.counted[0] += 1 if other.ndim == 1 else other.shape[1]
+        self.count(1 if other.ndim == 1 else other.shape[1])
         return result
 
     def __rmatmul__(self, other: Any) -> np.ndarray:
         other = np.asarray(other)
         result = other @ self.table
-        self.counted[0] += 1 if other.ndim == 1 else len(other)
+        self.count(1 if other.ndim == 1 else len(other))
         return result
 
     def transpose(self) -> CountedRows:

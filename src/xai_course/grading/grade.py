@@ -22,20 +22,21 @@ class Run:
 
     def __init__(self, cells: list[str], limits: Limits, **where: Any) -> None:
         self.cells, self.limits, self.where = cells, limits, where
-        self.end = time.monotonic() + limits.total
+        self.until = time.monotonic() + limits.total
         self.problems: dict[int, str] = {}  # by cell
-        self.stack, self.sandbox, self.printed = ExitStack(), None, 0
+        self.stack, self.sandbox = ExitStack(), None
 
     def start(self) -> None:
         """Run all cells but those that ended it before; an error of one does not stop the next."""
-        while True:
+        while time.monotonic() < self.until:
             self.close()
-            self.sandbox = self.stack.enter_context(sandbox(self.limits, **self.where))
+            run = sandbox(self.limits, until=self.until, **self.where)
+            self.sandbox = self.stack.enter_context(run)
             for index, source in enumerate(self.cells):
                 if self.problems.get(index, "").startswith(STOPPED):
                     continue
                 try:
-                    self.ask({"do": "run", "source": source, "cell": f"cell {index + 1}"})
+                    self.sandbox.run_cell(source, f"cell {index + 1}")
                 except WireError as error:
                     self.problems[index] = f"{STOPPED}: a cell {self.reason(error)}"
                     break
@@ -43,39 +44,30 @@ class Run:
                     self.problems[index] = f"{type(error).__name__}: {error}"
             else:
                 return
-            if time.monotonic() > self.end:
-                raise TimeoutError(f"{STOPPED}: all of it took over {self.limits.total:.0f} s")
+        self.close()
+        raise TimeoutError(f"{STOPPED}: all of it took over {self.limits.total:.0f} s")
 
     def close(self) -> None:
         """End the process."""
         self.stack.close()
         self.sandbox = None
 
-    def ask(self, message: dict[str, Any]) -> Any:
-        """Ask the submission's process, for as long as one call may take."""
-        if self.sandbox is None:
-            self.start()
-        now = time.monotonic()
-        self.sandbox.peer.deadline = min(now + self.limits.call, self.end)
-        return self.sandbox.peer.ask(message)
-
     def reason(self, error: WireError) -> str:
         """Say why the process no longer answers."""
-        # A moment for the watch to say what it ended.
-        time.sleep(0.2)
         return self.sandbox.stopped or str(error).removeprefix("it ")
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return a function of the submission, which works on copies and returns data."""
-        remote = self.ask({"do": "get", "name": name})
+        if self.sandbox is None:
+            self.start()
+        remote = self.sandbox.get(name)
 
         def answer(*arguments: Any, **options: Any) -> Any:
             rules = forbidden()
-            self.sandbox.peer.deadline = min(time.monotonic() + self.limits.call, self.end)
             try:
-                return remote([list(rule) for rule in rules], *arguments, **options)
+                return remote(rules, *arguments, **options)
             except AssertionError as error:
-                if str(error) in {says for _, says in rules}:
+                if str(error) in dict(rules).values():
                     raise CheckFailed(str(error)) from None
                 raise
 

@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
+from socket import SHUT_RDWR, socket, socketpair
 
 import psutil
 
@@ -20,7 +22,6 @@ import xai_course
 from xai_course.grading.wire import Peer
 
 PACKAGE = Path(xai_course.__file__).parent
-OUTPUT_BYTES = 2**20  # of what is printed; the rest is not kept
 FIRST_USER = 61_000  # users without a name, one a sandbox, where root grades
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/fonts")
 # What stands for the checks in there: an answer must not find how it will be compared.
@@ -55,23 +56,30 @@ class Limits:
 
 
 class Sandbox:
-    """A running submission; `peer` talks with it, `stopped` says why it was ended, or is empty."""
+    """A running submission; `stopped` says why it was ended, or is empty.
 
-    def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
-        self.process, self.limits = process, limits
-        self.peer = Peer(process.stdout, process.stdin)  # type: ignore[arg-type]
-        self.stopped, self.printed = "", bytearray()
-        for target in (self._drain, self._watch):
-            threading.Thread(target=target, daemon=True).start()
+    Parameters
+    ----------
+    process : subprocess.Popen
+    connection : socket
+        Where its process listens.
+    limits : Limits
+    until : float
+        When all must have ended, by `time.monotonic`.
+    """
 
-    def _drain(self) -> None:
-        while part := os.read(self.process.stderr.fileno(), 2**16):  # type: ignore[union-attr]
-            self.printed += part[: OUTPUT_BYTES - len(self.printed)]
+    def __init__(
+        self, process: subprocess.Popen[bytes], connection: socket, limits: Limits, until: float
+    ) -> None:
+        self.process, self.limits, self.until = process, limits, until
+        self.peer, self.stopped = Peer(connection), ""
+        self.run_cell, self.get = self.peer.function(0), self.peer.function(1)
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        """End it when all its processes together use too much."""
+        """End it when it takes too long, or all its processes together use too much."""
         while self.process.poll() is None:
-            memory, n = 0, 0
+            memory, n, now = 0, 0, time.monotonic()
             with suppress(psutil.Error):  # one that ends meanwhile
                 for one in psutil.Process(self.process.pid).children(recursive=True):
                     memory, n = memory + one.memory_info().rss, n + 1
@@ -79,21 +87,29 @@ class Sandbox:
                 self.end(f"used more than {self.limits.memory / 2**30:.3g} GiB of memory")
             elif n > self.limits.processes:
                 self.end(f"started more than {self.limits.processes} processes")
+            elif now > min(self.until, min(self.peer.waiting, default=now) + self.limits.call):
+                self.end("did not end in time")
             time.sleep(0.1)
 
     def end(self, why: str) -> None:
         """Kill all its processes; with the first, the others of its world end, too."""
         self.stopped = self.stopped or why
         self.process.kill()
+        with suppress(OSError):  # it is closed
+            self.peer.connection.shutdown(SHUT_RDWR)
 
 
 @contextmanager
-def sandbox(limits: Limits, *, isolated: bool = True, slot: int = 0) -> Iterator[Sandbox]:
+def sandbox(
+    limits: Limits, *, until: float = inf, isolated: bool = True, slot: int = 0
+) -> Iterator[Sandbox]:
     """Start a submission's process, and end whatever is left of it.
 
     Parameters
     ----------
     limits : Limits
+    until : float
+        As in `Sandbox`.
     isolated : bool
         Whether files, network and processes are kept apart. If not, a submission has the rights of
         who grades, and only the limits on time and memory hold.
@@ -105,27 +121,26 @@ def sandbox(limits: Limits, *, isolated: bool = True, slot: int = 0) -> Iterator
     NotIsolatedError
         If it should be isolated and cannot be; the message says what is missing.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    ours, theirs = socketpair()
+    with tempfile.TemporaryDirectory() as folder, ours, theirs:
         Path(folder, "__init__.py").write_text(NO_CHECKS)
         os.chmod(folder, 0o755)
         python = [sys.executable, "-m", "xai_course.grading.worker"]
-        command = [*_walls(limits, Path(folder), slot), *python] if isolated else python
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+        with subprocess.Popen(
+            [*_walls(limits, Path(folder), slot), *python] if isolated else python,
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            bufsize=0,
             cwd=folder,
             env=None if isolated else {**ENVIRONMENT, "PYTHONPATH": str(PACKAGE.parent)},
             start_new_session=True,
-        )
-        run = Sandbox(process, limits)
-        try:
-            yield run
-        finally:
-            run.end("")
-            process.wait()
+        ) as process:
+            theirs.close()
+            run = Sandbox(process, ours, limits, until)
+            try:
+                yield run
+            finally:
+                run.end("")
 
 
 ENVIRONMENT = {
@@ -175,11 +190,10 @@ def check_isolation() -> None:
     NotIsolatedError
         If that fails; the message says why and what to do.
     """
-    with sandbox(Limits()) as run:
-        run.peer.deadline = time.monotonic() + 60
+    with sandbox(Limits(call=60)) as run:
         try:
-            run.peer.ask({"do": "run", "source": "import xai_course", "cell": "start"})
+            run.run_cell("import xai_course", "start")
         except Exception as error:
-            time.sleep(0.2)  # until what it said is read
-            said = run.printed.decode(errors="replace").strip().splitlines()
+            run.end("")
+            said = run.process.stderr.read().decode(errors="replace").strip().splitlines()  # type: ignore[union-attr]
             raise NotIsolatedError(said[-1] if said else str(error)) from error

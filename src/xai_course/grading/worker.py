@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
@@ -24,10 +27,11 @@ def main() -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (limit, limit))
-    reader, writer = (os.fdopen(os.dup(number), mode, 0) for number, mode in ((0, "rb"), (1, "wb")))
-    os.dup2(2, 1)  # what a student prints must not mix with the answers
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    Peer(reader, writer, Notebook()).listen()
+    grader = socket.socket(fileno=os.dup(0))
+    for number in (0, 1, 2):  # nobody types here, and what a student prints nobody reads
+        os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    notebook = Notebook()
+    Peer(grader, notebook.run_cell, notebook.get).listen()
 
 
 class Notebook:
@@ -36,26 +40,23 @@ class Notebook:
     def __init__(self) -> None:
         self.names: dict[str, Any] = {"__name__": "__main__"}
 
-    def __call__(self, message: dict[str, Any]) -> Any:
-        """Run a cell, or give a function by its name."""
-        if message["do"] == "run":
-            exec(compile(message["source"], message["cell"], "exec"), self.names)
-            return None
-        answer = self.names[message["name"]]
+    def run_cell(self, source: str, name: str) -> None:
+        """Run a cell; errors in it bear its name."""
+        exec(compile(source, name, "exec"), self.names)
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """Return a function, called while some names of the library raise what is said of each."""
+        answer = self.names[name]
         if not callable(answer):
-            raise TypeError(f"{message['name']} is not a function")
-        return lambda forbidden, *arguments, **options: _without(
-            forbidden, answer, arguments, options
-        )
+            raise TypeError(f"{name} is not a function")
 
+        def call(forbidden: list[tuple[str, str]], *arguments: Any, **options: Any) -> Any:
+            with ExitStack() as stack:
+                for one, says in forbidden:
+                    stack.enter_context(mock.patch(one, side_effect=AssertionError(says)))
+                return answer(*arguments, **options)
 
-def _without(forbidden: list[list[str]], answer: Any, arguments: Any, options: Any) -> Any:
-    """Call a function while some names of the library raise the error that is said."""
-    if not forbidden:
-        return answer(*arguments, **options)
-    (name, says), *rest = forbidden
-    with mock.patch(name, side_effect=AssertionError(says)):
-        return _without(rest, answer, arguments, options)
+        return call
 
 
 if __name__ == "__main__":

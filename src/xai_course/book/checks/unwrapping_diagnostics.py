@@ -75,8 +75,8 @@ def global_mse(answer: Callable[..., Any]) -> str:
         table = np.column_stack([np.ones(n_rows), rng.normal(size=(n_rows, width - 1))])
         y, theta = rng.normal(size=n_rows), rng.normal(size=(n_models, width))
         errors = (table @ theta.T - y[:, None]) ** 2
-        right, counter = errors.mean(axis=0), [0]
-        found = answer(theta.copy(), CountedRows(table, counter), y.copy())
+        right, passes = errors.mean(axis=0), []
+        found = answer(theta.copy(), CountedRows(table, passes.append), y.copy())
         if n_models > 1 and close_to(found, errors.mean()):
             raise CheckFailed("This is the mean over all models; return one error for each.")
         if close_to(found, errors.sum(axis=0)):
@@ -89,10 +89,10 @@ def global_mse(answer: Callable[..., Any]) -> str:
         if close_to(found, right + cross) or close_to(found, right - y @ y / n_rows):
             raise CheckFailed("One of the three terms of the square is missing.")
         assert_close(found, right, f"The errors of {n_models} model(s) on {n_rows} rows", 1e-8)
-        if counter[0] > 3 * (width + 1) and n_models > 20:
+        if sum(passes) > 3 * (width + 1) and n_models > 20:
             raise CheckFailed(
                 f"The errors are right, but {n_models} models with {width} columns took "
-                f"{counter[0]} passes through the rows. Average over the rows before you use the "
+                f"{sum(passes)} passes through the rows. Average over the rows before you use the "
                 "models."
             )
     return "The errors are right, and the number of passes does not grow with the models."
