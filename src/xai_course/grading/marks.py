@@ -13,6 +13,7 @@ from xai_course.grading.course import CourseError, read_assignment, write
 
 CLASS = "class.csv"  # the column `student` is the folder's name in `submitted`
 COLUMNS = ["student", "name", "email", "id", "canvas", "section"]
+NOTHING: dict[str, Any] = {"exercises": {}, "prose": {}, "remarks": []}  # what a failed one has
 # Whose names the columns of a person have on a platform.
 CANVAS = {
     "name": "Student",
@@ -40,12 +41,7 @@ def read_records(course: Path) -> list[dict[str, Any]]:
     by_hand = read_marking(course)
     records = []
     for path in sorted((course / "gradebook").glob("*/*.json")):
-        record = {
-            "exercises": {},
-            "prose": {},
-            "remarks": [],
-            **json.loads(path.read_text("utf-8")),
-        }
+        record = NOTHING | json.loads(path.read_text("utf-8"))
         record["by_hand"] = {e: by_hand.get((record["student"], e)) for e in record["prose"]}
         records.append(record)
     return records
