@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 
@@ -42,14 +42,21 @@ class Exercise:
     written_points: int = 0
 
 
+class Code(NamedTuple):
+    """A code cell as students get it."""
+
+    id: str
+    source: str
+    is_lesson: bool  # no set-up, stub or check
+
+
 @dataclass
 class Assignment:
-    """A chapter as it was given out; `cells` are the ids and sources of its code cells."""
+    """A chapter as it was given out; `cells` are those with code."""
 
     slug: str
     notebook: nbformat.NotebookNode
-    cells: list[tuple[str, str]] = field(default_factory=list)
-    lesson: list[bool] = field(default_factory=list)  # no set-up, stub or check
+    cells: list[Code] = field(default_factory=list)
     exercises: dict[str, Exercise] = field(default_factory=dict)
 
 
@@ -87,14 +94,13 @@ def read_assignment(course: Path, slug: str) -> Assignment:
         ) from None
     found, title, question = Assignment(slug, notebook), "", ""
     for cell in notebook.cells:
-        grade_id = grade_id_of(cell)
-        identifier, _, part = grade_id.rpartition("-")
-        exercise = found.exercises.setdefault(identifier, Exercise(identifier)) if part else None
-        points = cell.metadata.get("nbgrader", {}).get("points", 0)
         if title_here := TITLE.search(cell.source):
             title, question = title_here[2], TITLE.sub("", cell.source).strip()
-        if exercise is not None:
-            exercise.title, exercise.question = title, question
+        identifier, _, part = grade_id_of(cell).rpartition("-")
+        if part:
+            new = Exercise(identifier, title, question)
+            exercise = found.exercises.setdefault(identifier, new)
+            points = cell.metadata.nbgrader.get("points", 0)
         if part == "check":
             call = next(c for c in ast.walk(ast.parse(cell.source)) if _is_check(c))
             exercise.answer, exercise.points = ast.unparse(call.args[1]), points
@@ -105,8 +111,7 @@ def read_assignment(course: Path, slug: str) -> Assignment:
         if cell.cell_type == "code":
             tags = cell.metadata.get("tags", [])
             is_lesson = not {"exercise", "check"} & set(tags) and not cell.id.startswith("set-up")
-            found.cells.append((cell.id, without_answers(cell.source)))
-            found.lesson.append(is_lesson)
+            found.cells.append(Code(cell.id, without_answers(cell.source), is_lesson))
     return found
 
 
@@ -165,9 +170,9 @@ def read_submission(folder: Path, assignment: Assignment) -> Submission:
         code = [cell for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CourseError(f"{path.name} is damaged and cannot be read ({error})") from error
-    if not {c["source"].strip() for c in cells} & {s.strip() for _, s in assignment.cells} and (
-        not {c["id"] for c in cells} & {cell.id for cell in assignment.notebook.cells}
-    ):
+    handed_out = {cell.source.strip() for cell in assignment.cells}
+    ids = {cell.id for cell in assignment.notebook.cells}
+    if not any(c["source"].strip() in handed_out or c["id"] in ids for c in cells):
         raise CourseError(f"{path.name} has no cell of {assignment.slug}: is it another chapter's?")
     return Submission(_code_to_run(code, assignment), _prose(cells, assignment, remarks), remarks)
 
@@ -178,11 +183,9 @@ def _text(source: Any) -> str:
 
 def _code_to_run(code: list[dict[str, Any]], assignment: Assignment) -> list[str]:
     """Return the student's cells, and the lesson's that they need, in their order."""
-    ids = {cell_id: i for i, (cell_id, _) in enumerate(assignment.cells)}
-    given = {source.strip(): i for i, (_, source) in enumerate(assignment.cells)}
-    order = [
-        (i, 0, source) for i, (_, source) in enumerate(assignment.cells) if assignment.lesson[i]
-    ]
+    ids = {cell.id: i for i, cell in enumerate(assignment.cells)}
+    given = {cell.source.strip(): i for i, cell in enumerate(assignment.cells)}
+    order = [(i, 0, cell.source) for i, cell in enumerate(assignment.cells) if cell.is_lesson]
     place = -1
     for number, cell in enumerate(code, start=1):
         there = given.get(cell["source"].strip())

@@ -56,6 +56,11 @@ class Run:
         """Say why the process no longer answers."""
         return self.sandbox.stopped or str(error).removeprefix("it ")
 
+    def problems_of(self, name: str) -> list[str]:
+        """Return what went wrong in cells that should bind a name; an error in them keeps it."""
+        binds = [f"def {name}(" in source or f"{name} =" in source for source in self.cells]
+        return [says for index, says in self.problems.items() if binds[index]]
+
     def function(self, name: str) -> Callable[..., Any]:
         """Return a function of the submission, which works on copies and returns data."""
         if self.sandbox is None:
@@ -80,7 +85,7 @@ def grade(
     student: str,
     *,
     own_numbers: bool = False,
-    limits: Limits | None = None,
+    limits: Limits,
     **where: Any,
 ) -> dict[str, dict[str, Any]]:
     """Return for each exercise its state, its points and a sentence for the student.
@@ -93,11 +98,11 @@ def grade(
         The instances of functions are drawn for this name.
     own_numbers : bool
         Whether the student's notebook bore the name: what asks for values has own numbers then.
-    limits : Limits, optional
+    limits : Limits
     **where
         Options of `sandbox`.
     """
-    run = Run(submission.cells, limits or Limits(), **where)
+    run = Run(submission.cells, limits, **where)
     marks: dict[str, dict[str, Any]] = {}
     try:
         for exercise in assignment.exercises.values():
@@ -118,12 +123,8 @@ def _mark(
         try:
             answer = run.function(exercise.answer)
         except KeyError:
-            said = [
-                says for i, says in run.problems.items() if _binds(run.cells[i], exercise.answer)
-            ]
-            return (ERROR if said else BLANK), said[
-                -1
-            ] if said else f"{exercise.answer} is missing."
+            told = run.problems_of(exercise.answer)
+            return (ERROR, told[-1]) if told else (BLANK, f"{exercise.answer} is missing.")
         checked = verdict(identifier, answer, student=student, own_numbers=own_numbers)
         if exercise.hidden and not (own_numbers and is_individual(identifier)):
             _run_hidden(assignment, exercise, answer)
@@ -142,10 +143,6 @@ def _mark(
         return ERROR, f"{type(error).__name__}: {error}"
 
 
-def _binds(source: str, name: str) -> bool:
-    return f"def {name}(" in source or f"{name} =" in source
-
-
 _LESSONS: dict[tuple[str, str], dict[str, Any]] = {}  # one process grades many submissions
 
 
@@ -153,8 +150,7 @@ def _run_hidden(assignment: Assignment, exercise: Exercise, answer: Callable[...
     """Run a hidden test here, with what it needs of the lesson, which is the instructor's code."""
     key = assignment.slug, exercise.identifier
     if key not in _LESSONS:
-        pairs = zip(assignment.cells, assignment.lesson, strict=True)
-        lesson = [source for (_, source), is_lesson in pairs if is_lesson]
+        lesson = [cell.source for cell in assignment.cells if cell.is_lesson]
         of_test = names(exercise.hidden)
         keep = needed(lesson, set((of_test.read | of_test.used) - {exercise.answer}))
         _LESSONS[key] = {"__name__": "__main__"}
