@@ -78,7 +78,7 @@ class Sandbox:
         """End it when it takes too long, or all its processes together use too much."""
         while self.process.poll() is None:
             memory, n, now = 0, 0, time.monotonic()
-            with suppress(psutil.Error):  # one that ends meanwhile
+            with suppress(psutil.Error, OSError):  # one that ends meanwhile
                 for one in psutil.Process(self.process.pid).children(recursive=True):
                     memory, n = memory + one.memory_info().rss, n + 1
             if memory > self.limits.memory:
@@ -139,6 +139,7 @@ def sandbox(
                 yield run
             finally:
                 run.end("")
+                run.peer.lines.close()
 
 
 ENVIRONMENT = {
