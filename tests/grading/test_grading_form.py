@@ -34,7 +34,11 @@ def test_points_are_typed_kept_saved_and_read(isolation, tmp_path):
         assert page.locator("article b").count() == 0  # what was handed in is text
         page.locator("article input").nth(0).fill("3.5")
         page.locator("article textarea").nth(0).fill('Say "why",\nplease.')
-        page.reload()
+        for _ in range(20):  # a browser stores what it is given when it has time
+            page.reload()
+            if page.locator("article input").nth(0).input_value():
+                break
+            page.wait_for_timeout(250)
         assert page.locator("article input").nth(0).input_value() == "3.5"
         page.locator("article input").nth(1).fill("0")
         with page.expect_download() as download:
