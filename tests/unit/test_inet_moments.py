@@ -153,6 +153,12 @@ def test_positive_units_are_affine(seed, n, degree):
     assert_allclose(found, expected[linear_or_constant], atol=1e-12)
 
 
+def test_dead_units_of_any_size_change_nothing():
+    nets = LambdaNets([[[1e200, 1e200], [1.0, 2.0]]], [[-1e250, -0.5]], [[1.0, 3.0]], [0.5])
+    alone = LambdaNets([[[1.0, 2.0]]], [[-0.5]], [[3.0]], [0.5])
+    assert_allclose(closed_form_moments(nets), closed_form_moments(alone), atol=1e-14)
+
+
 def test_constant_units():
     found = unit_moments(np.zeros((1, 3)), np.array([0.75]), 2)[0]
     assert_allclose(found, [0] * 9 + [0.75])

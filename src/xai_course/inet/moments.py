@@ -135,9 +135,11 @@ def series_moments(
     if n_terms is None:
         n_terms = 64 if n_variables <= 2 else 24 if n_variables <= 4 else 12
     # A unit over its length has sum |w_j| = 1 and bends where z - z_min = hinge.
-    length = np.where(amplitudes == 0, 1, np.abs(weights).sum(axis=2))
+    # One of amplitude 0 may be of any size, and becomes nothing.
+    size = np.abs(weights).sum(axis=2)
+    length = np.where(amplitudes == 0, np.inf, size)
     scaled, hinge = weights / length[:, :, None], -_range(weights, biases)[0] / length
-    heights = amplitudes * length
+    heights = amplitudes * size
     exponents = monomial_exponents(n_variables, degree)
     found = np.zeros((len(weights), len(exponents)))
     for part in chunks(len(weights), _IN_CACHE * weights[0].size * n_terms):
